@@ -1,0 +1,124 @@
+"""Every error that driftdesk raises on purpose, as one tree.
+
+::
+
+    DriftdeskError
+    ├── BadInput                what came in cannot be used; trying again changes nothing
+    │   ├── DatasetError            a dataset file contradicts itself
+    │   ├── SettingsError           a setting is missing or impossible
+    │   ├── BatchUnreadable         the data API's answer is no batch
+    │   └── NothingToTrainOn        too few rows for the work that was asked for
+    ├── Refused                 a rule said no; the message says which
+    │   ├── IllegalTransition       a promotion or job is not in the state this needs
+    │   ├── DecidedAlready          somebody else decided first
+    │   ├── ReasonRequired          the act goes on record with a reason, and none was given
+    │   └── ModelRefused            a model is not fit to be published or served
+    ├── Missing                 no such job, batch, candidate or model
+    ├── SourceExhausted         the data API has served its last batch
+    ├── SourceRefused           the data API answered, with a refusal that is not the end of data
+    ├── LeaseLost               another run of the same job took over; this one must not write
+    ├── JobCancelled            somebody asked this job to stop
+    └── Unavailable             a neighbour did not answer; trying later may help  (retryable)
+        ├── SourceUnavailable       the data API
+        ├── RegistryUnavailable     MLflow
+        ├── QueueUnavailable        Redis
+        ├── StoreUnavailable        the database
+        └── ServingUnavailable      the serving API
+
+A message is one sentence for the operator: what happened and what to do. Adapters
+translate their vendor's errors into this tree; nothing above them sees a vendor's.
+"""
+
+from __future__ import annotations
+
+
+class DriftdeskError(Exception):
+    """Root of the tree; ``retryable`` says whether the same call may succeed later."""
+
+    retryable = False
+
+
+class BadInput(DriftdeskError):
+    """What came in cannot be used."""
+
+
+class DatasetError(BadInput):
+    """A dataset file is not one, or contradicts itself."""
+
+
+class SettingsError(BadInput):
+    """A setting is missing or impossible."""
+
+
+class BatchUnreadable(BadInput):
+    """The bytes that the data API sent are not a batch."""
+
+
+class NothingToTrainOn(BadInput):
+    """Too few rows for what was asked."""
+
+
+class Refused(DriftdeskError):
+    """A rule said no."""
+
+
+class IllegalTransition(Refused):
+    """The subject is not in a state from which this can be done."""
+
+
+class DecidedAlready(Refused):
+    """Somebody decided first; the page that was acted on is out of date."""
+
+
+class ReasonRequired(Refused):
+    """The act goes on record with a reason, and none was given."""
+
+
+class ModelRefused(Refused):
+    """A model is not fit to be published or served."""
+
+
+class Missing(DriftdeskError):
+    """The thing that was named does not exist."""
+
+
+class SourceExhausted(DriftdeskError):
+    """The data API has served its last batch; it starts over only when told to."""
+
+
+class SourceRefused(DriftdeskError):
+    """The data API refused, and not because its data has ended."""
+
+
+class LeaseLost(DriftdeskError):
+    """Another run of the same job holds the lease; this run's work is thrown away."""
+
+
+class JobCancelled(DriftdeskError):
+    """Somebody asked the job to stop."""
+
+
+class Unavailable(DriftdeskError):
+    """A neighbour did not answer."""
+
+    retryable = True
+
+
+class SourceUnavailable(Unavailable):
+    """The data API did not answer, or its answer broke off."""
+
+
+class RegistryUnavailable(Unavailable):
+    """MLflow did not answer."""
+
+
+class QueueUnavailable(Unavailable):
+    """Redis did not answer."""
+
+
+class StoreUnavailable(Unavailable):
+    """The database did not answer."""
+
+
+class ServingUnavailable(Unavailable):
+    """The serving API did not answer."""
