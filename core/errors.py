@@ -7,6 +7,7 @@
     │   ├── DatasetError            a dataset file contradicts itself
     │   ├── SettingsError           a setting is missing or impossible
     │   ├── BatchUnreadable         the data API's answer is no batch
+    │   ├── BadRow                  a row does not fit the contract; says each field and rule
     │   └── NothingToTrainOn        too few rows for the work that was asked for
     ├── Refused                 a rule said no; the message says which
     │   ├── IllegalTransition       a promotion or job is not in the state this needs
@@ -52,6 +53,14 @@ class SettingsError(BadInput):
 
 class BatchUnreadable(BadInput):
     """The bytes that the data API sent are not a batch."""
+
+
+class BadRow(BadInput):
+    """A row does not fit the contract; `problems` maps each field to the rule it broke."""
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {rule}" for name, rule in problems.items()))
+        self.problems = problems
 
 
 class NothingToTrainOn(BadInput):

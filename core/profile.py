@@ -1,0 +1,106 @@
+"""Rows to profiles: what is kept of each column so that no comparison needs the rows again.
+
+Quantiles use linear interpolation between order statistics, `std` divides by n - 1: both as
+`pandas.DataFrame.describe` does, so that ratios equal the original pipeline's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.dataset import ColumnType, Dataset
+from core.records import ColumnProfile
+
+LEVELS = tuple(i / 100 for i in range(101))
+"""The quantile levels of a profile's grid."""
+
+KEPT_CATEGORIES = 200
+"""How many of a text column's values a profile counts; the most common ones."""
+
+
+def profile_number(column: str, values: NDArray[np.float64]) -> ColumnProfile:
+    """Profile a numeric column; NaN stands for null.
+
+    One sort serves every quantile; about 14 ns a value is what a sort costs.
+    """
+    present = values[~np.isnan(values)]
+    nulls = len(values) - len(present)
+    if len(present) == 0:
+        return ColumnProfile(column, count=0, nulls=nulls)
+    ordered = np.sort(present)
+    grid = _quantiles(ordered, np.asarray(LEVELS))
+    return ColumnProfile(
+        column,
+        count=len(present),
+        nulls=nulls,
+        mean=float(np.mean(present)),
+        std=float(np.std(present, ddof=1)) if len(present) > 1 else None,
+        q50=float(grid[50]),
+        q75=float(grid[75]),
+        minimum=float(ordered[0]),
+        maximum=float(ordered[-1]),
+        grid=tuple(float(q) for q in grid),
+    )
+
+
+def _quantiles(ordered: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    place = levels * (len(ordered) - 1)
+    below = np.floor(place).astype(np.intp)
+    above = np.minimum(below + 1, len(ordered) - 1)
+    low, high = ordered[below], ordered[above]
+    quantiles: NDArray[np.float64] = low + (high - low) * (place - below)
+    return quantiles
+
+
+def profile_text(column: str, counts: Mapping[str, int], nulls: int) -> ColumnProfile:
+    """Profile a text column from the count of each value."""
+    common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:KEPT_CATEGORIES]
+    return ColumnProfile(
+        column,
+        count=sum(counts.values()),
+        nulls=nulls,
+        categories=dict(common),
+        distinct=len(counts),
+    )
+
+
+class Profiler:
+    """Collects a batch chunk by chunk and profiles it at the end.
+
+    It holds eight bytes for each numeric value and one counter for each text column, never
+    the rows.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._numbers: dict[str, list[NDArray[np.float64]]] = {}
+        self._texts: dict[str, Counter[str]] = {}
+        self._nulls: Counter[str] = Counter()
+        for column in dataset.columns:
+            if column.type in (ColumnType.NUMBER, ColumnType.DATE):
+                self._numbers[column.name] = []
+            else:
+                self._texts[column.name] = Counter()
+
+    def add(self, column: str, values: NDArray[np.float64] | Iterable[str | None]) -> None:
+        """Take in one chunk of one column; NaN or None stand for null."""
+        if column in self._numbers:
+            self._numbers[column].append(np.asarray(values, dtype=np.float64))
+            return
+        counts = Counter(values)
+        self._nulls[column] += counts.pop(None, 0)
+        self._texts[column].update({v: n for v, n in counts.items() if v is not None})
+
+    def finish(self) -> tuple[ColumnProfile, ...]:
+        """The profiles of all columns seen."""
+        numbers = tuple(
+            profile_number(name, np.concatenate(chunks) if chunks else np.empty(0))
+            for name, chunks in self._numbers.items()
+        )
+        texts = tuple(
+            profile_text(name, counts, self._nulls[name]) for name, counts in self._texts.items()
+        )
+        return numbers + texts

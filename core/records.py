@@ -1,0 +1,286 @@
+"""The nouns of driftdesk, as frozen data: what is stored, shown and passed between steps.
+
+Times are aware UTC datetimes. Nothing here knows how it is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class JobKind(StrEnum):
+    """What an operator may queue."""
+
+    INGEST = "ingest"
+    DRIFT = "drift"
+    TRAIN = "train"
+    PROMOTE = "promote"
+
+
+class JobState(StrEnum):
+    """Where a job stands. REQUESTED is in the table only; QUEUED is in Redis too."""
+
+    REQUESTED = "REQUESTED"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to the job unless it is retried."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A unit of work that was asked for.
+
+    `attempt` counts from 1 and grows with each retry; `progress` runs from 0 to 1;
+    `error` is a sentence for the operator; `result` is what the step has to say.
+    """
+
+    id: int
+    kind: JobKind
+    state: JobState
+    attempt: int
+    args: dict[str, Any]
+    actor: str
+    requested_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    progress: float = 0.0
+    stage: str = ""
+    error: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+    cancel_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line that a job wrote while it ran."""
+
+    at: datetime
+    level: str
+    message: str
+
+
+class EpochState(StrEnum):
+    """Whether the source still has batches to give in this epoch."""
+
+    OPEN = "OPEN"
+    EXHAUSTED = "EXHAUSTED"
+    CLOSED = "CLOSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One run through the source's batches, from a restart to the next."""
+
+    number: int
+    state: EpochState
+    started_at: datetime
+
+
+class BatchState(StrEnum):
+    """Where a batch stands in the ledger.
+
+    RECEIVED: bytes are on disk and not yet read. STORED: rows, profile and counts are in.
+    REPEATED: the same content was stored before, so nothing was added. CONFLICT: the number
+    was stored before with other content. UNREADABLE: the bytes are no batch.
+    """
+
+    RECEIVED = "RECEIVED"
+    STORED = "STORED"
+    REPEATED = "REPEATED"
+    CONFLICT = "CONFLICT"
+    UNREADABLE = "UNREADABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One answer of the data API, as the ledger has it.
+
+    Once read, `rows` = `stored` + `quarantined`. `gap` counts the batch numbers that were
+    skipped just before this one.
+    """
+
+    id: int
+    epoch: int
+    state: BatchState
+    number: int | None
+    content_hash: str
+    spool: str
+    bytes: int
+    received_at: datetime
+    rows: int = 0
+    stored: int = 0
+    quarantined: int = 0
+    gap: int = 0
+    note: str = ""
+    stored_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedRow:
+    """A row that could not be stored: where it stood, why, and what it said."""
+
+    row_number: int
+    reason: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """What is kept of a column once its rows are gone.
+
+    For numbers `mean`, `std` (ddof 1) and `grid` (quantiles at `core.profile.LEVELS`) are over
+    the values that are not null, and None where there are too few; `categories` holds the
+    counts of the most common values of a text column and `distinct` how many there are in all.
+    """
+
+    column: str
+    count: int
+    nulls: int
+    mean: float | None = None
+    std: float | None = None
+    q50: float | None = None
+    q75: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    grid: tuple[float, ...] = ()
+    categories: dict[str, int] = field(default_factory=dict)
+    distinct: int = 0
+
+    def statistic(self, name: str) -> float | None:
+        """The value of one of `core.dataset.STATISTICS`; None where it is not defined."""
+        return {"mean": self.mean, "std": self.std, "50": self.q50, "75": self.q75}[name]
+
+
+class Reference(StrEnum):
+    """What a batch is compared with."""
+
+    PREVIOUS = "previous"
+    CHAMPION = "champion"
+
+
+class Finding(StrEnum):
+    """What became of one comparison."""
+
+    WITHIN = "within"
+    BREACH = "breach"
+    UNDEFINED = "undefined"
+
+
+@dataclass(frozen=True, slots=True)
+class StatChange:
+    """One statistic of one column, then and now.
+
+    `ratio` is |current - reference| / |reference|, and None exactly when `finding` is
+    UNDEFINED (a reference that is zero or missing, or a missing current value).
+    """
+
+    column: str
+    statistic: str
+    reference: float | None
+    current: float | None
+    ratio: float | None
+    limit: float
+    finding: Finding
+
+    @property
+    def name(self) -> str:
+        """The original's name of this figure, such as `price_mean`."""
+        return f"{self.column}_{self.statistic}"
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """A comparison of two profiles: every change, the verdict, and the verdict in words."""
+
+    retrain: bool
+    reasons: tuple[str, ...]
+    changes: tuple[StatChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """A drift report with its place in history."""
+
+    id: int
+    batch_id: int
+    epoch: int
+    batch_number: int
+    reference: Reference
+    reference_name: str
+    created_at: datetime
+    report: DriftReport
+
+
+class PromotionState(StrEnum):
+    """Where a candidate's way to serving stands."""
+
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    LIVE = "LIVE"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+    RETIRED = "RETIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one model version does on the held-out rows."""
+
+    version: int
+    rows: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rule recommends about a candidate, and why."""
+
+    promote: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A model version's way to serving.
+
+    `dossier` is the evidence as it stood when the version was proposed: both scores, the
+    batches that trained it, counts of rows and the digest of the model file.
+    """
+
+    id: int
+    version: int
+    state: PromotionState
+    verdict: Verdict
+    dossier: dict[str, Any]
+    proposed_at: datetime
+    proposed_by: str
+    forced: bool = False
+    reason: str = ""
+    decided_at: datetime | None = None
+    decided_by: str = ""
+    live_at: datetime | None = None
+    ended_at: datetime | None = None
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """Who did what to which subject, when and why."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    reason: str
+    details: dict[str, Any]

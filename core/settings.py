@@ -1,0 +1,114 @@
+"""Settings that more than one program reads, from the environment and `.env`.
+
+Read once by each program's entry point and passed on; no other module looks at the
+environment. `.env.example` lists every field; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import SettingsError
+
+DATASETS = Path(__file__).parent / "datasets"
+
+
+class Settings(BaseSettings):
+    """What the console, the workers and the CLI need to know about their surroundings."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    data_dir: Path = Field(Path(".data"), description="Folder for everything kept on this disk.")
+    database_url: str = Field(
+        "", description="SQLAlchemy URL; empty means SQLite in DATA_DIR. MySQL: mysql+pymysql://…"
+    )
+    redis_url: str = Field("redis://127.0.0.1:6380/0", description="Redis or Valkey for the queue.")
+    mlflow_tracking_uri: str = Field("http://127.0.0.1:5000", description="The MLflow server.")
+    data_api_url: str = Field("http://127.0.0.1:8010", description="The API that serves batches.")
+    data_api_group: int = Field(7, description="The group_number sent to the data API.")
+    data_api_day: str = Field("", description="The day sent to the data API; empty sends none.")
+    data_api_timeout: float = Field(
+        300.0, gt=0, description="Seconds to wait for the data API; an answer lost is a batch lost."
+    )
+    serving_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="The serving API; several replicas are separated by commas.",
+    )
+    dataset: str = Field(
+        "real_estate", description="Name of a file in core/datasets, or a path to a .toml file."
+    )
+    model_name: str = Field(
+        "", description="The registered model's name in MLflow; empty means the dataset's name."
+    )
+    source_restart: Literal["auto", "manual"] = Field(
+        "auto", description="When the data ends: restart on the next ingest, or wait for a button."
+    )
+    promotion: Literal["manual", "auto"] = Field(
+        "manual", description="Who promotes: a person, or the best recommended candidate unasked."
+    )
+    train_on_drift: bool = Field(
+        False, description="Queue training by itself when a batch has drifted."
+    )
+    lease_seconds: float = Field(
+        30.0, ge=3, description="A running job without a heartbeat for this long is taken over."
+    )
+    max_attempts: int = Field(3, ge=1, description="Runs of a job whose worker keeps dying.")
+    actor: str = Field(default_factory=getpass.getuser, description="Who acts, for the audit.")
+    log_format: Literal["text", "json"] = Field("text", description="How log lines look.")
+    mlflow_link: str = Field("", description="MLflow's address for a browser, where it differs.")
+    serving_link: str = Field("", description="Serving's address for a browser, where it differs.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if url and not url.startswith(("sqlite://", "mysql+pymysql://")):
+            raise ValueError("must start with sqlite:// or mysql+pymysql://")
+        return url
+
+    @property
+    def database(self) -> str:
+        """The database to use: what was set, or SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'driftdesk.db').absolute()}"
+
+    @property
+    def spool(self) -> Path:
+        """Where answers of the data API are kept as they came."""
+        return self.data_dir / "spool"
+
+    @property
+    def dataset_path(self) -> Path:
+        """The dataset file."""
+        named = Path(self.dataset)
+        return named if named.suffix == ".toml" else DATASETS / f"{self.dataset}.toml"
+
+    @property
+    def serving_urls(self) -> tuple[str, ...]:
+        """Every serving replica."""
+        return tuple(url.strip().rstrip("/") for url in self.serving_url.split(",") if url.strip())
+
+
+def read_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: a value is impossible; the message names the variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from error
+
+
+def _sentence(error: ValidationError) -> str:
+    parts = [
+        f"{'.'.join(str(p) for p in problem['loc']).upper()}: {problem['msg']}"
+        for problem in error.errors(include_input=False)
+    ]
+    return f"Check these settings: {'; '.join(parts)}."

@@ -1,0 +1,88 @@
+"""The store: everything that must last, behind one unit of work.
+
+`Store.begin()` opens a transaction and hands out a `Work`, whose parts are the tables by
+subject; nothing is kept unless `Work.commit()` is called. `Store.read()` is for looking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from core.dataset import Dataset
+from core.store.audit import Audit
+from core.store.batches import Batches
+from core.store.drift import Drift
+from core.store.engine import WRITE, make_engine, translated
+from core.store.jobs import Jobs
+from core.store.predictions import Predictions
+from core.store.promotions import Promotions
+from core.store.rows import Rows
+
+
+def utc_now() -> datetime:
+    """The time, as every record keeps it."""
+    return datetime.now(UTC)
+
+
+class Work:
+    """One transaction, and the tables as seen from inside it."""
+
+    def __init__(self, connection: sa.Connection, dataset: Dataset, now: datetime) -> None:
+        self._connection = connection
+        self.now = now
+        self.audit = Audit(connection, now)
+        self.batches = Batches(connection, now)
+        self.drift = Drift(connection, now)
+        self.jobs = Jobs(connection, now)
+        self.predictions = Predictions(connection)
+        self.promotions = Promotions(connection, now)
+        self.rows = Rows(connection, dataset)
+
+    def commit(self) -> None:
+        """Keep everything that was written since `begin`."""
+        self._connection.commit()
+
+
+class Store:
+    """A database and the dataset whose rows it holds."""
+
+    def __init__(
+        self, engine: sa.Engine, dataset: Dataset, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self.engine = engine
+        self.dataset = dataset
+        self._clock = clock
+
+    @classmethod
+    def open(cls, url: str, dataset: Dataset) -> Store:
+        """A store on the database of that URL; it connects on first use."""
+        return cls(make_engine(url), dataset)
+
+    @contextmanager
+    def begin(self) -> Iterator[Work]:
+        """A unit of work that rolls back unless it is committed.
+
+        Raises:
+            StoreUnavailable: the database is away, locked for too long, or full.
+        """
+        with translated(), self.engine.connect() as connection:
+            connection = connection.execution_options(**{WRITE: True})
+            yield Work(connection, self.dataset, self._clock())
+
+    @contextmanager
+    def read(self) -> Iterator[Work]:
+        """A consistent look; it writes nothing.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        with translated(), self.engine.connect() as connection:
+            yield Work(connection, self.dataset, self._clock())
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()

@@ -1,0 +1,277 @@
+"""The tables, as SQLAlchemy describes them: what MySQL owns.
+
+Fixed tables are made by the migrations in `core/store/migrations`; the rows table and the
+view `data_comp` follow from the dataset and are made by `core.store.schema.prepare`.
+Only types that SQLite, MySQL 8 and MariaDB share are used.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from core.contract import LONGEST_TEXT
+from core.dataset import STATISTICS, ColumnType, Dataset
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """Aware UTC datetimes, kept to the microsecond without a zone."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """MySQL drops microseconds unless it is told to keep six digits."""
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(sa.DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Store UTC; a naive datetime is a mistake of ours."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a datetime without a zone reached the database")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Hand out aware UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Long = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+_Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", _Id, primary_key=True, autoincrement=True)
+
+
+epochs = sa.Table(
+    "epochs",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    _id(),
+    sa.Column("epoch", sa.Integer, nullable=False, index=True),
+    sa.Column("state", sa.String(20), nullable=False, index=True),
+    sa.Column("number", sa.Integer),
+    sa.Column("content_hash", sa.String(64), nullable=False),
+    sa.Column("spool", sa.String(255), nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False, default=0),
+    sa.Column("stored", sa.Integer, nullable=False, default=0),
+    sa.Column("quarantined", sa.Integer, nullable=False, default=0),
+    sa.Column("gap", sa.Integer, nullable=False, default=0),
+    sa.Column("note", _Long, nullable=False),
+    sa.Column("stored_at", UtcDateTime),
+    # "epoch:number" of a stored batch: the same number is never stored twice in an epoch.
+    sa.Column("stored_key", sa.String(32), unique=True),
+)
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    _id(),
+    sa.Column("batch_id", _Id, nullable=False, index=True),
+    sa.Column("row_number", sa.Integer, nullable=False),
+    sa.Column("reason", sa.String(500), nullable=False),
+    sa.Column("content", _Long, nullable=False),
+)
+
+column_profiles = sa.Table(
+    "column_profiles",
+    metadata,
+    _id(),
+    sa.Column("owner", sa.String(10), nullable=False),  # batch or model
+    sa.Column("owner_id", _Id, nullable=False),  # the batch's id or the model's version
+    sa.Column("column_name", sa.String(64), nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("nulls", sa.Integer, nullable=False),
+    sa.Column("mean", sa.Double),
+    sa.Column("std", sa.Double),
+    sa.Column("q50", sa.Double),
+    sa.Column("q75", sa.Double),
+    sa.Column("minimum", sa.Double),
+    sa.Column("maximum", sa.Double),
+    sa.Column("grid", sa.JSON, nullable=False),
+    sa.Column("categories", sa.JSON, nullable=False),
+    sa.Column("distinct_values", sa.Integer, nullable=False),
+    sa.UniqueConstraint("owner", "owner_id", "column_name"),
+)
+
+drift_reports = sa.Table(
+    "drift_reports",
+    metadata,
+    _id(),
+    sa.Column("batch_id", _Id, nullable=False, index=True),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("batch_number", sa.Integer, nullable=False),
+    sa.Column("reference", sa.String(20), nullable=False),
+    sa.Column("reference_name", sa.String(64), nullable=False),
+    sa.Column("retrain", sa.Boolean, nullable=False),
+    sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False, index=True),
+    sa.UniqueConstraint("batch_id", "reference", "reference_name"),
+)
+
+drift_stats = sa.Table(
+    "drift_stats",
+    metadata,
+    sa.Column("report_id", _Id, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("column_name", sa.String(64), nullable=False),
+    sa.Column("statistic", sa.String(10), nullable=False),
+    sa.Column("reference_value", sa.Double),
+    sa.Column("current_value", sa.Double),
+    sa.Column("ratio", sa.Double),
+    sa.Column("limit_value", sa.Double, nullable=False),
+    sa.Column("finding", sa.String(20), nullable=False),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    _id(),
+    sa.Column("kind", sa.String(20), nullable=False, index=True),
+    sa.Column("state", sa.String(20), nullable=False, index=True),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("args", sa.JSON, nullable=False),
+    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("requested_at", UtcDateTime, nullable=False),
+    sa.Column("started_at", UtcDateTime),
+    sa.Column("finished_at", UtcDateTime),
+    sa.Column("progress", sa.Double, nullable=False),
+    sa.Column("stage", sa.String(200), nullable=False),
+    sa.Column("error", _Long, nullable=False),
+    sa.Column("result", sa.JSON, nullable=False),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False),
+    sa.Column("lease_owner", sa.String(64)),
+    sa.Column("lease_until", UtcDateTime),
+    # Set while the job is not over, so that a double click finds the first click's job.
+    sa.Column("key", sa.String(64), nullable=False),
+    sa.Column("active_key", sa.String(64), unique=True),
+)
+
+job_logs = sa.Table(
+    "job_logs",
+    metadata,
+    _id(),
+    sa.Column("job_id", _Id, nullable=False, index=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("level", sa.String(10), nullable=False),
+    sa.Column("message", _Long, nullable=False),
+)
+
+promotions = sa.Table(
+    "promotions",
+    metadata,
+    _id(),
+    sa.Column("version", sa.Integer, nullable=False, unique=True),
+    sa.Column("state", sa.String(20), nullable=False, index=True),
+    sa.Column("recommended", sa.Boolean, nullable=False),
+    sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Column("dossier", sa.JSON, nullable=False),
+    sa.Column("proposed_at", UtcDateTime, nullable=False),
+    sa.Column("proposed_by", sa.String(200), nullable=False),
+    sa.Column("forced", sa.Boolean, nullable=False),
+    sa.Column("reason", _Long, nullable=False),
+    sa.Column("decided_at", UtcDateTime),
+    sa.Column("decided_by", sa.String(200), nullable=False),
+    sa.Column("live_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("failure", _Long, nullable=False),
+    # True for the one that is live, null for all others: two can never be live at once.
+    sa.Column("live_key", sa.Boolean, unique=True),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    _id(),
+    sa.Column("at", UtcDateTime, nullable=False, index=True),
+    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("action", sa.String(40), nullable=False, index=True),
+    sa.Column("subject", sa.String(100), nullable=False, index=True),
+    sa.Column("reason", _Long, nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+)
+
+predictions = sa.Table(
+    "predictions",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False, index=True),
+    sa.Column("model_version", sa.Integer, nullable=False),
+    sa.Column("inputs", sa.JSON, nullable=False),
+    sa.Column("prediction", sa.Double, nullable=False),
+)
+
+
+def rows_table(dataset: Dataset) -> sa.Table:
+    """The table of this dataset's rows, in a metadata of its own."""
+    kinds: dict[ColumnType, sa.types.TypeEngine[Any]] = {
+        ColumnType.NUMBER: sa.Double(),
+        ColumnType.CATEGORY: sa.String(LONGEST_TEXT),
+        ColumnType.CODE: sa.String(LONGEST_TEXT),
+        ColumnType.DATE: sa.Date(),
+    }
+    return sa.Table(
+        dataset.rows_table,
+        sa.MetaData(),
+        sa.Column("id", _Id, primary_key=True, autoincrement=True),
+        sa.Column("epoch", sa.Integer, nullable=False),
+        sa.Column("batch_id", _Id, nullable=False, index=True),
+        sa.Column("row_number", sa.Integer, nullable=False),
+        sa.Column("held_out", sa.Boolean, nullable=False),
+        *(sa.Column(c.name, kinds[c.type], nullable=c.nullable) for c in dataset.columns),
+        mysql_charset="utf8mb4",
+    )
+
+
+def data_comp(dataset: Dataset) -> sa.Select[Any]:
+    """The original's wide comparison table, as a query: one row a batch, `price_mean` and so on."""
+    ratios = [
+        sa.func.max(
+            sa.case(
+                (
+                    sa.and_(
+                        drift_stats.c.column_name == sa.literal_column(f"'{column.name}'"),
+                        drift_stats.c.statistic == sa.literal_column(f"'{statistic}'"),
+                    ),
+                    drift_stats.c.ratio,
+                )
+            )
+        ).label(f"{column.name}_{statistic}")
+        for statistic in STATISTICS
+        for column in dataset.compared
+    ]
+    report = drift_reports.c
+    return (
+        sa.select(report.epoch, report.batch_number, *ratios, report.retrain, report.created_at)
+        .select_from(drift_reports)
+        .outerjoin(drift_stats, drift_stats.c.report_id == report.id)
+        .where(report.reference == sa.literal_column("'previous'"))
+        .group_by(
+            report.id, report.epoch, report.batch_number, report.retrain, report.created_at
+        )
+    )
