@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         30.0, ge=3, description="A running job without a heartbeat for this long is taken over."
     )
+    serving_seconds: float = Field(
+        60.0, gt=0, description="Seconds that serving has to answer with a promoted version."
+    )
     max_attempts: int = Field(3, ge=1, description="Runs of a job whose worker keeps dying.")
     actor: str = Field(default_factory=getpass.getuser, description="Who acts, for the audit.")
     log_format: Literal["text", "json"] = Field("text", description="How log lines look.")

@@ -81,6 +81,8 @@ class Store:
             StoreUnavailable: the database is away.
         """
         with translated(), self.engine.connect() as connection:
+            if connection.dialect.name != "sqlite":  # where every transaction is a snapshot
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield Work(connection, self.dataset, self._clock())
 
     def close(self) -> None:

@@ -230,10 +230,19 @@ class Jobs:
             raise IllegalTransition(f"Job {job_id} is {self.get(job_id).state}; nothing to retry.")
         return self.get(job_id)
 
+    def release(self, job_id: int, attempt: int) -> None:
+        """End the lease of an attempt whose process is known to be dead."""
+        self._change(
+            jobs.c.id == job_id,
+            jobs.c.attempt == attempt,
+            jobs.c.state == JobState.RUNNING.value,
+            lease_until=self._now,
+        )
+
     def overdue(self) -> list[Job]:
         """Jobs that are said to run, but whose lease has run out."""
         query = sa.select(*_COLUMNS).where(
-            jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until < self._now
+            jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until <= self._now
         )
         return [_job(row) for row in self._connection.execute(query)]
 
@@ -257,7 +266,7 @@ class Jobs:
             jobs.c.id == job.id,
             jobs.c.attempt == job.attempt,
             jobs.c.state == JobState.RUNNING.value,
-            jobs.c.lease_until < self._now,
+            jobs.c.lease_until <= self._now,
             **values,
         )
         return self.get(job.id)

@@ -1,0 +1,81 @@
+"""The HTTP neighbours as their callers see them: serving, and anything that has a health page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from core.errors import BadRow, ServingUnavailable
+
+_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a health page answered, and how long it took in seconds."""
+
+    healthy: bool
+    seconds: float
+    says: str
+
+
+def probe(url: str, seconds: float = 3.0) -> Probe:
+    """Look at a health page; never raises."""
+    start = time.perf_counter()
+    try:
+        answer = requests.get(url, timeout=seconds, allow_redirects=False)
+    except requests.RequestException as error:
+        return Probe(False, time.perf_counter() - start, f"no answer ({type(error).__name__})")
+    took = time.perf_counter() - start
+    return Probe(answer.status_code == requests.codes.ok, took, f"HTTP {answer.status_code}")
+
+
+class Serving:
+    """The replicas of the serving API, named by their base URLs.
+
+    Every verb raises `ServingUnavailable` when a replica that it needs is away.
+    """
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.urls = tuple(urls)
+        self._session = requests.Session()
+
+    def model(self, url: str = "") -> dict[str, Any]:
+        """What a replica says of its model: version, digest and contract; empty without one."""
+        answer = self._call("GET", url or self.urls[0], "/model")
+        return dict(answer) if answer.get("version") is not None else {}
+
+    def versions(self) -> dict[str, int | None]:
+        """The version that each replica answers with."""
+        return {url: self.model(url).get("version") for url in self.urls}
+
+    def predict(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """One prediction: `prediction_id`, `prediction`, `model_version`.
+
+        Raises:
+            BadRow: the row does not fit the live model's contract.
+        """
+        return dict(self._call("POST", self.urls[0], "/predict", dict(row)))
+
+    def _call(self, method: str, url: str, path: str, body: Any = None) -> dict[str, Any]:
+        try:
+            answer = self._session.request(
+                method, url + path, json=body, timeout=_SECONDS, allow_redirects=False
+            )
+            content: dict[str, Any] = answer.json()
+        except (requests.RequestException, ValueError) as error:
+            raise ServingUnavailable(
+                f"Serving at {url} did not answer. See the Services page, or check SERVING_URL."
+            ) from error
+        if answer.status_code == requests.codes.unprocessable:
+            problems = content.get("problems") or {"request": content.get("detail", "was refused")}
+            raise BadRow({str(k): str(v) for k, v in problems.items()})
+        if answer.status_code >= requests.codes.bad_request and path != "/model":
+            raise ServingUnavailable(
+                f"Serving at {url}: {content.get('detail', answer.status_code)}"
+            )
+        return content

@@ -1,0 +1,63 @@
+"""RQ's worker, made of known jobs, and quick to notice a dead one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from rq import Queue, Worker
+from rq.job import Job as RqJob
+from rq.serializers import JSONSerializer
+
+from core.errors import DriftdeskError
+from core.queue import WORK, KnownJob, connect
+from core.settings import Settings
+from workers.wiring import Wiring
+
+_HEAVY = {WORK: ("workers.steps.ingest", "workers.steps.drift", "workers.steps.train")}
+"""What each queue's jobs import: loaded once, before the fork, instead of in every job."""
+
+_ALWAYS = ("workers.jobs", "workers.steps.promote")
+
+log = structlog.get_logger()
+
+
+def serve(settings: Settings, queue: str, *, ready: Callable[[], None]) -> None:
+    """Work off one queue until told to stop; `ready` is called once it can take jobs.
+
+    The timings let RQ itself notice a dead worker within about a minute; our own lease is faster.
+    """
+    for module in (*_ALWAYS, *_HEAVY.get(queue, ())):
+        importlib.import_module(module)
+    connection = connect(settings.redis_url, blocking=True)
+    worker = Worker(
+        [Queue(queue, connection=connection, serializer=JSONSerializer, job_class=KnownJob)],
+        connection=connection,
+        serializer=JSONSerializer,
+        job_class=KnownJob,
+        worker_ttl=30,
+        maintenance_interval=15,
+        job_monitoring_interval=5,
+        log_job_description=False,
+        work_horse_killed_handler=_horse_killed(settings),
+    )
+    ready()
+    worker.work(logging_level="WARNING")
+
+
+def _horse_killed(settings: Settings) -> Callable[..., None]:
+    """End the lease of a job whose process died, so that nobody waits for it to run out."""
+
+    def handle(entry: RqJob, *_details: Any) -> None:
+        job_id, attempt = entry.args
+        try:
+            with Wiring.make(settings).store.begin() as work:
+                work.jobs.release(int(job_id), int(attempt))
+                work.jobs.log(int(job_id), "The process that ran this job died.", "warning")
+                work.commit()
+        except DriftdeskError as error:
+            log.warning("the lease must run out by itself", job=job_id, reason=str(error))
+
+    return handle
