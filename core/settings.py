@@ -41,6 +41,11 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8000",
         description="The serving API; several replicas are separated by commas.",
     )
+    serving_host: str = Field("127.0.0.1", description="The address that serving listens on.")
+    serving_port: int = Field(8000, description="The port that serving listens on.")
+    serving_poll: float = Field(
+        1.0, gt=0, description="Seconds between two looks at the registry's alias."
+    )
     dataset: str = Field(
         "real_estate", description="Name of a file in core/datasets, or a path to a .toml file."
     )

@@ -35,7 +35,7 @@ class CheckDrift:
             report = self._with_previous(work, batch)
             champion = self._with_champion(work, batch)
             asks = report.retrain or bool(champion and champion.retrain)
-            if asks and self.trains:
+            if asks and (self.trains or run.job.args.get("then_train")):
                 training, _ = request(
                     work, JobKind.TRAIN, {}, actor=run.job.actor, reason=report.reasons[0]
                 )

@@ -213,7 +213,10 @@ class Ingest:
                 run.fence(work)
                 result = self._write(work, batch, number, staging, stored, quarantined, profiler)
                 drift, _ = work.jobs.request(
-                    JobKind.DRIFT, {"batch_id": batch.id}, run.job.actor, key=f"drift:{batch.id}"
+                    JobKind.DRIFT,
+                    {"batch_id": batch.id, "then_train": bool(run.job.args.get("then_train"))},
+                    run.job.actor,
+                    key=f"drift:{batch.id}",
                 )
                 work.jobs.log(run.job.id, result["note"])
                 run.complete(work, result | {"drift_job": drift.id})

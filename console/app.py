@@ -1,0 +1,30 @@
+"""The console: `streamlit run console/app.py`."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from console import parts, session
+from core.errors import DriftdeskError
+
+st.set_page_config(page_title="driftdesk", page_icon=":material/balance:", layout="wide")
+
+try:
+    session.desk()
+except DriftdeskError as error:
+    st.error(str(error))
+    st.stop()
+
+page = st.navigation(
+    [
+        st.Page("views/pipeline.py", title="Pipeline", icon=":material/conveyor_belt:", default=True),
+        st.Page("views/drift.py", title="Drift", icon=":material/stacked_line_chart:"),
+        st.Page("views/promotion.py", title="Promotion", icon=":material/approval:"),
+        st.Page("views/predict.py", title="Predict", icon=":material/calculate:"),
+        st.Page("views/services.py", title="Services", icon=":material/dns:"),
+    ],
+    position="top",
+)
+parts.header(page.title)
+session.show_message()
+page.run()

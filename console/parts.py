@@ -1,0 +1,93 @@
+"""Parts that more than one page shows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from console import actions, queries, session, words
+from core.records import Job, JobState
+
+
+def header(title: str) -> None:
+    """The page's title."""
+    st.title(title, anchor=False)
+
+
+def badge(state: str) -> str:
+    """A state as a coloured word, in Streamlit's markdown."""
+    colour, word = words.STATES.get(state, ("gray", str(state).lower()))
+    return f":{colour}-badge[{word}]"
+
+
+def now() -> datetime:
+    """The time that relative times are relative to."""
+    return datetime.now(UTC)
+
+
+def plain(text: str) -> str:
+    """Text from data, made inert for Streamlit's markdown."""
+    for mark in "\\`*_{}[]()<>#+-.!|$:~":
+        text = text.replace(mark, "\\" + mark)
+    return text
+
+
+def job_card(job: Job) -> None:
+    """A job: state, progress while it runs, its result or error, and what can be done."""
+    when = words.ago(job.requested_at, now())
+    took = words.duration(job.started_at, job.finished_at or now())
+    st.markdown(
+        f"{badge(job.state)} **{job.kind.value} {job.id}** · asked for {when} by "
+        f"{plain(job.actor)}" + (f" · {took}" if job.started_at else ""),
+        help=f"{job.requested_at:%Y-%m-%d %H:%M:%S} UTC, attempt {job.attempt}",
+    )
+    if job.state is JobState.RUNNING:
+        st.progress(job.progress, text=job.stage or "starting")
+    if job.error:
+        st.warning(job.error, icon=":material/report:")
+    elif note := job_note(job):
+        st.caption(plain(note))
+    _job_buttons(job)
+
+
+def job_note(job: Job) -> str:
+    """What a finished job has to say, in a sentence."""
+    result: dict[str, Any] = job.result
+    if "note" in result:
+        return str(result["note"])
+    if reasons := result.get("reasons"):
+        start = f"Version {result['version']}: " if "version" in result else ""
+        return start + str(reasons[0])
+    if "version" in result:
+        return f"Version {result['version']} is live."
+    return ""
+
+
+def _job_buttons(job: Job) -> None:
+    if not job.state.is_over:
+        st.button(
+            "Cancel",
+            key=f"cancel-{job.id}",
+            icon=":material/stop_circle:",
+            disabled=job.cancel_requested,
+            help="Stopping…" if job.cancel_requested else None,
+            on_click=session.act,
+            args=(f"Job {job.id} is being cancelled.", actions.cancel, job.id),
+        )
+    elif job.state in (JobState.FAILED, JobState.CANCELLED):
+        st.button(
+            "Retry",
+            key=f"retry-{job.id}",
+            icon=":material/replay:",
+            on_click=session.act,
+            args=(f"Job {job.id} is queued again.", actions.retry, job.id),
+        )
+
+
+def job_log(job: Job) -> None:
+    """The lines that a job wrote."""
+    lines = session.ask(queries.job_log, job.id) or []
+    text = "\n".join(f"{line.at:%H:%M:%S}  {line.level:<7}  {line.message}" for line in lines)
+    st.code(text or "Nothing yet.", language=None, wrap_lines=True)

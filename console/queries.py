@@ -1,0 +1,228 @@
+"""What an operator may ask: reads only, bounded, straight from the stores."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from console.desk import Desk
+from core.contract import Contract
+from core.errors import DriftdeskError, Missing
+from core.records import (
+    AuditEvent,
+    Batch,
+    Epoch,
+    Job,
+    JobKind,
+    LogLine,
+    Promotion,
+    PromotionState,
+    QuarantinedRow,
+    Reference,
+    StoredReport,
+)
+from core.registry import RegisteredVersion
+from core.remote import probe
+from core.store.predictions import LoggedPrediction
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where everything stands."""
+
+    epoch: Epoch | None
+    last_batch: Batch | None
+    report: StoredReport | None
+    live: Promotion | None
+    candidates: list[Promotion]
+    open_jobs: list[Job]
+    last_jobs: dict[JobKind, Job]
+
+
+def status(desk: Desk) -> Status:
+    """One consistent look at the pipeline."""
+    with desk.store.read() as work:
+        batch = work.batches.last_stored()
+        reports = work.drift.latest(1, Reference.PREVIOUS, batch.id) if batch else []
+        last = {kind: work.jobs.recent(1, kind) for kind in JobKind}
+        return Status(
+            work.batches.epoch(),
+            batch,
+            reports[0] if reports else None,
+            work.promotions.live(),
+            work.promotions.latest(20, PromotionState.PROPOSED),
+            work.jobs.open(),
+            {kind: jobs[0] for kind, jobs in last.items() if jobs},
+        )
+
+
+def job(desk: Desk, job_id: int) -> Job:
+    """One job.
+
+    Raises:
+        Missing: there is none of that id.
+    """
+    with desk.store.read() as work:
+        return work.jobs.get(job_id)
+
+
+def jobs(desk: Desk, limit: int = 20, kind: JobKind | None = None) -> list[Job]:
+    """The newest jobs."""
+    with desk.store.read() as work:
+        return work.jobs.recent(limit, kind)
+
+
+def job_log(desk: Desk, job_id: int, limit: int = 100) -> list[LogLine]:
+    """The last lines that a job wrote."""
+    with desk.store.read() as work:
+        return work.jobs.lines(job_id, limit)
+
+
+def ledger(desk: Desk, limit: int = 50) -> list[Batch]:
+    """The newest entries of the batch ledger."""
+    with desk.store.read() as work:
+        return work.batches.ledger(limit)
+
+
+def quarantined(desk: Desk, batch_id: int, limit: int = 50) -> list[QuarantinedRow]:
+    """The first rows of a batch that were not stored, and why."""
+    with desk.store.read() as work:
+        return work.batches.quarantined(batch_id, limit)
+
+
+def reports(
+    desk: Desk, limit: int = 50, reference: Reference | None = None
+) -> list[StoredReport]:
+    """The newest drift reports."""
+    with desk.store.read() as work:
+        return work.drift.latest(limit, reference)
+
+
+def promotions(desk: Desk, limit: int = 50) -> list[Promotion]:
+    """The newest versions and where each stands."""
+    with desk.store.read() as work:
+        return work.promotions.latest(limit)
+
+
+def rollback_target(desk: Desk) -> Promotion | None:
+    """The version that a rollback would bring back."""
+    with desk.store.read() as work:
+        return work.promotions.before_live()
+
+
+def versions(desk: Desk) -> list[RegisteredVersion]:
+    """Every version that the registry has.
+
+    Raises:
+        RegistryUnavailable: MLflow is away.
+    """
+    return desk.registry.versions()
+
+
+def served(desk: Desk) -> dict[str, Any]:
+    """What serving says of its model; empty without one.
+
+    Raises:
+        ServingUnavailable: serving is away.
+    """
+    return desk.serving.model()
+
+
+def contract_of(served: dict[str, Any]) -> Contract:
+    """The contract of the served model, out of what serving says of it."""
+    return Contract.from_json(json.dumps(served["contract"]))
+
+
+def audit(desk: Desk, limit: int = 100, *, subject: str = "") -> list[AuditEvent]:
+    """The newest acts on record."""
+    with desk.store.read() as work:
+        return work.audit.latest(limit, subject=subject)
+
+
+def predictions(desk: Desk, limit: int = 20) -> list[LoggedPrediction]:
+    """The newest answers that serving gave."""
+    with desk.store.read() as work:
+        return work.predictions.latest(limit)
+
+
+def prediction(desk: Desk, prediction_id: str) -> LoggedPrediction:
+    """One answer that serving gave.
+
+    Raises:
+        Missing: it is not on record (yet).
+    """
+    with desk.store.read() as work:
+        found = work.predictions.get(prediction_id)
+    if found is None:
+        raise Missing(f"There is no prediction {prediction_id} on record.")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A neighbour: is it well, how long did it take to say so, and what to do if it is not."""
+
+    name: str
+    healthy: bool
+    says: str
+    milliseconds: float
+    link: str
+    advice: str
+
+
+def services(desk: Desk) -> list[Service]:
+    """Ask every neighbour how it is, all at once; takes as long as the slowest."""
+    s = desk.settings
+    checks: list[Callable[[], Service]] = [
+        lambda: _http("MLflow", f"{s.mlflow_tracking_uri}/health", s.mlflow_link or
+                      s.mlflow_tracking_uri, "Start MLflow or check MLFLOW_TRACKING_URI."),
+        *(
+            lambda url=url: _http(  # type: ignore[misc]
+                "Serving", f"{url}/health/ready", f"{s.serving_link or url}/docs",
+                "Serving is ready once a model is live. Approve one, or check SERVING_URL.",
+            )
+            for url in s.serving_urls
+        ),
+        lambda: _http("Data API", f"{s.data_api_url.rstrip('/')}/health", s.data_api_url,
+                      "Start the data API or check DATA_API_URL."),
+        lambda: _own("Queue (Redis)", lambda: f"version {desk.queue.ping()}", "Check REDIS_URL."),
+        lambda: _own("Database", lambda: _database(desk), "Check DATABASE_URL, then migrate."),
+        lambda: _own("Workers", lambda: _workers(desk), "Start them: python -m workers run."),
+    ]  # fmt: skip
+    with ThreadPoolExecutor(len(checks)) as pool:
+        return [future.result() for future in [pool.submit(check) for check in checks]]
+
+
+def _http(name: str, url: str, link: str, advice: str) -> Service:
+    seen = probe(url)
+    return Service(
+        name, seen.healthy, seen.says, seen.seconds * 1000, link, "" if seen.healthy else advice
+    )
+
+
+def _own(name: str, look: Callable[[], str], advice: str) -> Service:
+    start = time.perf_counter()
+    try:
+        says = look()
+    except DriftdeskError as error:
+        return Service(name, False, str(error), (time.perf_counter() - start) * 1000, "", advice)
+    return Service(name, True, says, (time.perf_counter() - start) * 1000, "", "")
+
+
+def _database(desk: Desk) -> str:
+    with desk.store.read() as work:
+        work.batches.epoch()
+    return desk.store.engine.dialect.name
+
+
+def _workers(desk: Desk) -> str:
+    workers = desk.queue.workers()
+    if not workers:
+        raise Missing("no worker has reported")
+    waiting = sum(desk.queue.lengths().values())
+    states = ", ".join(f"{w.queue} {w.state}" for w in sorted(workers, key=lambda w: w.queue))
+    return f"{states}; {waiting} waiting"

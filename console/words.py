@@ -1,0 +1,77 @@
+"""Numbers, times and states in words: how the console and the CLI speak."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from core.records import BatchState, Finding, JobState, PromotionState
+
+METRICS = {
+    "mae": "Mean absolute error",
+    "rmse": "Root mean squared error",
+    "mdape": "Median absolute % error",
+    "r2": "R²",
+}
+
+STATES: dict[str, tuple[str, str]] = {
+    JobState.REQUESTED: ("gray", "requested"),
+    JobState.QUEUED: ("gray", "queued"),
+    JobState.RUNNING: ("blue", "running"),
+    JobState.SUCCEEDED: ("green", "succeeded"),
+    JobState.FAILED: ("red", "failed"),
+    JobState.CANCELLED: ("orange", "cancelled"),
+    PromotionState.PROPOSED: ("blue", "proposed"),
+    PromotionState.APPROVED: ("violet", "approved"),
+    PromotionState.LIVE: ("green", "live"),
+    PromotionState.REJECTED: ("orange", "rejected"),
+    PromotionState.RETIRED: ("gray", "retired"),
+    BatchState.RECEIVED: ("blue", "received"),
+    BatchState.STORED: ("green", "stored"),
+    BatchState.REPEATED: ("gray", "repeated"),
+    BatchState.CONFLICT: ("red", "conflict"),
+    BatchState.UNREADABLE: ("red", "unreadable"),
+    Finding.WITHIN: ("green", "within"),
+    Finding.BREACH: ("red", "breach"),
+    Finding.UNDEFINED: ("gray", "undefined"),
+}
+"""A colour and a word for every state; the word alone is enough to tell them apart."""
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+def ago(then: datetime | None, now: datetime) -> str:
+    """How long ago, roughly."""
+    if then is None:
+        return "never"
+    seconds = (now - then).total_seconds()
+    if seconds < _MINUTE:
+        return "just now"
+    if seconds < _HOUR:
+        return f"{seconds / _MINUTE:.0f} min ago"
+    if seconds < 2 * _DAY:
+        return f"{seconds / _HOUR:.0f} h ago"
+    return f"{seconds / _DAY:.0f} days ago"
+
+
+def duration(start: datetime | None, end: datetime | None) -> str:
+    """How long something took."""
+    if start is None or end is None:
+        return "-"
+    seconds = (end - start).total_seconds()
+    return f"{seconds:.1f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.1f} min"
+
+
+def metric(name: str, value: float | None) -> str:
+    """A metric as people read it: shares as per cent, amounts with separators."""
+    if value is None:
+        return "-"
+    if name == "mdape":
+        return f"{value:.1%}"
+    return f"{value:.3f}" if name == "r2" else f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"  # noqa: PLR2004
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio as per cent, or that it is undefined."""
+    if ratio is None:
+        return "undefined"
+    return f"{ratio:,.1%}" if ratio < 10 else f"{ratio:,.0%}"  # noqa: PLR2004

@@ -1,0 +1,93 @@
+"""Which version is champion, and its file, from MLflow's REST API.
+
+MLflow's own client would bring pandas and seconds of start-up into this process.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import urllib3
+
+from core.errors import Missing, RegistryUnavailable
+
+_ALIAS = "champion"
+_FILE = "model.onnx"
+_DIGEST_TAG = "driftdesk.digest"
+_TIMEOUT = urllib3.Timeout(connect=2.0, read=20.0)
+_PROXIED = "mlflow-artifacts:"
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """What the registry says is to be served; `digest` is the file's SHA-256 in hex."""
+
+    version: int
+    digest: str
+
+
+class ChampionSource:
+    """The alias `champion` of one registered model."""
+
+    def __init__(self, uri: str, name: str) -> None:
+        self._uri = uri.rstrip("/")
+        self._name = name
+        self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
+
+    def champion(self) -> Champion | None:
+        """What the alias names; None when the model exists and has no champion.
+
+        Raises:
+            RegistryUnavailable: MLflow is away, or does not know the model (any more).
+        """
+        status, body = self._get(
+            f"/api/2.0/mlflow/registered-models/alias?name={quote(self._name)}&alias={_ALIAS}"
+        )
+        if status != 200:  # noqa: PLR2004
+            if "alias" in str(body.get("message", "")).lower():
+                return None
+            raise RegistryUnavailable(
+                f"MLflow knows no model {self._name}: {body.get('message', status)}"
+            )
+        version = body["model_version"]
+        tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}
+        return Champion(int(version["version"]), tags.get(_DIGEST_TAG, ""))
+
+    def download(self, champion: Champion) -> bytes:
+        """The model file of a version.
+
+        Raises:
+            Missing: the registry has no file for it.
+            RegistryUnavailable: MLflow is away.
+        """
+        status, body = self._get(
+            "/api/2.0/mlflow/model-versions/get-download-uri"
+            f"?name={quote(self._name)}&version={champion.version}"
+        )
+        location = str(body.get("artifact_uri", ""))
+        if status != 200 or not location.startswith(_PROXIED):  # noqa: PLR2004
+            raise Missing(
+                f"Version {champion.version} has no file that MLflow itself serves "
+                f"({location or status}); start MLflow with --serve-artifacts."
+            )
+        path = location.removeprefix(_PROXIED).lstrip("/")
+        answer = self._request(f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}/{_FILE}")
+        if answer.status != 200:  # noqa: PLR2004
+            raise Missing(f"MLflow has no {_FILE} of version {champion.version}.")
+        return bytes(answer.data)
+
+    def _get(self, path: str) -> tuple[int, dict[str, Any]]:
+        answer = self._request(path)
+        try:
+            return answer.status, dict(json.loads(answer.data))
+        except (ValueError, TypeError) as error:
+            raise RegistryUnavailable(f"MLflow at {self._uri} answers no JSON.") from error
+
+    def _request(self, path: str) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._pool.request("GET", self._uri + path)
+        except urllib3.exceptions.HTTPError as error:
+            raise RegistryUnavailable(f"MLflow at {self._uri} did not answer.") from error
