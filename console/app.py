@@ -17,7 +17,9 @@ except DriftdeskError as error:
 
 page = st.navigation(
     [
-        st.Page("views/pipeline.py", title="Pipeline", icon=":material/conveyor_belt:", default=True),
+        st.Page(
+            "views/pipeline.py", title="Pipeline", icon=":material/conveyor_belt:", default=True
+        ),
         st.Page("views/drift.py", title="Drift", icon=":material/stacked_line_chart:"),
         st.Page("views/promotion.py", title="Promotion", icon=":material/approval:"),
         st.Page("views/predict.py", title="Predict", icon=":material/calculate:"),

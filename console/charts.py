@@ -101,7 +101,7 @@ def _layout(panels: int) -> dict[str, Any]:
             "domain": _domain(n, panels),
             "anchor": f"y{axis}",
             "tickvals": [0.001, 0.01, 0.15, 1, 10, 100],
-            "ticktext": ["0.1 %", "1 %", "15 %", "100 %", "10×", "100×"],
+            "ticktext": ["0.1 %", "1 %", "15 %", "100 %", "1,000 %", "10,000 %"],
             "gridcolor": "rgba(128,128,128,0.2)",
         }
         layout[f"yaxis{axis}"] = {

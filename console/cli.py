@@ -139,9 +139,7 @@ def ingest(
 ) -> None:
     """Queue the next batch of the data API; its comparison follows by itself."""
     with _desk() as desk:
-        job = actions.request_ingest(
-            desk, _actor(desk, actor), restart=restart, then_train=train
-        )
+        job = actions.request_ingest(desk, _actor(desk, actor), restart=restart, then_train=train)
         _follow(desk, job, wait=wait, as_json=as_json)
 
 
@@ -307,9 +305,7 @@ def cancel(job_id: int, *, as_json: AsJson = False, actor: Actor = "") -> None:
 
 
 @app.command()
-def retry(
-    job_id: int, *, wait: Wait = False, as_json: AsJson = False, actor: Actor = ""
-) -> None:
+def retry(job_id: int, *, wait: Wait = False, as_json: AsJson = False, actor: Actor = "") -> None:
     """Ask once more for a job that failed or was cancelled."""
     with _desk() as desk:
         job = actions.retry(desk, _actor(desk, actor), job_id)
@@ -333,8 +329,8 @@ def predict(
             answer,
             as_json=as_json,
             lines=lambda: [
-                f"{answer['prediction']:,.2f}  (version {answer['model_version']}, "
-                f"prediction {answer['prediction_id']})"
+                f"{answer['prediction']:,.2f}",
+                f"version {answer['model_version']}, prediction {answer['prediction_id']}",
             ],
         )
 
@@ -380,11 +376,13 @@ def audit(
         _print(
             events,
             as_json=as_json,
-            lines=lambda: [
-                f"{words.ago(e.at, now):>12}  {e.actor}  {e.action}  {e.subject}  {e.reason}".rstrip()
-                for e in events
-            ]
-            or ["Nothing is on record yet."],
+            lines=lambda: (
+                [
+                    f"{words.ago(e.at, now):>12}  {e.actor}  {e.action}  {e.subject}  {e.reason}"
+                    for e in events
+                ]
+                or ["Nothing is on record yet."]
+            ),
         )
 
 

@@ -94,9 +94,7 @@ def quarantined(desk: Desk, batch_id: int, limit: int = 50) -> list[QuarantinedR
         return work.batches.quarantined(batch_id, limit)
 
 
-def reports(
-    desk: Desk, limit: int = 50, reference: Reference | None = None
-) -> list[StoredReport]:
+def reports(desk: Desk, limit: int = 50, reference: Reference | None = None) -> list[StoredReport]:
     """The newest drift reports."""
     with desk.store.read() as work:
         return work.drift.latest(limit, reference)
@@ -181,7 +179,7 @@ def services(desk: Desk) -> list[Service]:
         lambda: _http("MLflow", f"{s.mlflow_tracking_uri}/health", s.mlflow_link or
                       s.mlflow_tracking_uri, "Start MLflow or check MLFLOW_TRACKING_URI."),
         *(
-            lambda url=url: _http(  # type: ignore[misc]
+            lambda url=url: _http(
                 "Serving", f"{url}/health/ready", f"{s.serving_link or url}/docs",
                 "Serving is ready once a model is live. Approve one, or check SERVING_URL.",
             )

@@ -37,18 +37,17 @@ def actor() -> str:
     return desk().settings.actor
 
 
-def act(done: str, action: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
+def act(done: str, action: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     """Carry out an action for this session and keep what came of it for the next page.
 
-    `done` is said when it went well. Meant for button callbacks; says whether it went well.
+    `done` is said when it went well. Meant for button callbacks.
     """
     try:
         action(desk(), actor(), *args, **kwargs)
     except DriftdeskError as error:
         st.session_state[_MESSAGE] = ("error", str(error))
-        return False
-    st.session_state[_MESSAGE] = ("ok", done)
-    return True
+    else:
+        st.session_state[_MESSAGE] = ("ok", done)
 
 
 def show_message() -> None:

@@ -37,6 +37,8 @@ STATES: dict[str, tuple[str, str]] = {
 """A colour and a word for every state; the word alone is enough to tell them apart."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_WHOLE = 100
+"""Amounts from here on are shown without decimals."""
 
 
 def ago(then: datetime | None, now: datetime) -> str:
@@ -67,7 +69,9 @@ def metric(name: str, value: float | None) -> str:
         return "-"
     if name == "mdape":
         return f"{value:.1%}"
-    return f"{value:.3f}" if name == "r2" else f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"  # noqa: PLR2004
+    if name == "r2":
+        return f"{value:.3f}"
+    return f"{value:,.0f}" if abs(value) >= _WHOLE else f"{value:,.3g}"
 
 
 def percent(ratio: float | None) -> str:

@@ -87,7 +87,7 @@ class Contract:
                 for entry in document.pop("fields")
             )
             return cls(fields=fields, **document)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelRefused("The model file carries no readable contract.") from error
 
 
@@ -97,11 +97,9 @@ def describe(dataset: Dataset, profiles: Iterable[ColumnProfile]) -> Contract:
     fields = []
     for column in dataset.features:
         profile = known.get(column.name) or ColumnProfile(column.name, 0, 0)
-        default: float | str | None
-        if column.is_text:
-            default = next(iter(profile.categories), None)
-        else:
-            default = profile.q50
+        default: float | str | None = (
+            next(iter(profile.categories), None) if column.is_text else profile.q50
+        )
         low = profile.grid[1] if profile.grid else None
         high = profile.grid[99] if profile.grid else None
         if column.type is ColumnType.DATE and default is not None:

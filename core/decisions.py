@@ -106,7 +106,5 @@ def request(
     """Ask for a job and put that on record; says whether it is new or was under way already."""
     job, is_new = work.jobs.request(kind, args, actor, key=key)
     if is_new:
-        work.audit.add(
-            actor, f"request {kind.value}", f"job:{job.id}", reason=reason, details=args
-        )
+        work.audit.add(actor, f"request {kind.value}", f"job:{job.id}", reason=reason, details=args)
     return job, is_new

@@ -169,5 +169,5 @@ class Queue:
     def ping(self) -> str:
         """The server's version."""
         with _translated():
-            info: dict[str, Any] = self._redis.info("server")  # type: ignore[assignment]
+            info: dict[str, Any] = self._redis.info("server")
             return str(info.get("valkey_version") or info.get("redis_version", "?"))

@@ -33,9 +33,7 @@ class Runtime:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own errors share no base but Exception
             raise ModelRefused(f"The file is no model that can be loaded: {error}") from error
         metadata = self._session.get_modelmeta().custom_metadata_map

@@ -29,7 +29,11 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
         return dialect.type_descriptor(sa.DateTime())
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+    def process_bind_param(
+        self,
+        value: datetime | None,
+        dialect: sa.Dialect,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> datetime | None:
         """Store UTC; a naive datetime is a mistake of ours."""
         if value is None:
             return None
@@ -37,7 +41,11 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
             raise ValueError("a datetime without a zone reached the database")
         return value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: sa.Dialect,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> datetime | None:
         """Hand out aware UTC."""
         return None if value is None else value.replace(tzinfo=UTC)
 
@@ -271,7 +279,5 @@ def data_comp(dataset: Dataset) -> sa.Select[Any]:
         .select_from(drift_reports)
         .outerjoin(drift_stats, drift_stats.c.report_id == report.id)
         .where(report.reference == sa.literal_column("'previous'"))
-        .group_by(
-            report.id, report.epoch, report.batch_number, report.retrain, report.created_at
-        )
+        .group_by(report.id, report.epoch, report.batch_number, report.retrain, report.created_at)
     )

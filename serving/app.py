@@ -32,7 +32,7 @@ _IN_LOOP = 32
 """Rows up to here are predicted on the event loop: a thread would cost more than they do."""
 
 
-class Problem(Exception):  # noqa: N818 - it is an answer, not an accident
+class Problem(Exception):
     """A request that gets no prediction: the status and body of the answer to it."""
 
     def __init__(self, status: int, detail: str, problems: dict[str, str] | None = None) -> None:

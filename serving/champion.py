@@ -47,7 +47,9 @@ class ChampionSource:
             f"/api/2.0/mlflow/registered-models/alias?name={quote(self._name)}&alias={_ALIAS}"
         )
         if status != 200:  # noqa: PLR2004
-            if "alias" in str(body.get("message", "")).lower():
+            if (
+                body.get("error_code") == "INVALID_PARAMETER_VALUE"
+            ):  # the model is there, the alias is not
                 return None
             raise RegistryUnavailable(
                 f"MLflow knows no model {self._name}: {body.get('message', status)}"

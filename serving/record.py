@@ -124,7 +124,7 @@ def _insert(connection: Any, records: Sequence[Record]) -> None:
     is_sqlite = isinstance(connection, sqlite3.Connection)
     verb, mark = ("INSERT OR IGNORE", "?") if is_sqlite else ("INSERT IGNORE", "%s")
     marks = ", ".join([mark] * len(COLUMNS))
-    statement = f"{verb} INTO predictions ({', '.join(COLUMNS)}) VALUES ({marks})"  # noqa: S608
+    statement = f"{verb} INTO predictions ({', '.join(COLUMNS)}) VALUES ({marks})"
     rows = [
         (
             r.id,

@@ -32,7 +32,9 @@ def openapi(live: LiveModel | None) -> dict[str, Any]:
             "/predict": {"post": _post("Predict one row", _ref("Row"), _ref("Prediction"))},
             "/predict/batch": {
                 "post": _post(
-                    "Predict many rows", _list_of("rows", "Row"), _list_of("predictions", "Prediction")
+                    "Predict many rows",
+                    _list_of("rows", "Row"),
+                    _list_of("predictions", "Prediction"),
                 )
             },
             "/model": {"get": _get("The live model: version, digest and contract")},

@@ -16,6 +16,7 @@ from typing import Any
 import ijson
 import numpy as np
 import pyarrow as pa
+from core.split import held_out
 from numpy.typing import NDArray
 
 from core.contract import read_code, read_date, read_number, read_text
@@ -23,7 +24,6 @@ from core.dataset import Column, ColumnType, Dataset
 from core.errors import BatchUnreadable
 from core.profile import Profiler
 from core.records import QuarantinedRow
-from core.split import held_out
 from core.store.rows import arrow_schema
 
 CHUNK_ROWS = 10_000
@@ -85,7 +85,9 @@ def chunks(
 
 def _has_data(path: Path) -> bool:
     with path.open("rb") as file:
-        return any(prefix == "data" and event == "start_array" for prefix, event, _ in ijson.parse(file))
+        return any(
+            prefix == "data" and event == "start_array" for prefix, event, _ in ijson.parse(file)
+        )
 
 
 def _unreadable(path: Path, error: Exception) -> BatchUnreadable:
@@ -150,30 +152,28 @@ class _RowReader:
         misshapen: frozenset[int],
     ) -> NDArray[Any]:
         """One column's values as an array; what breaks a rule is noted in `problems`."""
-        if column.type is ColumnType.NUMBER and set(map(type, values)) <= {float, int}:
-            try:
-                numbers = np.array(values, dtype=np.float64)
-            except OverflowError:
-                pass  # an integer beyond float: found and named below
-            else:
-                if np.isfinite(numbers).all():
-                    return numbers
+        numbers = _plain_numbers(values) if column.type is ColumnType.NUMBER else None
+        if numbers is not None:
+            return numbers
         known = self._known[column.name]
         if len(known) > _MEMO:
             known.clear()
-        out: list[_Cell] = []
+        out: list[_Cell] = [None] * len(values)
         for i, value in enumerate(values):
+            if i in misshapen:
+                continue
+            # The type is part of the key, because True, 1 and 1.0 are equal.
             key = (value.__class__, value) if value.__hash__ else None
+            if key in known:
+                out[i] = known[key]
+                continue
             try:
-                cell = known[key] if key in known else _cell(column, value)
+                out[i] = _cell(column, value)
             except ValueError as error:
-                if i not in misshapen:
-                    problems.setdefault(i, []).append(f"{column.name}: {error}")
-                cell = None
+                problems.setdefault(i, []).append(f"{column.name}: {error}")
             else:
                 if key is not None:
-                    known[key] = cell
-            out.append(cell)
+                    known[key] = out[i]
         if column.is_text:
             texts = np.empty(len(out), dtype=object)
             texts[:] = out
@@ -192,6 +192,17 @@ class _RowReader:
         arrays.append(pa.array(numbers.astype(np.int32)))
         arrays.append(pa.array(sides.astype(np.int8)))
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+
+def _plain_numbers(values: list[Any]) -> NDArray[np.float64] | None:
+    """The column at once, where it is nothing but finite numbers; None where it has to be read."""
+    if not set(map(type, values)) <= {float, int}:
+        return None
+    try:
+        numbers = np.array(values, dtype=np.float64)
+    except OverflowError:  # an integer beyond every float
+        return None
+    return numbers if np.isfinite(numbers).all() else None
 
 
 def _cell(column: Column, value: Any) -> _Cell:
@@ -231,7 +242,9 @@ def _content(row: Any) -> str:
     return text[:_KEPT_CONTENT].encode("utf-8", "replace").decode()
 
 
-def stage(path: Path, parsed: Iterable[Chunk], dataset: Dataset) -> tuple[int, list[QuarantinedRow]]:
+def stage(
+    path: Path, parsed: Iterable[Chunk], dataset: Dataset
+) -> tuple[int, list[QuarantinedRow]]:
     """Write validated rows to an Arrow file on disk; returns how many, and the quarantined ones.
 
     The database's transaction can then be short: it only loads what is known to fit.
@@ -250,5 +263,3 @@ def staged(path: Path) -> Iterator[pa.RecordBatch]:
     """Read back what `stage` wrote."""
     with pa.OSFile(str(path), "rb") as source, pa.ipc.open_stream(source) as reader:
         yield from reader
-
-

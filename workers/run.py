@@ -147,9 +147,7 @@ class Run:
         """End the job badly, or as cancelled, with a sentence for the operator."""
         try:
             with self.store.begin() as work:
-                work.jobs.log(
-                    self.job.id, error, "error" if state is JobState.FAILED else "info"
-                )
+                work.jobs.log(self.job.id, error, "error" if state is JobState.FAILED else "info")
                 work.jobs.finish(self.job.id, self._owner, state, error=error)
                 work.commit()
         except LeaseLost:

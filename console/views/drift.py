@@ -34,7 +34,9 @@ def verdict(report: StoredReport) -> None:
 
 def compared(report: StoredReport) -> None:
     """One comparison: verdict, chart and figures."""
-    st.caption(f"Compared with {report.reference_name}, {words.ago(report.created_at, parts.now())}")
+    st.caption(
+        f"Compared with {report.reference_name}, {words.ago(report.created_at, parts.now())}"
+    )
     verdict(report)
     if not report.report.changes:
         return

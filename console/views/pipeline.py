@@ -125,7 +125,9 @@ def headline(status: queries.Status) -> None:
     columns = st.columns(4)
     epoch = status.epoch
     ended = epoch is not None and epoch.state is EpochState.EXHAUSTED
-    columns[0].metric("Epoch", f"{epoch.number}{' (data ended)' if ended else ''}" if epoch else "-")
+    columns[0].metric(
+        "Epoch", f"{epoch.number}{' (data ended)' if ended else ''}" if epoch else "-"
+    )
     batch = status.last_batch
     columns[1].metric("Last batch", f"{batch.number}" if batch else "-")
     verdict = "-"

@@ -111,7 +111,11 @@ def buttons(promotion: Promotion, live: int | None, *, busy: bool) -> None:
     row = st.container(horizontal=True)
     if promotion.state is PromotionState.PROPOSED:
         if row.button(
-            "Approve…", key=f"approve-{version}", type="primary", disabled=busy, icon=":material/check:"
+            "Approve…",
+            key=f"approve-{version}",
+            type="primary",
+            disabled=busy,
+            icon=":material/check:",
         ):
             confirm_approve(promotion, live)
         if row.button("Reject…", key=f"reject-{version}", icon=":material/close:"):
@@ -146,8 +150,14 @@ def promotions() -> None:
     serving = session.ask(queries.served)
     agree(live, serving.get("version") if serving else None, busy=bool(under_way))
     before = session.ask(queries.rollback_target)
-    if live and before and st.button(
-        f"Roll back to version {before.version}…", icon=":material/undo:", disabled=bool(under_way)
+    if (
+        live
+        and before
+        and st.button(
+            f"Roll back to version {before.version}…",
+            icon=":material/undo:",
+            disabled=bool(under_way),
+        )
     ):
         ask_reason("Roll back", before.version)
     open_first = sorted(found, key=lambda p: p.state is not PromotionState.PROPOSED)
@@ -160,7 +170,9 @@ def agree(live: int | None, served: int | None, *, busy: bool) -> None:
     if live is None:
         st.info("Nothing is live yet.", icon=":material/hourglass_empty:")
     elif live == served:
-        st.success(f"Version {live} is live, and serving answers with it.", icon=":material/verified:")
+        st.success(
+            f"Version {live} is live, and serving answers with it.", icon=":material/verified:"
+        )
     elif not busy:
         st.error(
             f"Version {live} was decided, but serving answers with {served or 'nothing'}. "

@@ -70,8 +70,8 @@ class Store:
             StoreUnavailable: the database is away, locked for too long, or full.
         """
         with translated(), self.engine.connect() as connection:
-            connection = connection.execution_options(**{WRITE: True})
-            yield Work(connection, self.dataset, self._clock())
+            writing = connection.execution_options(**{WRITE: True})
+            yield Work(writing, self.dataset, self._clock())
 
     @contextmanager
     def read(self) -> Iterator[Work]:
@@ -82,7 +82,7 @@ class Store:
         """
         with translated(), self.engine.connect() as connection:
             if connection.dialect.name != "sqlite":  # where every transaction is a snapshot
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+                connection.execution_options(isolation_level="REPEATABLE READ")
             yield Work(connection, self.dataset, self._clock())
 
     def close(self) -> None:

@@ -121,9 +121,7 @@ class Batches:
     def stored(self, epoch: int) -> list[Batch]:
         """The stored batches of an epoch, in the order of their numbers."""
         query = (
-            sa.select(*_COLUMNS)
-            .where(_STORED, batches.c.epoch == epoch)
-            .order_by(batches.c.number)
+            sa.select(*_COLUMNS).where(_STORED, batches.c.epoch == epoch).order_by(batches.c.number)
         )
         return [_batch(row) for row in self._connection.execute(query)]
 
@@ -244,8 +242,8 @@ class Batches:
                 row.distinct_values,
             )
             for row in self._connection.execute(
-                query.with_only_columns(*[
-                    c.label("count_") if c.name == "count" else c for c in column_profiles.c
-                ])
+                query.with_only_columns(
+                    *[c.label("count_") if c.name == "count" else c for c in column_profiles.c]
+                )
             )
         )

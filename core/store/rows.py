@@ -87,9 +87,7 @@ class Rows:
             f"VALUES ({', '.join([mark] * len(names))})"
         )
         constants = [[epoch] * chunk.num_rows, [batch_id] * chunk.num_rows]
-        self._connection.exec_driver_sql(
-            statement, list(zip(*constants, *columns, strict=True))
-        )
+        self._connection.exec_driver_sql(statement, list(zip(*constants, *columns, strict=True)))
 
     def _load_file(self, epoch: int, batch_id: int, chunk: pa.RecordBatch) -> bool:
         """Load through a file; False where the server does not allow it."""

@@ -25,8 +25,8 @@ def migrate(url: str, dataset: Dataset) -> None:
     """
     engine = make_engine(url)
     try:
-        with translated(), engine.connect() as connection:
-            connection = connection.execution_options(**{WRITE: True})
+        with translated(), engine.connect() as opened:
+            connection = opened.execution_options(**{WRITE: True})
             config = Config()
             config.set_main_option("script_location", str(_MIGRATIONS))
             config.attributes["connection"] = connection

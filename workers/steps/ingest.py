@@ -211,7 +211,15 @@ class Ingest:
             run.progress(0.75, f"storing {stored:,} rows", always=True)
             with run.store.begin() as work:
                 run.fence(work)
-                result = self._write(work, batch, number, staging, stored, quarantined, profiler)
+                result = self._write(
+                    work,
+                    batch,
+                    number,
+                    staging,
+                    stored=stored,
+                    quarantined=quarantined,
+                    profiler=profiler,
+                )
                 drift, _ = work.jobs.request(
                     JobKind.DRIFT,
                     {"batch_id": batch.id, "then_train": bool(run.job.args.get("then_train"))},
@@ -230,6 +238,7 @@ class Ingest:
         batch: Batch,
         number: int,
         staging: Path,
+        *,
         stored: int,
         quarantined: list[QuarantinedRow],
         profiler: Profiler,

@@ -37,7 +37,8 @@ class Promote:
             promotion = work.promotions.get(int(run.job.args["promotion_id"]))
         if promotion.state is not PromotionState.APPROVED:
             raise IllegalTransition(
-                f"Version {promotion.version} is {promotion.state}; only an approved one is promoted."
+                f"Version {promotion.version} is {promotion.state}, and only an approved one is "
+                "promoted."
             )
         before: int | None = run.job.args.get("champion")
         try:

@@ -90,7 +90,9 @@ class Train:
         )
         candidate = Score(version, len(material.held_out[target]), metrics)
         verdict = self._judge(candidate, champion)
-        dossier = self._dossier(run, material, candidate, champion, digest_of(model), worst)
+        dossier = self._dossier(
+            run, material, candidate, champion, digest=digest_of(model), worst=worst
+        )
         self._propose(run, version, verdict, dossier, material.profiles)
 
     def _read(self, run: Run) -> Material:
@@ -154,6 +156,7 @@ class Train:
         material: Material,
         candidate: Score,
         champion: Score | None,
+        *,
         digest: str,
         worst: float,
     ) -> dict[str, Any]:

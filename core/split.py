@@ -1,0 +1,71 @@
+"""Which rows are held out: a fifth, chosen by what a row says and by nothing else.
+
+Because the side follows from the content, the same rows are unseen by every version that was
+ever trained, whatever else has come in since, and any two versions can be scored on them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.dataset import Column, Dataset, Role
+
+ONE_IN = 5
+"""One row in this many is held out."""
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+Values = NDArray[np.float64] | NDArray[np.object_] | Sequence[str]
+
+
+def held_out(columns: Mapping[str, Values], dataset: Dataset) -> NDArray[np.bool_]:
+    """Whether each row is held out.
+
+    `columns` has every feature and the target, all of one length: numbers and dates as float64
+    with NaN for null, texts with "" for null. Identifiers do not count, so listings of one
+    property that differ in nothing a model sees stand on the same side.
+    """
+    held: NDArray[np.bool_] = row_hash(columns, dataset) % np.uint64(ONE_IN) == 0
+    return held
+
+
+def row_hash(columns: Mapping[str, Values], dataset: Dataset) -> NDArray[np.uint64]:
+    """A 64-bit hash of each row's features and target, the same on every machine.
+
+    Each value is hashed with its column's name and the hashes are added up, so the order of
+    columns and rows does not matter. The mixer is the finaliser of SplitMix64 (Steele, Lea and
+    Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
+    """
+    seen = [c for c in dataset.columns if c.role is not Role.IDENTIFIER]
+    total = np.zeros(len(columns[seen[0].name]), dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for column in seen:
+            total += _mix(_values(column, columns[column.name]) ^ _text(column.name))
+        return _mix(total)
+
+
+def _values(column: Column, values: Values) -> NDArray[np.uint64]:
+    if column.is_text:
+        distinct = {text: _text(text) for text in set(values)}
+        return np.fromiter((distinct[t] for t in values), dtype=np.uint64, count=len(values))
+    numbers = np.asarray(values, dtype=np.float64) + 0.0  # -0.0 becomes 0.0
+    bits = np.where(np.isnan(numbers), np.nan, numbers).view(np.uint64)
+    return _mix(bits)
+
+
+def _text(text: str) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big"))
+
+
+def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    z = bits + _GOLDEN
+    z = (z ^ (z >> np.uint64(30))) * _MIX_1
+    z = (z ^ (z >> np.uint64(27))) * _MIX_2
+    mixed: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
+    return mixed

@@ -1,0 +1,95 @@
+"""Plain factories: what tests are about, with everything else filled in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from core.contract import Contract, describe
+from core.dataset import Dataset, parse
+from core.profile import Profiler
+from core.records import Batch, ColumnProfile, Score, Verdict
+from core.store import Store
+from core.store.rows import arrow_schema
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def small_dataset(**changes: Any) -> Dataset:
+    """A dataset that has nothing to do with houses."""
+    document: dict[str, Any] = {
+        "name": "rides",
+        "title": "Bike rides",
+        "fit_on": "value",
+        "primary_metric": "rmse",
+        "columns": [
+            {"name": "rides", "type": "number", "role": "target", "nullable": False},
+            {"name": "temperature", "type": "number", "role": "feature"},
+            {"name": "weather", "type": "category", "role": "feature"},
+            {"name": "station", "type": "code", "role": "identifier", "drift": False},
+        ],
+    }
+    return parse(document | changes, "rides.toml")
+
+
+def profile(column: str, **values: Any) -> ColumnProfile:
+    filled = {"count": 100, "nulls": 0, "mean": 10.0, "std": 2.0, "q50": 10.0, "q75": 12.0}
+    return ColumnProfile(column, **filled | values)
+
+
+def contract(dataset: Dataset) -> Contract:
+    profiler = Profiler(dataset)
+    for column in dataset.columns:
+        values = ["a", "b", "a"] if column.is_text else np.array([1.0, 2.0, 3.0])
+        profiler.add(column.name, values)
+    return describe(dataset, profiler.finish())
+
+
+def score(version: int = 2, rows: int = 100, **metrics: float) -> Score:
+    return Score(version, rows, {"mae": 10.0, "rmse": 20.0, "mdape": 0.2, "r2": 0.5} | metrics)
+
+
+def chunk(dataset: Dataset, rows: int = 3, **columns: list[Any]) -> pa.RecordBatch:
+    """Rows as the store takes them; `columns` replaces whole columns."""
+    values: dict[str, Any] = {}
+    for column in dataset.columns:
+        values[column.name] = ["x"] * rows if column.is_text else [1.0] * rows
+        if column.type == "date":
+            values[column.name] = [None] * rows
+    values |= {"row_number": list(range(rows)), "held_out": [0] * rows} | columns
+    return pa.RecordBatch.from_pydict(values, schema=arrow_schema(dataset))
+
+
+def stored_batch(
+    store: Store, number: int = 0, *, profiles: tuple[ColumnProfile, ...] = (), rows: int = 3
+) -> Batch:
+    """A batch that came in and was stored, with its rows and its profile."""
+    with store.begin() as work:
+        epoch = work.batches.epoch() or work.batches.open_epoch()
+        batch = work.batches.receive(epoch.number, f"hash{number}", f"b{number}.json", 100)
+        work.batches.store(
+            batch, epoch=epoch.number, number=number, stored=rows, quarantined=[], gap=0, note=""
+        )
+        seen = profiles or tuple(profile(c.name) for c in store.dataset.compared)
+        work.batches.add_profile("batch", batch.id, seen)
+        work.rows.load(epoch.number, batch.id, [chunk(store.dataset, rows)])
+        work.commit()
+        return work.batches.get(batch.id)
+
+
+def proposed(store: Store, version: int = 1, *, promote: bool = True) -> None:
+    """A version that waits for a decision."""
+    with store.begin() as work:
+        dossier = {
+            "digest": "d",
+            "candidate": {"version": version, "metrics": score().metrics},
+            "champion": None,
+            "training_rows": 80,
+            "held_out_rows": 20,
+            "batches": [{"id": 1, "epoch": 1, "number": 0, "rows": 100}],
+        }
+        work.promotions.propose(version, Verdict(promote, ("Because.",)), dossier, "trainer")
+        work.commit()

@@ -1,0 +1,150 @@
+"""Private servers for tests: each on a free port, in a folder of its own, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+REAL_ROWS = ROOT.parent / "shared" / "realtor"
+
+
+def lacking(what: str) -> None:
+    """Skip with one line, or fail where nothing may be skipped."""
+    if os.environ.get("REQUIRE_ALL"):
+        pytest.fail(f"{what} is not on this machine, and REQUIRE_ALL is set")
+    pytest.skip(f"{what} is not on this machine")
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def wait_for(what: str, ready: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until a state is reached; says which one was not."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} after {seconds:g} s")
+        time.sleep(0.05)
+
+
+def answers(url: str) -> Callable[[], bool]:
+    def look() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    return look
+
+
+@contextmanager
+def process(
+    command: list[str], log: Path, env: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A child in a process group of its own; killed at the end, with all that it started."""
+    with log.open("ab") as out:
+        child = subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            cwd=ROOT,
+            env=os.environ | (env or {}),
+            start_new_session=True,
+        )
+    try:
+        yield child
+    finally:
+        stop(child)
+
+
+def stop(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(15)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+@contextmanager
+def mariadb(folder: Path) -> Iterator[str]:
+    """A MariaDB as an ordinary user; yields the URL of its root, without a database."""
+    server = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    install = shutil.which("mariadb-install-db")
+    if not server or not install:
+        lacking("MariaDB (mariadb-server-core)")
+    data, port = folder / "data", free_port()
+    user = ["--user=root"] if os.geteuid() == 0 else []
+    subprocess.run(
+        [
+            str(install), "--no-defaults", f"--datadir={data}",
+            "--auth-root-authentication-method=normal", "--skip-test-db", *user,
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    command = [
+        str(server), "--no-defaults", f"--datadir={data}", f"--socket={folder / 's'}",
+        f"--port={port}", "--bind-address=127.0.0.1", "--character-set-server=utf8mb4",
+        "--local-infile=1", f"--pid-file={folder / 'pid'}", *user,
+    ]  # fmt: skip
+    with process(command, folder / "log") as child:
+
+        def up() -> bool:
+            assert child.poll() is None, (folder / "log").read_text()
+            with socket.socket() as s:
+                return s.connect_ex(("127.0.0.1", port)) == 0
+
+        wait_for("MariaDB was not up", up)
+        yield f"mysql+pymysql://root@127.0.0.1:{port}"
+
+
+@contextmanager
+def valkey(folder: Path) -> Iterator[str]:
+    """A Redis-compatible server that keeps nothing; yields its URL."""
+    from compose.local.children import queue_server  # the way that `make run` finds one
+
+    port = free_port()
+    command = [queue_server(), "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+               "--dir", str(folder)]  # fmt: skip
+    with process(command, folder / "log"):
+
+        def up() -> bool:
+            with socket.socket() as s:
+                return s.connect_ex(("127.0.0.1", port)) == 0
+
+        wait_for("the queue's server was not up", up)
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def mlflow(folder: Path) -> Iterator[str]:
+    """An MLflow server on SQLite; yields its URL."""
+    port = free_port()
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1",
+        "--port", str(port), "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}",
+        "--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts",
+    ]  # fmt: skip
+    env = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    url = f"http://127.0.0.1:{port}"
+    with process(command, folder / "log", env):
+        wait_for("MLflow was not up", answers(f"{url}/health"), 120)
+        yield url
