@@ -21,7 +21,7 @@ from core.errors import BadRow
 from core.settings import Settings
 from serving import schema
 from serving.champion import ChampionSource
-from serving.model import LiveModel, Shelf, Slot
+from serving.model import LiveModel, Shelf, Slot, Source
 from serving.record import PredictionLog, Record
 
 LARGEST_ROW = 64 * 1024
@@ -41,12 +41,14 @@ class Problem(Exception):
         self.body = {"detail": detail} | ({"problems": problems} if problems else {})
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The API on its own thread of work: a refresher that follows the alias, a prediction log."""
+def create_app(settings: Settings, source: Source | None = None) -> FastAPI:
+    """The API, with a task that follows the alias and a thread that writes the prediction log.
+
+    `source` is where champions come from; by default the MLflow of the settings.
+    """
     name = settings.model_name or load(settings.dataset_path).name
-    slot = Slot(
-        ChampionSource(settings.mlflow_tracking_uri, name), Shelf(settings.data_dir / "serving")
-    )
+    source = source or ChampionSource(settings.mlflow_tracking_uri, name)
+    slot = Slot(source, Shelf(settings.data_dir / "serving"))
     records = PredictionLog(settings.database)
 
     @asynccontextmanager

@@ -7,13 +7,16 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
 
 ROOT = Path(__file__).parent.parent
 REAL_ROWS = ROOT.parent / "shared" / "realtor"
@@ -148,3 +151,20 @@ def mlflow(folder: Path) -> Iterator[str]:
     with process(command, folder / "log", env):
         wait_for("MLflow was not up", answers(f"{url}/health"), 120)
         yield url
+
+
+@contextmanager
+def serve(app: Any) -> Iterator[str]:
+    """An ASGI app under a real uvicorn on a free port; yields its URL."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=free_port(), log_level="warning", timeout_graceful_shutdown=5)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_for("the app did not start", lambda: server.started or not thread.is_alive(), 20)
+    assert thread.is_alive(), "the app ended at its start"
+    try:
+        yield f"http://127.0.0.1:{server.config.port}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
