@@ -19,7 +19,9 @@ def tiny_model(contract: Contract, factor: float = 1.0, *, with_contract: bool =
             continue
         nodes += [
             helper.make_node("IsNaN", [field.name], [f"nan_{field.name}"]),
-            helper.make_node("Where", [f"nan_{field.name}", "zero", field.name], [f"v_{field.name}"]),
+            helper.make_node(
+                "Where", [f"nan_{field.name}", "zero", field.name], [f"v_{field.name}"]
+            ),
         ]
         terms.append(f"v_{field.name}")
     nodes += [
@@ -36,9 +38,7 @@ def tiny_model(contract: Contract, factor: float = 1.0, *, with_contract: bool =
             helper.make_tensor("factor", TensorProto.FLOAT, [1], [factor]),
         ],
     )
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10
-    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     if with_contract:
         helper.set_model_props(model, {METADATA_KEY: contract.to_json()})
     return bytes(onnx.ModelProto.SerializeToString(model))

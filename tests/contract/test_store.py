@@ -83,7 +83,7 @@ def test_nothing_is_kept_without_a_commit(store: Store) -> None:
 
 def test_rows_come_back_as_they_went_in(store: Store) -> None:
     day = dt.date(1999, 9, 30)
-    texts = ['a,"b\'\n\\x\t', "Añasco 日本 🏠", None, "NULL", "\\N"]
+    texts = ["a,\"b'\n\\x\t", "Añasco 日本 🏠", None, "NULL", "\\N"]
     with store.begin() as work:
         sent = chunk(
             store.dataset,

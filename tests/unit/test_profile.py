@@ -13,9 +13,7 @@ from tests.build import small_dataset
 
 
 @given(
-    st.lists(
-        st.one_of(st.none(), st.floats(-1e9, 1e9, allow_nan=False)), min_size=2, max_size=200
-    )
+    st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9, allow_nan=False)), min_size=2, max_size=200)
 )
 def test_a_number_column_is_described_as_pandas_describes_it(values: list[float | None]) -> None:
     column = np.array(values, dtype=np.float64)

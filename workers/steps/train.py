@@ -23,6 +23,7 @@ from core.profile import Profiler
 from core.promotion import judge
 from core.records import Batch, ColumnProfile, Score, Verdict
 from core.registry import Registry, digest_of
+from core.runtime import Runtime
 from core.store import Work
 from workers import export, training
 from workers.run import Run
@@ -72,11 +73,11 @@ class Train:
         run.progress(0.5, "exporting to ONNX", always=True)
         contract = describe(self.dataset, material.profiles)
         with run.interruptible():
-            model = export.to_onnx(fitted, {METADATA_KEY: contract.to_json()})
-            session = export.make_session(model)
-            worst = export.check_parity(session, fitted, material.held_out)
+            model = export.to_onnx(fitted, self.dataset, {METADATA_KEY: contract.to_json()})
+            runtime = Runtime(model)
+            worst = export.check_parity(runtime, fitted, material.held_out)
         run.progress(0.65, f"scoring on {len(material.held_out[target]):,} rows", always=True)
-        metrics = self._score(model, material)
+        metrics = self._score(runtime, material)
         champion = self._champion(run, material)
         run.progress(0.75, "registering in MLflow", always=True)
         version = self.registry.publish(
@@ -113,11 +114,9 @@ class Train:
         seen = [p for p in profiler.finish() if p.count + p.nulls]
         return Material(batches, training_rows, held_out, tuple(seen))
 
-    def _score(self, model: bytes, material: Material) -> dict[str, float]:
-        target = self.dataset.target.name
-        names = [c.name for c in self.dataset.features]
-        predicted = export.predict(export.make_session(model), material.held_out, names)
-        return training.score(material.held_out[target], predicted)
+    def _score(self, runtime: Runtime, material: Material) -> dict[str, float]:
+        actual = material.held_out[self.dataset.target.name]
+        return training.score(actual, runtime.predict(material.held_out))
 
     def _champion(self, run: Run, material: Material) -> Score | None:
         """The champion's score on the candidate's held-out rows, if there is one to score."""
@@ -125,17 +124,15 @@ class Train:
         if version is None:
             return None
         try:
-            session = export.make_session(self.registry.fetch(version))
-            names = [i.name for i in session.get_inputs()]
-            missing = set(names) - set(material.held_out)
+            runtime = Runtime(self.registry.fetch(version))
+            missing = {f.name for f in runtime.contract.fields} - set(material.held_out)
             if missing:
                 raise ModelRefused(f"it needs {', '.join(sorted(missing))}, which rows lack")
-            predicted = export.predict(session, material.held_out, names)
         except (ModelRefused, Missing) as error:
             run.say(f"Version {version} cannot be scored: {error}.", "warning")
             return None
-        actual = material.held_out[self.dataset.target.name]
-        return Score(version, len(actual), training.score(actual, predicted))
+        rows = len(material.held_out[self.dataset.target.name])
+        return Score(version, rows, self._score(runtime, material))
 
     def _judge(self, candidate: Score, champion: Score | None) -> Verdict:
         return judge(candidate, champion, self.dataset)

@@ -1,0 +1,122 @@
+"""Training: a gradient-boosted model of the target, for any dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from core.dataset import Column, Dataset
+from core.errors import NothingToTrainOn
+from core.split import row_hash
+from workers.features import Features, Rows
+
+FEWEST_ROWS = 20
+
+RECIPE: dict[str, Any] = {
+    "max_iter": 200,
+    "learning_rate": 0.08,
+    "max_features": 0.4,
+    "max_bins": 128,
+    "early_stopping": False,
+    "random_state": 20261123,
+}
+"""Found by four-fold cross-validation on the real training rows (`bench/training.py`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A model before it is exported: the steps, the trees, and what the trees learned."""
+
+    features: Features
+    trees: HistGradientBoostingRegressor
+    on_log: bool
+
+    def predict(self, rows: Rows) -> NDArray[np.float64]:
+        """Predict with scikit-learn itself, in the target's own unit."""
+        learned: NDArray[np.float64] = self.trees.predict(
+            self.features.transform(rows).astype(np.float64)
+        )
+        return np.expm1(learned) if self.on_log else learned
+
+
+def usable(rows: Rows, dataset: Dataset) -> NDArray[np.bool_]:
+    """Which rows are fit to be learned from: a target, and nothing outside the dataset's bounds."""
+    target = dataset.target
+    keep: NDArray[np.bool_] = ~np.isnan(rows[target.name])
+    for column in (target, *dataset.features):
+        if not column.is_text:
+            keep &= _within(column, rows[column.name])
+    return keep
+
+
+def _within(column: Column, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    within = np.ones(len(values), dtype=np.bool_)
+    if column.above is not None:
+        within &= np.isnan(values) | (values > column.above)
+    if column.at_most is not None:
+        within &= np.isnan(values) | (values <= column.at_most)
+    return within
+
+
+def fit(rows: Rows, dataset: Dataset) -> Fitted:
+    """Learn the target from usable rows. The rows' order does not matter.
+
+    Raises:
+        NothingToTrainOn: fewer than `FEWEST_ROWS` rows, or a target that the log cannot take.
+    """
+    count = len(rows[dataset.target.name])
+    if count < FEWEST_ROWS:
+        raise NothingToTrainOn(
+            f"Only {count} rows are fit to be trained on; at least {FEWEST_ROWS} are needed. "
+            "Ingest another batch."
+        )
+    order = np.argsort(row_hash(rows, dataset), kind="stable")
+    ordered = {name: values[order] for name, values in rows.items()}
+    on_log = dataset.fit_on == "log"
+    target = ordered[dataset.target.name]
+    if on_log and target.min() <= -1:
+        raise NothingToTrainOn(
+            f'{dataset.target.label} has values of -1 or below, whose log does not exist. Set fit_on = "value" '
+            "in the dataset file."
+        )
+    learned = np.log1p(target) if on_log else target
+    features, matrix = Features.fit(ordered, learned, dataset)
+    trees = HistGradientBoostingRegressor(**RECIPE)
+    trees.fit(matrix.astype(np.float64), learned)
+    return Fitted(features, trees, on_log)
+
+
+def score(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
+    """How good predictions are: mae, rmse (target's unit), mdape (share), r2.
+
+    mdape is the median of |error| / |actual| over rows whose actual value is not zero.
+
+    Raises:
+        NothingToTrainOn: there are no rows to score on.
+    """
+    if len(actual) == 0:
+        raise NothingToTrainOn("No row is held out, so nothing can be scored. Ingest more rows.")
+    error = np.abs(actual - predicted)
+    spread = float(np.sum((actual - actual.mean()) ** 2))
+    known = actual != 0
+    shares = error[known] / np.abs(actual[known])
+    return {
+        "mae": float(error.mean()),
+        "rmse": float(np.sqrt(np.mean(error**2))),
+        "mdape": float(np.median(shares)) if known.any() else 0.0,
+        "r2": 1.0 - float(np.sum(error**2)) / spread if spread else 0.0,
+    }
+
+
+def parameters(fitted: Fitted) -> dict[str, Any]:
+    """What the run is logged with."""
+    return {
+        **RECIPE,
+        "fit_on": "log" if fitted.on_log else "value",
+        "one_hot": ",".join(fitted.features.one_hot),
+        "target_encoded": ",".join(fitted.features.encoded),
+    }
