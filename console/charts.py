@@ -44,7 +44,11 @@ def _bars(panel: Sequence[StatChange], labels: dict[str, str], axis: str) -> dic
         "cliponaxis": False,
         "marker": {
             "color": [COLOURS[c.finding] for c in panel],
-            "pattern": {"shape": [_PATTERNS[c.finding] for c in panel]},
+            "pattern": {
+                "shape": [_PATTERNS[c.finding] for c in panel],
+                "fillmode": "overlay",
+                "fgcolor": "rgba(255,255,255,0.55)",
+            },
         },
         "customdata": [
             [c.name, _number(c.reference), _number(c.current), percent(c.limit)] for c in panel

@@ -16,6 +16,9 @@ MEANINGFUL = 0.01
 WORST_REGRESSION = 0.10
 """How much worse any other metric may get before the recommendation turns to no."""
 
+_WHOLE = 1000
+"""Figures from here on are said without decimals."""
+
 _TRANSITIONS = {
     PromotionState.PROPOSED: {PromotionState.APPROVED, PromotionState.REJECTED},
     PromotionState.APPROVED: {PromotionState.LIVE, PromotionState.FAILED},
@@ -89,9 +92,13 @@ def _sentence(metric: str, candidate: Score, champion: Score, gain: float) -> st
     verb = "better" if gain > 0 else "worse"
     return (
         f"The {_METRIC_NAMES[metric]} is {abs(gain):.1%} {verb}: "
-        f"{candidate.metrics[metric]:,.4g} against {champion.metrics[metric]:,.4g} "
+        f"{_figure(candidate.metrics[metric])} against {_figure(champion.metrics[metric])} "
         f"of version {champion.version}, on the same {candidate.rows:,} rows."
     )
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= _WHOLE else f"{value:.4g}"
 
 
 def require_transition(now: PromotionState, to: PromotionState, *, forced: bool) -> None:
