@@ -1,0 +1,292 @@
+"""Ingest to served model in one process: the steps on real stores, a real data API, real ONNX."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from compose.data_api.options import Options
+from core import decisions
+from core.dataset import Dataset, load
+from core.records import Job, JobKind, JobState, PromotionState, Reference
+from core.registry import digest_of
+from core.remote import Serving
+from core.settings import Settings
+from core.store import Store
+from core.store.schema import migrate
+from serving.app import create_app
+from serving.champion import Champion
+from tests.data_api.serving import serving as data_api
+from tests.fakes import FakeRegistry
+from tests.stacks import serve, wait_for
+from tests.work import ingest, run_job
+from workers.steps.drift import CheckDrift
+from workers.steps.promote import Promote
+from workers.steps.train import Train
+
+SEED = 7
+
+
+@pytest.fixture(scope="module")
+def rides() -> Dataset:
+    return load(Path(__file__).parent.parent / "datasets" / "rides.toml")
+
+
+@pytest.fixture
+def store(database_url: str, rides: Dataset) -> Iterator[Store]:
+    migrate(database_url, rides)
+    opened = Store.open(database_url, rides)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, rides: Dataset) -> Path:
+    """Three batches of days: warm, warm, and a heat wave."""
+    print("seed", SEED)
+    dice = random.Random(SEED)
+    folder = tmp_path / "days"
+    folder.mkdir()
+    for n, warmth in enumerate((15, 15, 30)):
+        with (folder / f"batch_{n}.csv").open("w", encoding="utf-8", newline="") as file:
+            out = csv.writer(file)
+            out.writerow(rides.names)
+            for i in range(200):
+                weather = dice.choice(["sun", "rain", "søl"])
+                degrees = round(dice.gauss(warmth, 4), 1)
+                count = max(0, 20 * degrees + {"sun": 200, "rain": -100, "søl": 0}[weather])
+                empty = dice.random() < 0.1
+                day = f"2026-{n + 1:02}-{i % 28 + 1:02}"
+                out.writerow([day, weather, "" if empty else degrees, 4.0, round(count)])
+    return folder
+
+
+class RegistrySource:
+    """Serving's view of a fake registry."""
+
+    def __init__(self, registry: FakeRegistry) -> None:
+        self.registry = registry
+
+    def champion(self) -> Champion | None:
+        version = self.registry.champion()
+        return Champion(version, self.registry._digests[version]) if version else None
+
+    def download(self, champion: Champion) -> bytes:
+        return self.registry._models[champion.version]
+
+
+@contextmanager
+def served(registry: FakeRegistry, folder: Path) -> Iterator[str]:
+    settings = Settings(
+        _env_file=None,
+        data_dir=folder / "serving",
+        database_url=f"sqlite:///{folder / 'log.db'}",
+        serving_poll=0.05,
+    )
+    with serve(create_app(settings, RegistrySource(registry))) as url:
+        yield url
+
+
+def train(store: Store, registry: Any, *, promotes: bool = False) -> Job:
+    step = Train(store.dataset, registry, promotes, lambda _job: None)
+    return run_job(store, JobKind.TRAIN, step)
+
+
+def check(store: Store, batch_id: int, *, trains: bool = False) -> Job:
+    step = CheckDrift(store.dataset, trains, lambda _job: None)
+    with store.read() as work:
+        waiting = [j for j in work.jobs.open() if j.kind is JobKind.DRIFT]
+    with store.begin() as work:
+        for job in waiting:
+            work.jobs.cancel(job.id)
+        work.commit()
+    return run_job(store, JobKind.DRIFT, step, {"batch_id": batch_id})
+
+
+def promote(store: Store, registry: Any, url: str, version: int, **options: Any) -> Job:
+    with store.begin() as work:
+        decisions.approve(work, version, actor="ana", champion=registry.champion(), **options)
+        work.commit()
+    return finish_promotion(store, registry, url)
+
+
+def finish_promotion(store: Store, registry: Any, url: str, seconds: float = 10.0) -> Job:
+    with store.read() as work:
+        (job,) = [j for j in work.jobs.open() if j.kind is JobKind.PROMOTE]
+    with store.begin() as work:
+        work.jobs.cancel(job.id)
+        work.commit()
+    return run_job(store, JobKind.PROMOTE, Promote(registry, Serving([url]), seconds), job.args)
+
+
+def test_the_whole_pipeline_on_a_dataset_of_ones_own(
+    store: Store, folder: Path, tmp_path: Path
+) -> None:
+    registry = FakeRegistry()
+    with data_api(Options(folder=folder)) as api, served(registry, tmp_path) as url:
+        first = ingest(store, api.url, tmp_path / "spool")
+        assert first.result["stored"] == 200
+        assert check(store, first.result["batch_id"]).result["retrain"] is True  # the first of all
+        trained = train(store, registry)
+        assert trained.state is JobState.SUCCEEDED, trained.error
+        assert trained.result["recommended"] is True
+        assert trained.result["metrics"]["r2"] > 0.8
+        assert promote(store, registry, url, 1).state is JobState.SUCCEEDED
+
+        row = {"day": "2026-01-05", "weather": "sun", "temperature": 15}
+        answer = requests.post(f"{url}/predict", json=row, timeout=5).json()
+        assert answer["model_version"] == 1
+        assert answer["prediction"] == pytest.approx(500, rel=0.2)
+        contract = requests.get(f"{url}/model", timeout=5).json()["contract"]
+        assert [f["name"] for f in contract["fields"]] == ["day", "weather", "temperature"]
+
+        second = ingest(store, api.url, tmp_path / "spool")
+        calm = check(store, second.result["batch_id"])
+        assert calm.result["retrain"] is False
+        third = ingest(store, api.url, tmp_path / "spool")
+        hot = check(store, third.result["batch_id"], trains=True)
+        assert hot.result["retrain"] is True
+        assert "temperature_mean rose" in " ".join(hot.result["reasons"])
+        assert hot.result["train_job"] is not None
+    with store.read() as work:
+        kinds = [r.reference for r in work.drift.latest(10)]
+    assert kinds.count(Reference.CHAMPION) == 2
+
+
+def ready(store: Store, folder: Path, tmp_path: Path, batches: int = 1) -> None:
+    with data_api(Options(folder=folder)) as api:
+        for _ in range(batches):
+            assert ingest(store, api.url, tmp_path / "spool").state is JobState.SUCCEEDED
+
+
+def test_candidate_and_champion_are_scored_on_the_same_rows(
+    store: Store, folder: Path, tmp_path: Path
+) -> None:
+    registry = FakeRegistry()
+    ready(store, folder, tmp_path)
+    train(store, registry)
+    registry.set_champion(1)
+    with data_api(Options(folder=folder)) as api:
+        api.batch()
+        for _ in range(2):
+            ingest(store, api.url, tmp_path / "spool")
+    second = train(store, registry)
+    assert second.result["version"] == 2
+    with store.read() as work:
+        dossier = work.promotions.of_version(2).dossier
+        held_out = work.rows.count(held_out=True)
+    assert dossier["held_out_rows"] == held_out
+    assert dossier["champion"]["version"] == 1
+    # Version 1 never saw a heat wave, so the very rows that version 2 is scored on are hard for it.
+    assert dossier["champion"]["metrics"]["rmse"] > 2 * dossier["candidate"]["metrics"]["rmse"]
+    assert second.result["recommended"] is True
+    assert [b["number"] for b in dossier["batches"]] == [0, 1, 2]
+
+
+def test_training_again_on_the_same_rows_gives_the_same_model(
+    store: Store, folder: Path, tmp_path: Path
+) -> None:
+    one, other = FakeRegistry(), FakeRegistry()
+    ready(store, folder, tmp_path)
+    train(store, one)
+    step = Train(store.dataset, other, False, lambda _job: None)
+    with store.begin() as work:  # as if on another desk
+        work.promotions._connection.exec_driver_sql("DELETE FROM promotions")
+        work.promotions._connection.exec_driver_sql(
+            "DELETE FROM column_profiles WHERE owner = 'model'"
+        )
+        work.commit()
+    run_job(store, JobKind.TRAIN, step)
+    assert digest_of(one.fetch(1)) == digest_of(other.fetch(1))
+
+
+def test_without_rows_training_says_what_to_do(store: Store) -> None:
+    job = train(store, FakeRegistry())
+    assert (job.state, "Ingest one first" in job.error) == (JobState.FAILED, True)
+
+
+def test_a_registry_that_is_away_fails_the_job_and_proposes_nothing(
+    store: Store, folder: Path, tmp_path: Path
+) -> None:
+    registry = FakeRegistry()
+    ready(store, folder, tmp_path)
+    registry.away = True
+    assert train(store, registry).state is JobState.FAILED
+    with store.read() as work:
+        assert work.promotions.latest() == []
+
+
+def test_promotion_auto_approves_what_is_recommended(
+    store: Store, folder: Path, tmp_path: Path
+) -> None:
+    registry = FakeRegistry()
+    ready(store, folder, tmp_path)
+    job = train(store, registry, promotes=True)
+    assert job.result["promote_job"] is not None
+    with served(registry, tmp_path) as url:
+        assert finish_promotion(store, registry, url).state is JobState.SUCCEEDED
+    with store.read() as work:
+        live = work.promotions.live()
+    assert live is not None
+    assert (live.version, live.decided_by) == (1, "auto")
+
+
+def two_versions(store: Store, folder: Path, tmp_path: Path) -> FakeRegistry:
+    registry = FakeRegistry()
+    ready(store, folder, tmp_path)
+    train(store, registry)
+    train(store, registry)
+    return registry
+
+
+def test_promote_then_roll_back(store: Store, folder: Path, tmp_path: Path) -> None:
+    registry = two_versions(store, folder, tmp_path)
+    with served(registry, tmp_path) as url:
+        promote(store, registry, url, 1)
+        promote(store, registry, url, 2)
+        with store.begin() as work:
+            decisions.roll_back(work, actor="ana", champion=2, reason="worse in the field")
+            work.commit()
+        assert finish_promotion(store, registry, url).state is JobState.SUCCEEDED
+        assert requests.get(f"{url}/model", timeout=5).json()["version"] == 1
+    with store.read() as work:
+        states = {p.version: p.state for p in work.promotions.latest()}
+        actions = [e.action for e in work.audit.latest()]
+    assert states == {1: PromotionState.LIVE, 2: PromotionState.RETIRED}
+    assert actions[:2] == ["live", "rollback"]
+
+
+@pytest.mark.parametrize("trouble", ["serving is away", "the file was changed"])
+def test_what_cannot_be_served_is_put_back_and_said(
+    store: Store, folder: Path, tmp_path: Path, trouble: str
+) -> None:
+    registry = two_versions(store, folder, tmp_path)
+    with served(registry, tmp_path) as url:
+        promote(store, registry, url, 1)
+        with store.begin() as work:
+            decisions.approve(work, 2, actor="ana", champion=1)
+            work.commit()
+        if trouble == "the file was changed":
+            registry.tamper(2)
+        where = "http://127.0.0.1:1" if trouble == "serving is away" else url
+        job = finish_promotion(store, registry, where, seconds=0.5)
+        assert job.state is JobState.FAILED
+        assert registry.champion() == 1
+        wait_for(
+            "version 1 does not answer",
+            lambda: requests.get(f"{url}/model", timeout=5).json()["version"] == 1,
+        )
+    with store.read() as work:
+        failed = work.promotions.of_version(2)
+        live = work.promotions.live()
+    assert failed.state is PromotionState.FAILED
+    assert "The alias names version 1 again" in failed.failure
+    assert live is not None
+    assert live.version == 1
