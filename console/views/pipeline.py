@@ -155,7 +155,7 @@ def ledger() -> None:
                 "Quarantined": b.quarantined,
                 "Missing before": b.gap,
                 "MB": round(b.bytes / 1e6, 2),
-                "Received (UTC)": b.received_at,
+                "Received (UTC)": b.received_at.replace(tzinfo=None),
                 "Note": b.note,
             }
             for b in entries
