@@ -102,7 +102,11 @@ def bare_load(store: Store, folder: Path) -> float:
         )
         connection.commit()
         if store.engine.dialect.name == "sqlite":
-            rows = [row for b in batches for row in zip(*(c.to_pylist() for c in b.columns))]
+            rows = [
+                row
+                for b in batches
+                for row in zip(*(c.to_pylist() for c in b.columns), strict=True)
+            ]
             rows = [tuple(str(v) if hasattr(v, "isoformat") else v for v in row) for row in rows]
             marks = ", ".join("?" * len(names))
             start = time.perf_counter()

@@ -3,9 +3,10 @@
     python bench/training.py --rows ../shared/realtor/rows.csv
 
 The original recipe, as its description has it: impute and scale the numbers, one-hot the state,
-XGBoost, a random search over ten settings with three folds, the price as it is. Its search space is
-not on record; the one below is ours, and the seconds depend on it. Both learn from the same rows and
-are scored on the same held-out fifth (`core.split`). `--spread` repeats it for five other fifths.
+XGBoost, a random search over ten settings with three folds, the price as it is. Its search space
+is not on record; the one below is ours, and the seconds depend on it. Both learn from the same
+rows and are scored on the same held-out fifth (`core.split`). `--spread` repeats it for five other
+fifths.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ class ChampionSource:
         """What the alias names; None when the model exists and has no champion.
 
         Raises:
-            RegistryUnavailable: MLflow is away, or does not know the model (any more).
+            Missing: MLflow does not know the model (yet, or any more).
+            RegistryUnavailable: MLflow is away.
         """
         status, body = self._get(
             f"/api/2.0/mlflow/registered-models/alias?name={quote(self._name)}&alias={_ALIAS}"
@@ -51,8 +52,10 @@ class ChampionSource:
                 body.get("error_code") == "INVALID_PARAMETER_VALUE"
             ):  # the model is there, the alias is not
                 return None
+            if body.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
+                raise Missing(f"MLflow knows no model {self._name}.")
             raise RegistryUnavailable(
-                f"MLflow knows no model {self._name}: {body.get('message', status)}"
+                f"MLflow at {self._uri} refused: {body.get('message', status)}"
             )
         version = body["model_version"]
         tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}

@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 
 from core.contract import read_row
-from core.errors import BadRow, DriftdeskError, ModelRefused
+from core.errors import BadRow, DriftdeskError, Missing, ModelRefused
 from core.runtime import Runtime
 from serving.champion import Champion
 
@@ -130,6 +130,10 @@ class Slot:
         """Follow the alias. Whatever goes wrong, the live model stays and the reason is kept."""
         try:
             champion = self._source.champion()
+        except Missing as error:
+            # Before the first training that is as it should be; later the live model stays.
+            self._note(str(error) if self.live else "")
+            return
         except DriftdeskError as error:
             self._note(str(error))
             return

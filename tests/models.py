@@ -9,7 +9,7 @@ from core.contract import METADATA_KEY, Contract
 
 
 def tiny_model(contract: Contract, factor: float = 1.0, *, with_contract: bool = True) -> bytes:
-    """A model of this contract that answers `factor` × (sum of its numbers, null as 0)."""
+    """A model of this contract that answers `factor` times (sum of its numbers, null as 0)."""
     inputs, nodes, terms = [], [], []
     for field in contract.fields:
         text = field.type in ("category", "code")

@@ -52,7 +52,7 @@ class Features:
     def fit(
         cls, rows: Rows, target: NDArray[np.float64], dataset: Dataset
     ) -> tuple[Features, Matrix]:
-        """Learn the steps; returns them with the training matrix, whose encodings are cross-fitted."""
+        """Learn the steps; returns them with the training matrix, its encodings cross-fitted."""
         numbers = [c.name for c in dataset.features if not c.is_text]
         ratios = [c.name for c in dataset.features if c.type is ColumnType.NUMBER]
         steps = cls(
@@ -128,6 +128,12 @@ def _ratio(above: Matrix, below: Matrix) -> Matrix:
     return np.where(np.isinf(ratio), np.float32(np.nan), ratio)
 
 
+def _text(name: str, value: str) -> TensorProto:
+    return TensorProto(
+        name=name, data_type=TensorProto.STRING, dims=[1], string_data=[value.encode()]
+    )
+
+
 class _Graph:
     """Collects nodes and constants; each method returns the name of what its nodes make."""
 
@@ -135,7 +141,7 @@ class _Graph:
         self.made: list[NodeProto] = []
         self.constants = [
             helper.make_tensor("nan", TensorProto.FLOAT, [1], [float("nan")]),
-            helper.make_tensor("nan_text", TensorProto.STRING, [1], [b"nan"]),
+            _text("nan_text", "nan"),
         ]
 
     def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
@@ -159,9 +165,7 @@ class _Graph:
     def equals(self, name: str, value: str) -> str:
         """1 where the text is that value, else 0."""
         made = f"{name}.is.{len(self.constants)}"
-        self.constants.append(
-            helper.make_tensor(f"{made}.value", TensorProto.STRING, [1], [value.encode()])
-        )
+        self.constants.append(_text(f"{made}.value", value))
         self.add("Equal", [name, f"{made}.value"], f"{made}.bool")
         return self.add("Cast", [f"{made}.bool"], made, to=TensorProto.FLOAT)
 

@@ -16,7 +16,6 @@ from typing import Any
 import ijson
 import numpy as np
 import pyarrow as pa
-from core.split import held_out
 from numpy.typing import NDArray
 
 from core.contract import read_code, read_date, read_number, read_text
@@ -24,6 +23,7 @@ from core.dataset import Column, ColumnType, Dataset
 from core.errors import BatchUnreadable
 from core.profile import Profiler
 from core.records import QuarantinedRow
+from core.split import held_out
 from core.store.rows import arrow_schema
 
 CHUNK_ROWS = 10_000

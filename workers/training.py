@@ -80,8 +80,8 @@ def fit(rows: Rows, dataset: Dataset) -> Fitted:
     target = ordered[dataset.target.name]
     if on_log and target.min() <= -1:
         raise NothingToTrainOn(
-            f'{dataset.target.label} has values of -1 or below, whose log does not exist. Set fit_on = "value" '
-            "in the dataset file."
+            f"{dataset.target.label} has values of -1 or below, whose log does not exist. "
+            'Set fit_on = "value" in the dataset file.'
         )
     learned = np.log1p(target) if on_log else target
     features, matrix = Features.fit(ordered, learned, dataset)

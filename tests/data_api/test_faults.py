@@ -62,7 +62,7 @@ def test_cut_declares_the_whole_and_sends_half(service: Service) -> None:
         assert answer.status_code == 200
         assert int(answer.headers["content-length"]) == len(whole)
         got = b""
-        with pytest.raises(requests.exceptions.RequestException):  # noqa: PT012
+        with pytest.raises(requests.exceptions.RequestException):
             for chunk in answer.iter_content(1):
                 got += chunk
     assert got == whole[: len(whole) // 2]

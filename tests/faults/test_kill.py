@@ -194,7 +194,7 @@ def test_training_survives_kill_9(tmp_path: Path, redis_url: str, mlflow_uri: st
         check_rows(on)
         with on.desk.store.read() as work:
             proposed = [p.version for p in work.promotions.latest(200)]
-            runs = [j for j in work.jobs.recent(200, JobKind.TRAIN)]
+            runs = work.jobs.recent(200, JobKind.TRAIN)
         registered = {v.version for v in on.desk.registry.versions()}
     # Each job proposed one version, and none is proposed twice or is missing in the registry.
     assert len(proposed) == len(set(proposed)) == jobs == len(runs)

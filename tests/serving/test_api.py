@@ -19,10 +19,10 @@ from core.errors import RegistryUnavailable
 from core.registry import digest_of
 from core.settings import Settings
 from core.store import Store
+from core.tables import predictions
 from serving.app import create_app
 from serving.champion import Champion
 from serving.record import COLUMNS
-from core.tables import predictions
 from tests.build import contract
 from tests.models import tiny_model
 from tests.stacks import serve, wait_for

@@ -303,7 +303,7 @@ def test_hostile_text_is_shown_inert(desk: Desk, name: str) -> None:
     stored_batch(desk.store, 0)
     proposed(desk.store, 3)
     with desk.store.begin() as work:
-        job, _ = work.jobs.request(JobKind.DRIFT, {}, hostile, key="drift:1")
+        work.jobs.request(JobKind.DRIFT, {}, hostile, key="drift:1")
         decisions.reject(work, 3, actor=hostile, reason=hostile)
         work.commit()
     said = text(page(name))
