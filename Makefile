@@ -1,54 +1,55 @@
-# Needs python3 (3.11 or newer) and make; everything else is installed into .uv and .venv.
-.POSIX:
-.DEFAULT_GOAL := help
+# Everything starts here. From a fresh clone only Python 3.11 or newer and make are needed:
+# uv comes from PyPI into .uv/, and uv.lock says what goes into .venv/.
 
 PYTHON ?= python3
+UV ?= .uv/bin/uv
 UV_VERSION := 0.13.9
-UV := .uv/bin/uv
 BIN := .venv/bin
-STAMP := .venv/.installed
-PACKAGES := core console workers serving compose
-CODE := $(PACKAGES) tests bench
+SYNCED := .venv/.synced
 
-.PHONY: help run test check bench shots lock clean
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: run test check bench lock help
 
-help: ## what there is to make
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
-run: $(STAMP) ## start the whole system on this machine; Ctrl-C stops it
-	@$(BIN)/python -m compose.local
+run: $(SYNCED)  ## start everything on this machine; ARGS="--check" only looks
+	@exec $(BIN)/python -m compose.local $(ARGS)
 
-test: $(STAMP) ## run every test
-	@$(BIN)/pytest
+test: $(SYNCED)  ## run the tests; ARGS="tests/unit -x" picks
+	@$(BIN)/pytest $(ARGS)
 
-check: $(STAMP) ## formatting, lint, types, import rules
-	@$(BIN)/ruff format --check -q $(CODE)
-	@$(BIN)/ruff check -q $(CODE)
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+check: $(SYNCED)  ## format, lint, types and layers
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy --strict
+	@$(BIN)/lint-imports
 
-bench: $(STAMP) ## measure; bench/README.md says what
-	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync -q --frozen --group bench
-	@$(BIN)/python bench/all.py
+bench: $(SYNCED)  ## list the measurements; NAME=x runs bench/x.py
+	@if [ -z "$(NAME)" ]; then \
+	    for f in bench/*.py; do [ -e "$$f" ] || continue; n=$${f##*/}; echo "  make bench NAME=$${n%.py}"; done; \
+	    ls bench/*.py >/dev/null 2>&1 || echo "There are no measurements in bench/ yet."; \
+	else \
+	    $(UV) sync --quiet --frozen --compile-bytecode --group bench && $(BIN)/python "bench/$(NAME).py" $(ARGS); \
+	fi
 
-shots: $(STAMP) ## take a screenshot of each page of a running console into shots/
-	@$(BIN)/python -m tests.shots
+lock: | $(UV)  ## resolve the dependencies anew, into uv.lock
+	@$(UV) lock
 
-lock: $(UV) ## resolve the dependencies again
-	@$(UV) lock --upgrade
+# Exactly what the lock says, and only when it or the project has changed.
+$(SYNCED): uv.lock pyproject.toml | $(UV)
+	@echo "Installing what uv.lock names into .venv (about 1 GB the first time)..."
+	@$(UV) sync --quiet --frozen --compile-bytecode --no-python-downloads --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" \
+	    || { echo "Could not install the dependencies; the lines above say why." >&2; exit 1; }
+	@touch $@
 
-clean: ## remove what make installed; .data stays
-	@rm -rf .uv .venv
-
-$(UV):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "driftdesk needs Python 3.11 or newer; say PYTHON=python3.12 make run, or install one." >&2; exit 1; }
-	@$(PYTHON) -m venv .uv 2>/dev/null || \
-	  { rm -rf .uv; echo "Python cannot make a virtual environment; install its venv package (Debian: python3-venv)." >&2; exit 1; }
-	@echo "Installing uv $(UV_VERSION)..."
-	@.uv/bin/pip install -qq --disable-pip-version-check uv==$(UV_VERSION)
-
-$(STAMP): $(UV) uv.lock pyproject.toml
-	@echo "Installing what uv.lock names; the first time this takes a minute or two..."
-	@$(UV) sync -q --frozen --compile-bytecode --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
-	@touch $(STAMP)
+.uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "driftdesk needs Python 3.11 or newer, and $(PYTHON) is not: install it, or name it with make PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	    echo "$(PYTHON) comes without venv: install it (Debian and Ubuntu: apt install python3-venv), or name another with make PYTHON=..., or a uv of your own with make UV=..." >&2; exit 1; }
+	@echo "Fetching uv $(UV_VERSION) into .uv..."
+	@rm -rf .uv && $(PYTHON) -m venv .uv && \
+	    .uv/bin/pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)" \
+	    || { rm -rf .uv; echo "Could not fetch uv from PyPI; the lines above say why." >&2; exit 1; }

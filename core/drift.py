@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable
 
 from core.dataset import STATISTICS, Column, Dataset
-from core.records import ColumnProfile, DriftReport, Finding, StatChange
+from core.records import ColumnProfile, DriftReport, Finding, StatChange, figure
 
 _WORDS = {"mean": "mean", "std": "spread (std)", "50": "median", "75": "upper quartile (75 %)"}
 
@@ -78,6 +78,6 @@ def in_words(change: StatChange, column: Column) -> str:
     unit = f" {column.unit}" if column.unit else ""
     return (
         f"{change.name} {verb} {change.ratio * 100:,.1f} % (limit {change.limit * 100:g} %): "
-        f"the {_WORDS[change.statistic]} went from {change.reference:,.6g} "
-        f"to {change.current:,.6g}{unit}."
+        f"the {_WORDS[change.statistic]} went from {figure(change.reference)} "
+        f"to {figure(change.current)}{unit}."
     )

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from core.dataset import METRICS, Dataset
 from core.errors import BadInput, IllegalTransition, ReasonRequired
-from core.records import PromotionState, Score, Verdict
+from core.records import PromotionState, Score, Verdict, figure
 
 MEANINGFUL = 0.01
 """The relative improvement below which two models count as equally good."""
 
 WORST_REGRESSION = 0.10
 """How much worse any other metric may get before the recommendation turns to no."""
-
-_WHOLE = 1000
-"""Figures from here on are said without decimals."""
 
 _TRANSITIONS = {
     PromotionState.PROPOSED: {PromotionState.APPROVED, PromotionState.REJECTED},
@@ -92,13 +89,9 @@ def _sentence(metric: str, candidate: Score, champion: Score, gain: float) -> st
     verb = "better" if gain > 0 else "worse"
     return (
         f"The {_METRIC_NAMES[metric]} is {abs(gain):.1%} {verb}: "
-        f"{_figure(candidate.metrics[metric])} against {_figure(champion.metrics[metric])} "
+        f"{figure(candidate.metrics[metric])} against {figure(champion.metrics[metric])} "
         f"of version {champion.version}, on the same {candidate.rows:,} rows."
     )
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= _WHOLE else f"{value:.4g}"
 
 
 def require_transition(now: PromotionState, to: PromotionState, *, forced: bool) -> None:

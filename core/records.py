@@ -10,6 +10,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+_WHOLE = 1000
+
+
+def figure(value: float) -> str:
+    """A number as sentences say it: no decimals from a thousand on, four digits below."""
+    return f"{value:,.0f}" if abs(value) >= _WHOLE else f"{value:.4g}"
+
 
 class JobKind(StrEnum):
     """What an operator may queue."""

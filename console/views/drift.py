@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from console import charts, parts, queries, session, words
+from core.dataset import STATISTICS
 from core.records import Reference, StoredReport
 
 
@@ -42,7 +43,17 @@ def compared(report: StoredReport) -> None:
         return
     labels = {c.name: c.label for c in session.desk().dataset.compared}
     shown = [c for c in report.report.changes if c.column in labels]
-    st.plotly_chart(charts.ratios(shown, labels), key=f"ratios-{report.id}", width="stretch")
+    st.caption(
+        "Change against the reference, per statistic. The amber line is the limit; what is above "
+        "it is red and hatched."
+    )
+    for statistic, column in zip(STATISTICS, st.columns(len(STATISTICS)), strict=True):
+        column.plotly_chart(
+            charts.ratios(shown, labels, statistic),
+            key=f"ratios-{report.id}-{statistic}",
+            width="stretch",
+            config={"displayModeBar": False},
+        )
     with st.expander("Figures"):
         st.dataframe(
             [

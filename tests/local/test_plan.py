@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -116,22 +117,22 @@ def test_a_folder_that_cannot_be_written_to_is_named(
 
 
 @pytest.mark.parametrize(
-    ("variable", "url", "begin"),
+    ("begin", "variable", "url"),
     [
-        ("REDIS_URL", "redis://:secret@127.0.0.1:{port}/0", "Redis does not answer at "),
-        ("MLFLOW_TRACKING_URI", "http://127.0.0.1:{port}", "MLflow cannot be reached at "),
-        ("DATABASE_URL", "mysql+pymysql://u:secret@127.0.0.1:{port}/d", "The database cannot be "),
+        ("Redis does not answer at ", "REDIS_URL", "redis://:secret@127.0.0.1:{}/0"),
+        ("MLflow cannot be reached at ", "MLFLOW_TRACKING_URI", "http://127.0.0.1:{}"),
+        ("The database cannot be ", "DATABASE_URL", "mysql+pymysql://u:secret@127.0.0.1:{}/d"),
     ],
 )
+@pytest.mark.usefixtures("here")
 def test_a_neighbour_that_does_not_answer_is_named(
-    here: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    begin: str,
     variable: str,
     url: str,
-    begin: str,
 ) -> None:
-    monkeypatch.setenv(variable, url.format(port=free_port()))
+    monkeypatch.setenv(variable, url.format(free_port()))
     assert main([]) == 1
     said = capsys.readouterr().err
     assert said.startswith(begin)
@@ -150,16 +151,20 @@ def test_a_data_api_that_does_not_answer_is_only_a_warning(
 def test_what_is_no_redis_is_not_taken_for_one(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pair = socket.create_server(("127.0.0.1", 0))
-    with pair, subprocess.Popen([sys.executable, "-I", "-S", "-c", _HTTP], stdin=pair):
-        monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{pair.getsockname()[1]}")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{listening.getsockname()[1]}")
+        answering = threading.Thread(target=_say_hello, args=[listening])
+        answering.start()
         assert main(["--check"]) == 1
+        answering.join(5)
     assert "is no Redis: correct REDIS_URL." in capsys.readouterr().err
 
 
-_HTTP = (
-    "import socket; s = socket.socket(fileno=0); c, _ = s.accept(); c.recv(99); c.send(b'HI\\n')"
-)
+def _say_hello(listening: socket.socket) -> None:
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(100)
+        connection.sendall(b"220 hello\n")
 
 
 @pytest.mark.parametrize("server", ["PATH", "bundled"])

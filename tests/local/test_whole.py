@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -186,16 +187,9 @@ def test_a_child_that_lives_but_does_not_answer_is_started_anew(folder: Path) ->
 
 
 def test_a_taken_port_names_its_user_and_its_variable(folder: Path) -> None:
-    port = free_port()
-    server = {"name": "web", "command": [*PYTHON, SERVER.format(port=port)], "port": port}
-    taker = subprocess.Popen(server["command"], stdout=subprocess.PIPE, cwd=folder)
-    try:
-        assert taker.stdout
-        taker.stdout.readline()
-        said = Whole(folder, server).ends(1)
-    finally:
-        taker.kill()
-        taker.communicate()
+    with socket.create_server(("127.0.0.1", 0)) as taker:
+        port = taker.getsockname()[1]
+        said = Whole(folder, sh("web", LIVE, port=port)).ends(1)
     assert said == (
         f"Port {port} is taken, and web needs it: "
         "set SOME_PORT to a free one, or stop what listens there.\n"
