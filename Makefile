@@ -9,7 +9,7 @@ SYNCED := .venv/.synced
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test check bench lock help
+.PHONY: run test check bench shots lock help
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: $(SYNCED)  ## list the measurements; NAME=x runs bench/x.py
 	else \
 	    $(UV) sync --quiet --frozen --compile-bytecode --group bench && $(BIN)/python "bench/$(NAME).py" $(ARGS); \
 	fi
+
+shots: $(SYNCED)  ## a screenshot of each page of the running console, into shots/
+	@$(BIN)/python -m tests.shots
 
 lock: | $(UV)  ## resolve the dependencies anew, into uv.lock
 	@$(UV) lock

@@ -96,9 +96,10 @@ def bare_load(store: Store, folder: Path) -> float:
     table = store.dataset.rows_table
     batches = list(parse.staged(folder / "rows.arrow"))
     names = batches[0].schema.names
+    quote = store.engine.dialect.identifier_preparer.quote
     with store.engine.connect() as connection:
         connection.exec_driver_sql(
-            f"CREATE TABLE bare AS SELECT {', '.join(names)} FROM {table} WHERE 1 = 0"
+            f"CREATE TABLE bare AS SELECT {', '.join(map(quote, names))} FROM {table} WHERE 1 = 0"
         )
         connection.commit()
         if store.engine.dialect.name == "sqlite":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from heapq import nsmallest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ def _quantiles(ordered: NDArray[np.float64], levels: NDArray[np.float64]) -> NDA
 
 def profile_text(column: str, counts: Mapping[str, int], nulls: int) -> ColumnProfile:
     """Profile a text column from the count of each value."""
-    common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:KEPT_CATEGORIES]
+    common = nsmallest(KEPT_CATEGORIES, counts.items(), key=lambda item: (-item[1], item[0]))
     return ColumnProfile(
         column,
         count=sum(counts.values()),

@@ -7,9 +7,10 @@ that break a rule come out as quarantined ones, with every rule they broke.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,9 @@ class _RowReader:
         self._dataset = dataset
         self._profiler = profiler
         self._schema = arrow_schema(dataset)
+        self._names = dataset.names
+        self._in_order = itemgetter(*self._names)
+        self._nothing = (None,) * len(self._names)
         self._known: dict[str, dict[Any, _Cell]] = {c.name: {} for c in dataset.columns}
 
     def read(self, raw: list[Any], first: int) -> Chunk:
@@ -128,21 +132,22 @@ class _RowReader:
         ]
         return Chunk(self._record_batch(kept, good + first), quarantined)
 
-    def _shape(self, row: Any, i: int, problems: dict[int, list[str]]) -> list[Any]:
-        """A row as a list in column order, from an object or a list."""
-        names = self._dataset.names
+    def _shape(self, row: Any, i: int, problems: dict[int, list[str]]) -> Sequence[Any]:
+        """A row's values in column order, from an object or a list."""
         if isinstance(row, dict):
-            if len(row) != len(names) or any(name not in row for name in names):
-                row = {str(key).strip(): value for key, value in row.items()}
-                missing = [name for name in names if name not in row]
-                if missing:
-                    problems[i] = [f"{', '.join(missing)}: not in the row"]
-                    return [None] * len(names)
-            return [row[name] for name in names]
-        if isinstance(row, list) and len(row) == len(names):
-            return row
-        problems[i] = [f"a row of {len(names)} values was expected"]
-        return [None] * len(names)
+            try:
+                return self._in_order(row)
+            except KeyError:
+                trimmed = {str(key).strip(): value for key, value in row.items()}
+            missing = [name for name in self._names if name not in trimmed]
+            if not missing:
+                return self._in_order(trimmed)
+            problems[i] = [f"{', '.join(missing)}: not in the row"]
+        elif isinstance(row, list) and len(row) == len(self._names):
+            return list(row)
+        else:
+            problems[i] = [f"a row of {len(self._names)} values was expected"]
+        return self._nothing
 
     def _column(
         self,
@@ -152,32 +157,27 @@ class _RowReader:
         misshapen: frozenset[int],
     ) -> NDArray[Any]:
         """One column's values as an array; what breaks a rule is noted in `problems`."""
-        numbers = _plain_numbers(values) if column.type is ColumnType.NUMBER else None
-        if numbers is not None:
-            return numbers
+        plain = _at_once(column, values)
+        if plain is not None:
+            return plain
         known = self._known[column.name]
         if len(known) > _MEMO:
             known.clear()
         out: list[_Cell] = [None] * len(values)
         for i, value in enumerate(values):
-            if i in misshapen:
-                continue
-            # The type is part of the key, because True, 1 and 1.0 are equal.
-            key = (value.__class__, value) if value.__hash__ else None
-            if key in known:
-                out[i] = known[key]
-                continue
-            try:
-                out[i] = _cell(column, value)
-            except ValueError as error:
-                problems.setdefault(i, []).append(f"{column.name}: {error}")
-            else:
-                if key is not None:
-                    known[key] = out[i]
+            # Only text is remembered: among numbers True, 1 and 1.0 would be one key.
+            if value.__class__ is str and value in known:
+                out[i] = known[value]
+            elif i not in misshapen:
+                try:
+                    out[i] = _cell(column, value)
+                except ValueError as error:
+                    problems.setdefault(i, []).append(f"{column.name}: {error}")
+                else:
+                    if value.__class__ is str:
+                        known[value] = out[i]
         if column.is_text:
-            texts = np.empty(len(out), dtype=object)
-            texts[:] = out
-            return texts
+            return _texts(out)
         return np.array(out, dtype=np.float64)
 
     def _record_batch(self, kept: dict[str, NDArray[Any]], numbers: NDArray[Any]) -> pa.RecordBatch:
@@ -194,15 +194,28 @@ class _RowReader:
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
 
-def _plain_numbers(values: list[Any]) -> NDArray[np.float64] | None:
-    """The column at once, where it is nothing but finite numbers; None where it has to be read."""
-    if not set(map(type, values)) <= {float, int}:
+def _at_once(column: Column, values: list[Any]) -> NDArray[Any] | None:
+    """A whole column of finite numbers, read at once; None where it must be read cell by cell."""
+    numeric = column.type in (ColumnType.NUMBER, ColumnType.CODE)
+    if not numeric or not set(map(type, values)) <= {float, int}:
         return None
     try:
         numbers = np.array(values, dtype=np.float64)
     except OverflowError:  # an integer beyond every float
         return None
-    return numbers if np.isfinite(numbers).all() else None
+    if not np.isfinite(numbers).all():
+        return None
+    if column.type is ColumnType.NUMBER:
+        return numbers
+    if (np.abs(numbers) >= 2**53).any() or (numbers != np.floor(numbers)).any():
+        return None
+    return _texts([str(n).zfill(column.width) for n in numbers.astype(np.int64).tolist()])
+
+
+def _texts(values: list[Any]) -> NDArray[np.object_]:
+    texts = np.empty(len(values), dtype=object)
+    texts[:] = values
+    return texts
 
 
 def _cell(column: Column, value: Any) -> _Cell:

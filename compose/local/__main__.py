@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check(around: Surroundings, wanted: Sequence[Child]) -> int:
     """Say what would run, and what stands in its way."""
-    rows = [(child.name, " ".join(child.command)) for child in wanted]
+    rows = [(child.name, shlex.join(child.command)) for child in wanted]
     sys.stdout.write(f"Would run, in {around.data_dir}:\n{columns(rows)}\n")
     checks.may_write(around.data_dir)
     with checks.alone(around.data_dir):

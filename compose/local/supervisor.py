@@ -22,6 +22,8 @@ from compose.local.output import Log, Terminal
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ECHO_SECONDS = 0.5
+_LAST_SECONDS = 3.0
+"""What the warden leaves them: without the order of a real stop, some wait for one another."""
 
 
 class Supervisor:
@@ -153,7 +155,8 @@ class Supervisor:
         self._file.write({"pid": os.getpid(), "mark": self._marked, "children": started})
 
     def _warden(self) -> _Warden:
-        return _Warden(self._marked, self._file.path, self._patience.stop)
+        grace = min(self._patience.stop, _LAST_SECONDS)
+        return _Warden(self._marked, self._file.path, grace)
 
 
 class _Warden:

@@ -224,8 +224,9 @@ def test_a_second_interrupt_kills_at_once(folder: Path) -> None:
     whole = Whole(folder, sh("stubborn", stubborn), stop=600).ready()
 
     def over() -> bool:
-        whole.process.send_signal(signal.SIGINT)
-        return whole.process.poll() is not None
+        if alive := whole.alive():
+            whole.process.send_signal(signal.SIGINT)
+        return not alive
 
     wait_for("still there", over, 10)
     whole.ends(0)
