@@ -109,7 +109,7 @@ class _RowReader:
         self._profiler = profiler
         self._schema = arrow_schema(dataset)
         self._names = dataset.names
-        self._in_order = itemgetter(*self._names)
+        self._in_order: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*self._names)
         self._nothing = (None,) * len(self._names)
         self._known: dict[str, dict[Any, _Cell]] = {c.name: {} for c in dataset.columns}
 
