@@ -18,7 +18,7 @@ TOLERANCE = 1e-5
 """The largest relative difference between the exported and the fitted model that is let pass."""
 
 _OPSET, _ML_OPSET, _IR = 20, 3, 10
-_MATRIX = "features"
+_MATRIX = "matrix.double"
 
 
 def to_onnx(fitted: Fitted, dataset: Dataset, metadata: Mapping[str, str]) -> bytes:
@@ -26,17 +26,20 @@ def to_onnx(fitted: Fitted, dataset: Dataset, metadata: Mapping[str, str]) -> by
 
     Numbers and dates go in as float, texts as string. The trees run on doubles, because their
     thresholds lie half-way between values and rounding one to float can move a row across.
+    Inner names have a dot, which no column's name has.
     """
     nodes, constants = fitted.features.nodes("matrix.float")
     nodes.append(helper.make_node("Cast", ["matrix.float"], [_MATRIX], to=TensorProto.DOUBLE))
     nodes.append(_trees(fitted, _MATRIX, "learned.float"))
-    nodes.append(helper.make_node("Cast", ["learned.float"], ["learned"], to=TensorProto.DOUBLE))
+    nodes.append(
+        helper.make_node("Cast", ["learned.float"], ["learned.double"], to=TensorProto.DOUBLE)
+    )
     if fitted.on_log:
-        constants.append(helper.make_tensor("one", TensorProto.DOUBLE, [1], [1.0]))
-        nodes.append(helper.make_node("Exp", ["learned"], ["exp"]))
-        nodes.append(helper.make_node("Sub", ["exp", "one"], ["prediction"]))
+        constants.append(helper.make_tensor("constant.one", TensorProto.DOUBLE, [1], [1.0]))
+        nodes.append(helper.make_node("Exp", ["learned.double"], ["learned.exp"]))
+        nodes.append(helper.make_node("Sub", ["learned.exp", "constant.one"], ["prediction"]))
     else:
-        nodes.append(helper.make_node("Identity", ["learned"], ["prediction"]))
+        nodes.append(helper.make_node("Identity", ["learned.double"], ["prediction"]))
     inputs = [
         helper.make_tensor_value_info(
             c.name, TensorProto.STRING if c.is_text else TensorProto.FLOAT, [None, 1]

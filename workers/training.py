@@ -85,8 +85,12 @@ def fit(rows: Rows, dataset: Dataset) -> Fitted:
         )
     learned = np.log1p(target) if on_log else target
     features, matrix = Features.fit(ordered, learned, dataset)
+    known = matrix.astype(np.float64)
+    known[:, np.isnan(known).all(axis=0)] = (
+        0.0  # binning needs a value; one alone is never split on
+    )
     trees = HistGradientBoostingRegressor(**RECIPE)
-    trees.fit(matrix.astype(np.float64), learned)
+    trees.fit(known, learned)
     return Fitted(features, trees, on_log)
 
 
