@@ -179,10 +179,7 @@ def services(desk: Desk) -> list[Service]:
         lambda: _http("MLflow", f"{s.mlflow_tracking_uri}/health", s.mlflow_link or
                       s.mlflow_tracking_uri, "Start MLflow or check MLFLOW_TRACKING_URI."),
         *(
-            lambda url=url: _http(
-                "Serving", f"{url}/health/ready", f"{s.serving_link or url}/docs",
-                "Serving is ready once a model is live. Approve one, or check SERVING_URL.",
-            )
+            lambda url=url: _serving(desk, url)
             for url in s.serving_urls
         ),
         lambda: _http("Data API", f"{s.data_api_url.rstrip('/')}/health", s.data_api_url,
@@ -200,6 +197,20 @@ def _http(name: str, url: str, link: str, advice: str) -> Service:
     return Service(
         name, seen.healthy, seen.says, seen.seconds * 1000, link, "" if seen.healthy else advice
     )
+
+
+def _serving(desk: Desk, url: str) -> Service:
+    """A replica is well when it answers, with or without a model."""
+    start = time.perf_counter()
+    link = f"{desk.settings.serving_link or url}/docs"
+    try:
+        model = desk.serving.model(url)
+    except DriftdeskError as error:
+        took = (time.perf_counter() - start) * 1000
+        return Service("Serving", False, str(error), took, link, "Start it: python -m serving.")
+    took = (time.perf_counter() - start) * 1000
+    says = f"version {model['version']}" if model else "no model is live yet"
+    return Service("Serving", True, says, took, link, "")
 
 
 def _own(name: str, look: Callable[[], str], advice: str) -> Service:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.errors import Missing, ModelRefused, RegistryUnavailable
+from core.errors import (
+    Missing,
+    ModelRefused,
+    QueueUnavailable,
+    RegistryUnavailable,
+    ServingUnavailable,
+)
+from core.queue import entry_id
+from core.records import JobKind
 from core.registry import RegisteredVersion, digest_of
 
 
@@ -79,3 +87,55 @@ class FakeRegistry:
 
     def tamper(self, version: int) -> None:
         self._models[version] += b"x"
+
+
+class FakeQueue:
+    """A line that nobody works off."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[JobKind, int, int]] = []
+        self.away = False
+
+    def submit(self, kind: JobKind, job_id: int, attempt: int) -> None:
+        if self.away:
+            raise QueueUnavailable("Redis did not answer.")
+        self.entries.append((kind, job_id, attempt))
+
+    def drop(self, kind: JobKind, job_id: int, attempt: int) -> None:
+        if (kind, job_id, attempt) in self.entries:
+            self.entries.remove((kind, job_id, attempt))
+
+    def waiting(self) -> set[str]:
+        self.ping()
+        return {entry_id(*entry) for entry in self.entries}
+
+    def lengths(self) -> dict[str, int]:
+        desk = [e for e in self.entries if e[0] is JobKind.PROMOTE]
+        return {"work": len(self.entries) - len(desk), "desk": len(desk)}
+
+    def workers(self) -> list[Any]:
+        return []
+
+    def ping(self) -> str:
+        if self.away:
+            raise QueueUnavailable("Redis did not answer.")
+        return "9.1"
+
+
+class FakeServing:
+    """A serving API with or without a model."""
+
+    def __init__(self) -> None:
+        self.urls = ("http://127.0.0.1:1",)
+        self.about: dict[str, Any] = {}
+        self.away = False
+        self.asked: list[dict[str, Any]] = []
+
+    def model(self, url: str = "") -> dict[str, Any]:
+        if self.away:
+            raise ServingUnavailable("Serving at nowhere did not answer.")
+        return self.about
+
+    def predict(self, row: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(row)
+        return {"prediction": 250_000.0, "model_version": 3, "prediction_id": "p-1"}

@@ -101,17 +101,21 @@ def _trees(fitted: Fitted, source: str, output: str) -> NodeProto:
 def check_parity(runtime: Runtime, fitted: Fitted, rows: Rows) -> float:
     """The worst relative difference between the exported and the fitted model on these rows.
 
+    Where there are no rows there is no difference: 0.
+
     Raises:
         ModelRefused: it is above `TOLERANCE`; the message names the row.
     """
+    if not any(len(values) for values in rows.values()):
+        return 0.0
     expected = fitted.predict(rows)
     given = runtime.predict(rows)
     difference = np.abs(given - expected) / np.maximum(np.abs(expected), 1e-9)
-    worst = int(np.argmax(difference)) if len(difference) else 0
-    if len(difference) and not difference[worst] <= TOLERANCE:
+    worst = int(np.argmax(difference))
+    if not difference[worst] <= TOLERANCE:
         row = {name: values[worst] for name, values in rows.items()}
         raise ModelRefused(
             f"The exported model says {given[worst]:.6g} where the fitted one says "
             f"{expected[worst]:.6g} (relative difference {difference[worst]:.2g}) for {row}."
         )
-    return float(difference[worst]) if len(difference) else 0.0
+    return float(difference[worst])

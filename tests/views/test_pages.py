@@ -15,67 +15,17 @@ from console.desk import Desk
 from core import decisions
 from core.dataset import Dataset
 from core.drift import compare
-from core.errors import QueueUnavailable, ServingUnavailable
 from core.records import JobKind, JobState, Reference
 from core.settings import Settings
 from core.store import Store
 from core.store.schema import migrate
 from tests import build
 from tests.build import contract, proposed, stored_batch
-from tests.fakes import FakeRegistry
+from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.models import tiny_model
 from tests.stacks import ROOT
 
 PAGES = ["pipeline", "drift", "promotion", "predict", "services"]
-
-
-class FakeQueue:
-    """A line that nobody works off."""
-
-    def __init__(self) -> None:
-        self.entries: list[tuple[JobKind, int, int]] = []
-        self.away = False
-
-    def submit(self, kind: JobKind, job_id: int, attempt: int) -> None:
-        if self.away:
-            raise QueueUnavailable("Redis did not answer.")
-        self.entries.append((kind, job_id, attempt))
-
-    def drop(self, kind: JobKind, job_id: int, attempt: int) -> None:
-        self.entries.remove((kind, job_id, attempt))
-
-    def waiting(self) -> set[str]:
-        return set()
-
-    def lengths(self) -> dict[str, int]:
-        return {"work": len(self.entries)}
-
-    def workers(self) -> list[Any]:
-        return []
-
-    def ping(self) -> str:
-        if self.away:
-            raise QueueUnavailable("Redis did not answer.")
-        return "9.1"
-
-
-class FakeServing:
-    """A serving API with or without a model."""
-
-    def __init__(self) -> None:
-        self.urls = ("http://127.0.0.1:1",)
-        self.about: dict[str, Any] = {}
-        self.away = False
-        self.asked: list[dict[str, Any]] = []
-
-    def model(self, url: str = "") -> dict[str, Any]:
-        if self.away:
-            raise ServingUnavailable("Serving at nowhere did not answer.")
-        return self.about
-
-    def predict(self, row: dict[str, Any]) -> dict[str, Any]:
-        self.asked.append(row)
-        return {"prediction": 250_000.0, "model_version": 3, "prediction_id": "p-1"}
 
 
 @pytest.fixture

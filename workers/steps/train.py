@@ -90,7 +90,7 @@ class Train:
             requirements=_REQUIREMENTS,
         )
         candidate = Score(version, len(material.held_out[target]), metrics)
-        verdict = self._judge(candidate, champion)
+        verdict = judge(candidate, champion, self.dataset)
         dossier = self._dossier(
             run, material, candidate, champion, digest=digest_of(model), worst=worst
         )
@@ -133,9 +133,6 @@ class Train:
             return None
         rows = len(material.held_out[self.dataset.target.name])
         return Score(version, rows, self._score(runtime, material))
-
-    def _judge(self, candidate: Score, champion: Score | None) -> Verdict:
-        return judge(candidate, champion, self.dataset)
 
     def _parameters(self, material: Material, fitted: training.Fitted) -> dict[str, Any]:
         return {
