@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # carries no types
 
 from core.dataset import Column, Dataset
 from core.errors import NothingToTrainOn
@@ -24,7 +25,7 @@ RECIPE: dict[str, Any] = {
     "early_stopping": False,
     "random_state": 20261123,
 }
-"""Found by four-fold cross-validation on the real training rows (`bench/training.py`)."""
+"""Found by four-fold cross-validation on the real training rows; `bench/training.py` scores it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,9 @@ def _within(column: Column, values: NDArray[np.float64]) -> NDArray[np.bool_]:
 def fit(rows: Rows, dataset: Dataset) -> Fitted:
     """Learn the target from usable rows. The rows' order does not matter.
 
+    One thread: OpenMP's threads wait by spinning, and on a shared machine two of them took 2 to 20
+    times as long as one. It also keeps the sums, and so the model, the same on any machine.
+
     Raises:
         NothingToTrainOn: fewer than `FEWEST_ROWS` rows, or a target that the log cannot take.
     """
@@ -90,7 +94,8 @@ def fit(rows: Rows, dataset: Dataset) -> Fitted:
         0.0  # binning needs a value; one alone is never split on
     )
     trees = HistGradientBoostingRegressor(**RECIPE)
-    trees.fit(known, learned)
+    with threadpool_limits(1, user_api="openmp"):
+        trees.fit(known, learned)
     return Fitted(features, trees, on_log)
 
 
