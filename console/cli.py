@@ -15,10 +15,11 @@ from typing import Annotated, Any
 import typer
 
 from console import actions, queries, words
+from console import lines as lines_of
 from console.desk import Desk
 from core.errors import BadRow, DriftdeskError
 from core.log import configure
-from core.records import Job, JobState, Promotion, StoredReport
+from core.records import Job, JobState
 from core.settings import read_settings
 
 app = typer.Typer(
@@ -87,7 +88,7 @@ def _follow(desk: Desk, job: Job, *, wait: bool, as_json: bool) -> None:
         job = queries.job(desk, job.id)
     if wait:
         job = _follow_up(desk, job, as_json=as_json)
-    _print(job, as_json=as_json, lines=lambda: [_job_line(job)])
+    _print(job, as_json=as_json, lines=lambda: [lines_of.job_line(job)])
     if job.state in (JobState.FAILED, JobState.CANCELLED):
         raise typer.Exit(1)
 
@@ -97,7 +98,7 @@ def _follow_up(desk: Desk, job: Job, *, as_json: bool) -> Job:
     for key in ("drift_job", "train_job", "promote_job"):
         if follower := job.result.get(key):
             if not as_json:
-                typer.echo(_job_line(job), err=True)
+                typer.echo(lines_of.job_line(job), err=True)
             after = queries.job(desk, int(follower))
             while not after.state.is_over:
                 time.sleep(_ASK_EVERY)
@@ -106,18 +107,8 @@ def _follow_up(desk: Desk, job: Job, *, as_json: bool) -> Job:
                 return after
             last = _follow_up(desk, after, as_json=as_json)
             if not as_json and last.id != job.id:
-                typer.echo(_job_line(last), err=True)
+                typer.echo(lines_of.job_line(last), err=True)
     return job
-
-
-def _job_line(job: Job) -> str:
-    head = f"{job.kind.value} {job.id}: {job.state.value.lower()}"
-    note = job.error or job.result.get("note") or ""
-    if not note and job.result.get("reasons"):
-        note = job.result["reasons"][0]
-    if not note and job.result.get("version"):
-        note = f"version {job.result['version']}"
-    return f"{head}. {note}" if note else head
 
 
 def _actor(desk: Desk, actor: str) -> str:
@@ -163,20 +154,7 @@ def drift(
         reports = queries.reports(desk, 2)
         newest = [r for r in reports if r.batch_id == reports[0].batch_id]
         if show or not as_json:
-            _print(newest, as_json=as_json, lines=lambda: _report_lines(newest))
-
-
-def _report_lines(reports: list[StoredReport]) -> list[str]:
-    if not reports:
-        return ["No batch has been compared yet."]
-    lines = []
-    for r in reports:
-        verdict = "retrain" if r.report.retrain else "no drift"
-        lines.append(
-            f"epoch {r.epoch}, batch {r.batch_number} against {r.reference_name}: {verdict}"
-        )
-        lines += [f"  {reason}" for reason in r.report.reasons]
-    return lines
+            _print(newest, as_json=as_json, lines=lambda: lines_of.report_lines(newest))
 
 
 @app.command()
@@ -198,27 +176,8 @@ def status(*, as_json: AsJson = False) -> None:
         _print(
             {"status": now, "services": services},
             as_json=as_json,
-            lines=lambda: _status_lines(now, services),
+            lines=lambda: lines_of.status_lines(now, services),
         )
-
-
-def _status_lines(now: queries.Status, services: list[queries.Service]) -> list[str]:
-    batch = now.last_batch
-    lines = [
-        f"epoch      {now.epoch.number} ({now.epoch.state.value.lower()})"
-        if now.epoch
-        else "epoch      none yet: run `driftdesk ingest`",
-        f"batch      {batch.number}: {batch.note}" if batch else "batch      none yet",
-        f"verdict    {now.report.report.reasons[0]}" if now.report else "verdict    none yet",
-        f"live       version {now.live.version}" if now.live else "live       none yet",
-    ]
-    lines += [f"candidate  version {c.version}: {c.verdict.reasons[0]}" for c in now.candidates]
-    lines += [f"job        {_job_line(j)} {j.progress:.0%} {j.stage}" for j in now.open_jobs]
-    lines += [
-        f"{'ok  ' if s.healthy else 'DOWN'}       {s.name}: {s.says} {s.advice}".rstrip()
-        for s in services
-    ]
-    return lines
 
 
 @app.command()
@@ -226,24 +185,7 @@ def candidates(*, as_json: AsJson = False) -> None:
     """Every version that was proposed, and where it stands."""
     with _desk() as desk:
         found = queries.promotions(desk)
-        _print(found, as_json=as_json, lines=lambda: _candidate_lines(found))
-
-
-def _candidate_lines(found: list[Promotion]) -> list[str]:
-    if not found:
-        return ["No model has been trained yet: run `driftdesk train`."]
-    lines = []
-    for p in found:
-        metrics = p.dossier.get("candidate", {}).get("metrics", {})
-        scores = "  ".join(f"{name} {words.metric(name, value)}" for name, value in metrics.items())
-        advice = "recommended" if p.verdict.promote else "not recommended"
-        lines += [
-            f"version {p.version}  {p.state.value.lower()}  {advice}  {scores}",
-            *(f"  {reason}" for reason in p.verdict.reasons),
-        ]
-        if p.failure:
-            lines.append(f"  failed: {p.failure}")
-    return lines
+        _print(found, as_json=as_json, lines=lambda: lines_of.candidate_lines(found))
 
 
 @app.command()
@@ -301,7 +243,7 @@ def cancel(job_id: int, *, as_json: AsJson = False, actor: Actor = "") -> None:
     """Cancel a job that waits or runs."""
     with _desk() as desk:
         job = actions.cancel(desk, _actor(desk, actor), job_id)
-        _print(job, as_json=as_json, lines=lambda: [_job_line(job)])
+        _print(job, as_json=as_json, lines=lambda: [lines_of.job_line(job)])
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # carries no types
+from threadpoolctl import threadpool_limits
 
 from core.dataset import Column, Dataset
 from core.errors import NothingToTrainOn
@@ -90,9 +90,8 @@ def fit(rows: Rows, dataset: Dataset) -> Fitted:
     learned = np.log1p(target) if on_log else target
     features, matrix = Features.fit(ordered, learned, dataset)
     known = matrix.astype(np.float64)
-    known[:, np.isnan(known).all(axis=0)] = (
-        0.0  # binning needs a value; one alone is never split on
-    )
+    # Binning needs a value in every column; on a single one, trees never split.
+    known[:, np.isnan(known).all(axis=0)] = 0.0
     trees = HistGradientBoostingRegressor(**RECIPE)
     with threadpool_limits(1, user_api="openmp"):
         trees.fit(known, learned)
