@@ -112,13 +112,15 @@ def rollback_target(desk: Desk) -> Promotion | None:
         return work.promotions.before_live()
 
 
-def versions(desk: Desk) -> list[RegisteredVersion]:
-    """Every version that the registry has.
+def registered_elsewhere(desk: Desk) -> list[RegisteredVersion]:
+    """The versions in the registry that were never proposed at this desk, newest first.
 
     Raises:
         RegistryUnavailable: MLflow is away.
     """
-    return desk.registry.versions()
+    with desk.store.read() as work:
+        known = {p.version for p in work.promotions.latest(1000)}
+    return [v for v in desk.registry.versions() if v.version not in known]
 
 
 def served(desk: Desk) -> dict[str, Any]:

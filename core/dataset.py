@@ -22,7 +22,7 @@ METRICS = {"mae": False, "rmse": False, "mdape": False, "r2": True}
 """What a model is scored by; True where higher is better."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
-_RESERVED = {"id", "epoch", "batch_id", "held_out", "row_number"}
+_RESERVED = {"id", "epoch", "batch_id", "held_out", "row_number", "prediction"}
 
 
 class ColumnType(StrEnum):

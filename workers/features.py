@@ -140,8 +140,8 @@ class _Graph:
     def __init__(self) -> None:
         self.made: list[NodeProto] = []
         self.constants = [
-            helper.make_tensor("nan", TensorProto.FLOAT, [1], [float("nan")]),
-            _text("nan_text", "nan"),
+            helper.make_tensor("constant.nan", TensorProto.FLOAT, [1], [float("nan")]),
+            _text("constant.nan_text", "nan"),
         ]
 
     def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
@@ -152,7 +152,7 @@ class _Graph:
     def as_number(self, name: str) -> str:
         """Digits to a number, anything else to NaN."""
         digits = self.add("RegexFullMatch", [name], f"{name}.digits", pattern="[0-9]+")
-        safe = self.add("Where", [digits, name, "nan_text"], f"{name}.safe")
+        safe = self.add("Where", [digits, name, "constant.nan_text"], f"{name}.safe")
         return self.add("Cast", [safe], f"{name}.number", to=TensorProto.FLOAT)
 
     def ratio(self, above: str, below: str) -> str:
@@ -160,7 +160,7 @@ class _Graph:
         name = f"{above}.per.{below}"
         self.add("Div", [above, below], f"{name}.raw")
         self.add("IsInf", [f"{name}.raw"], f"{name}.inf")
-        return self.add("Where", [f"{name}.inf", "nan", f"{name}.raw"], name)
+        return self.add("Where", [f"{name}.inf", "constant.nan", f"{name}.raw"], name)
 
     def equals(self, name: str, value: str) -> str:
         """1 where the text is that value, else 0."""

@@ -165,6 +165,19 @@ def promotions() -> None:
         card(promotion, live, busy=bool(under_way))
 
 
+def elsewhere() -> None:
+    """Versions that nobody proposed here: they can only be forced."""
+    found = session.ask(queries.registered_elsewhere) or []
+    if not found:
+        return
+    with st.expander(f"Registered outside the desk ({len(found)})"):
+        for version in found[:20]:
+            row = st.container(horizontal=True, vertical_alignment="center")
+            row.markdown(f"Version {version.version}, never judged here")
+            if row.button("Force…", key=f"force-{version.version}", icon=":material/gavel:"):
+                ask_reason("Force", version.version)
+
+
 def agree(live: int | None, served: int | None, *, busy: bool) -> None:
     """Whether what was decided is what is served."""
     if live is None:
@@ -182,3 +195,4 @@ def agree(live: int | None, served: int | None, *, busy: bool) -> None:
 
 
 promotions()
+elsewhere()

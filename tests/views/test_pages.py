@@ -218,6 +218,19 @@ def test_who_comes_second_is_told_so(desk: Desk) -> None:
     assert "REJECTED" in text(app)
 
 
+def test_a_version_from_elsewhere_can_be_forced_with_a_reason(desk: Desk) -> None:
+    desk.registry.publish(
+        b"x", job="9", parameters={}, metrics={}, tags={}, signature=None, requirements=[]
+    )
+    app = page("promotion")
+    button(app, "Force…").click().run()
+    app.text_area(key="decision-reason").set_value("from the old pipeline")
+    button(app, "Force").click().run()
+    with desk.store.read() as work:
+        assert work.promotions.of_version(1).forced
+        assert work.audit.latest()[0].reason == "from the old pipeline"
+
+
 def test_serving_and_registry_in_disagreement_is_said(desk: Desk) -> None:
     proposed(desk.store, 1)
     with desk.store.begin() as work:
