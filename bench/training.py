@@ -32,6 +32,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from xgboost import XGBRegressor
 
+from core import evidence
 from core.contract import METADATA_KEY, describe, read_code, read_date, read_number, read_text
 from core.dataset import Column, ColumnType, Dataset, load
 from core.profile import Profiler
@@ -110,7 +111,7 @@ def original(learn: Rows, judge: Rows, target: str) -> tuple[float, dict[str, fl
     start = time.perf_counter()
     search.fit(pd.DataFrame(learn), learn[target])
     seconds = time.perf_counter() - start
-    return seconds, training.score(judge[target], search.predict(pd.DataFrame(judge)))
+    return seconds, evidence.score(judge[target], search.predict(pd.DataFrame(judge)))
 
 
 def driftdesk(learn: Rows, judge: Rows, dataset: Dataset) -> tuple[float, dict[str, float]]:
@@ -126,7 +127,7 @@ def driftdesk(learn: Rows, judge: Rows, dataset: Dataset) -> tuple[float, dict[s
     seconds = time.perf_counter() - start
     runtime = Runtime(model)
     export.check_parity(runtime, fitted, judge)
-    return seconds, training.score(judge[dataset.target.name], runtime.predict(judge))
+    return seconds, evidence.score(judge[dataset.target.name], runtime.predict(judge))
 
 
 def read(path: Path, dataset: Dataset) -> Rows:

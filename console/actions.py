@@ -13,8 +13,9 @@ from typing import Any
 
 from console.desk import Desk
 from core import decisions
-from core.errors import Missing, QueueUnavailable, ReasonRequired
-from core.records import Job, JobKind, JobState, Promotion
+from core.errors import IllegalTransition, Missing, QueueUnavailable, ReasonRequired
+from core.promotion import require_reason
+from core.records import FollowUp, ForceRequest, Job, JobKind, JobState, Promotion
 from core.store import Work
 
 
@@ -68,16 +69,36 @@ def request_train(desk: Desk, actor: str, *, reason: str = "") -> Job:
     return _submit(desk, job)
 
 
-def approve(desk: Desk, actor: str, version: int, *, reason: str = "") -> Job:
-    """Approve a candidate and queue its promotion.
+def approve(desk: Desk, actor: str, version: int, *, digest: str = "", reason: str = "") -> Job:
+    """Approve a candidate on its dossier and queue its promotion.
+
+    `digest` is that of the dossier which was looked at; by default the one on record now.
 
     Raises:
-        Missing, IllegalTransition, DecidedAlready: see `core.decisions.approve`.
+        Missing, IllegalTransition, StaleDossier, DecidedAlready: see `core.decisions.approve`.
     """
     champion = desk.registry.champion()
     with desk.store.begin() as work:
-        job = decisions.approve(work, version, actor=actor, champion=champion, reason=reason)
+        digest = digest or work.promotions.of_version(version).dossier_digest
+        job = decisions.approve(
+            work, version, actor=actor, champion=champion, digest=digest, reason=reason
+        )
         work.commit()
+    return _submit(desk, job)
+
+
+def request_judge(desk: Desk, actor: str, version: int) -> Job:
+    """Queue a version's dossier to be made anew, against today's champion.
+
+    Raises:
+        Missing: the registry has no such version.
+    """
+    known = {v.version: v for v in desk.registry.versions()}
+    if version not in known:
+        raise Missing(f"The registry has no version {version}.")
+    with desk.store.begin() as work:
+        decisions.adopt(work, version, actor=actor, digest=known[version].digest)
+        job = _request(work, JobKind.JUDGE, {"version": version}, actor, key=f"judge:{version}")
     return _submit(desk, job)
 
 
@@ -94,13 +115,16 @@ def reject(desk: Desk, actor: str, version: int, *, reason: str) -> Promotion:
     return promotion
 
 
-def force(desk: Desk, actor: str, version: int, *, reason: str) -> Job:
+def force(desk: Desk, actor: str, version: int, *, reason: str) -> Job | ForceRequest:
     """Promote any version of the registry, whatever was recommended or decided before.
+
+    With `REVIEWERS_REQUIRED=2` it only asks for that, and another person confirms.
 
     Raises:
         ReasonRequired: no reason was given.
         Missing: the registry has no such version.
         IllegalTransition: it is live already, or another promotion is under way.
+        DecidedAlready: it has been asked for already.
     """
     champion = desk.registry.champion()
     known = {v.version: v for v in desk.registry.versions()}
@@ -108,17 +132,77 @@ def force(desk: Desk, actor: str, version: int, *, reason: str) -> Job:
         raise Missing(f"The registry has no version {version}.")
     with desk.store.begin() as work:
         decisions.adopt(work, version, actor=actor, digest=known[version].digest)
-        job = decisions.approve(
+        made = decisions.force(
             work,
             version,
             actor=actor,
             champion=champion,
             reason=reason,
-            forced=True,
-            action="force",
+            reviewers=desk.settings.reviewers_required,
         )
         work.commit()
+    return made if isinstance(made, ForceRequest) else _submit(desk, made)
+
+
+def confirm_force(desk: Desk, actor: str, version: int) -> Job:
+    """Confirm, as a second person, a force that somebody else asked for.
+
+    Raises:
+        Missing, SecondPersonRequired, IllegalTransition, DecidedAlready: see
+            `core.decisions.confirm_force`.
+    """
+    champion = desk.registry.champion()
+    with desk.store.begin() as work:
+        job = decisions.confirm_force(work, version, actor=actor, champion=champion)
+        work.commit()
     return _submit(desk, job)
+
+
+def withdraw_force(desk: Desk, actor: str, version: int, *, reason: str = "") -> None:
+    """Take back, or turn down, a force that waits for a second person.
+
+    Raises:
+        Missing, DecidedAlready: see `core.decisions.withdraw_force`.
+    """
+    with desk.store.begin() as work:
+        decisions.withdraw_force(work, version, actor=actor, reason=reason)
+        work.commit()
+
+
+def close_follow_up(desk: Desk, actor: str, follow_up_id: int, *, note: str) -> FollowUp:
+    """Close a follow-up with what was found.
+
+    Raises:
+        ReasonRequired, Missing, DecidedAlready: see `core.decisions.close_follow_up`.
+    """
+    with desk.store.begin() as work:
+        found = decisions.close_follow_up(work, follow_up_id, actor=actor, note=note)
+        work.commit()
+    return found
+
+
+def put_back(desk: Desk, actor: str, *, reason: str) -> None:
+    """Let the registry name what was decided here, after somebody changed it behind our back.
+
+    Raises:
+        ReasonRequired: no reason was given.
+        IllegalTransition: a promotion is under way, or nothing was ever decided.
+        RegistryUnavailable: MLflow is away.
+    """
+    reason = require_reason(reason, "putting the alias back")
+    with desk.store.read() as work:
+        live = work.promotions.live()
+        if live is None:
+            raise IllegalTransition("Nothing is live here, so there is nothing to put back.")
+        if any(job.kind is JobKind.PROMOTE for job in work.jobs.open()):
+            raise IllegalTransition("A promotion is under way; wait until it has ended.")
+    found = desk.registry.champion()
+    desk.registry.set_champion(live.version)
+    with desk.store.begin() as work:
+        work.audit.add(
+            actor, "put back", f"version:{live.version}", reason=reason, details={"found": found}
+        )
+        work.commit()
 
 
 def roll_back(desk: Desk, actor: str, *, reason: str) -> Job:

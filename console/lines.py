@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from console import queries, words
-from core.records import Job, Promotion, StoredReport
+from core.records import FollowUp, Job, Promotion, StoredReport
 
 
 def job_line(job: Job) -> str:
@@ -66,4 +68,55 @@ def candidate_lines(found: list[Promotion]) -> list[str]:
         ]
         if p.failure:
             lines.append(f"  failed: {p.failure}")
+    return lines
+
+
+def dossier_lines(dossier: dict[str, Any]) -> list[str]:
+    """The evidence about a version: the gates, then the differences."""
+    version = dossier["candidate"]["version"]
+    lines = [f"version {version}, dossier {dossier['dossier'][:12]}"]
+    lines += [
+        f"  {'passed' if gate['passed'] else 'FAILED'}  {gate['name']}: {gate['says']}"
+        for gate in dossier["gates"]
+    ]
+    for name, d in dossier["differences"].items():
+        low, high = words.metric(name, d["low"]), words.metric(name, d["high"])
+        lines.append(f"  {name} {words.metric(name, d['difference'])} (95 %: {low} to {high})")
+    replay = dossier["replay"]
+    if replay["requests"]:
+        lines.append(
+            f"  {replay['moved']:.0%} of the latest {replay['requests']} requests get an answer "
+            "that moves by more than 10 %"
+        )
+    return lines
+
+
+def follow_up_lines(found: list[FollowUp]) -> list[str]:
+    """What somebody must still look at."""
+    return [f"{f.id}  {f.subject}  {f.text}" for f in found] or ["Nothing waits to be looked at."]
+
+
+def passport_lines(found: dict[str, Any]) -> list[str]:
+    """One id, step by step."""
+    lines = [found["subject"]]
+    if prediction := found.get("prediction"):
+        lines.append(
+            f"  answered {prediction.prediction:,.2f} by version {prediction.model_version}"
+        )
+    if version := found.get("version"):
+        lines.append(f"  version {version.version} is {version.state.value.lower()}")
+    lines += [
+        f"  {e.at:%Y-%m-%d %H:%M}  {e.actor}  {e.action}  {e.reason}".rstrip()
+        for e in found.get("decisions", [])
+    ]
+    if digest := found.get("dossier", {}).get("digest"):
+        lines.append(f"  dossier {digest[:12]}")
+    lines += [f"  batch {b.id}: {b.note}" for b in found.get("batches", [])]
+    lines += [
+        f"  drift of batch {r.batch_number} against {r.reference_name}: {r.report.reasons[0]}"
+        for r in found.get("drift", [])
+    ]
+    if versions := found.get("versions"):
+        lines.append(f"  trained versions {', '.join(map(str, versions))}")
+    lines += [f"  {job_line(job)}" for job in found.get("jobs", [])]
     return lines

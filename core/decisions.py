@@ -8,51 +8,195 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.errors import IllegalTransition, Missing
-from core.promotion import require_reason
-from core.records import Job, JobKind, Promotion, PromotionState, Verdict
+from core.errors import IllegalTransition, Missing, SecondPersonRequired
+from core.promotion import require_current, require_reason, require_transition
+from core.records import (
+    FollowUp,
+    ForceRequest,
+    Job,
+    JobKind,
+    Promotion,
+    PromotionState,
+    Verdict,
+)
 from core.store import Work
 
 
 def approve(
-    work: Work,
-    version: int,
-    *,
-    actor: str,
-    champion: int | None,
-    reason: str = "",
-    forced: bool = False,
-    action: str = "approve",
+    work: Work, version: int, *, actor: str, champion: int | None, digest: str, reason: str = ""
 ) -> Job:
-    """Approve a version and ask for its promotion.
+    """Approve a candidate on its dossier, and ask for its promotion.
 
-    `champion` is the version that the alias names now, to be put back should serving refuse.
+    `champion` is the version that the alias names now, to be put back should serving refuse;
+    `digest` is that of the dossier which was decided on.
 
     Raises:
         Missing: the version was never proposed.
-        IllegalTransition: its state does not allow it, or another promotion is under way.
+        IllegalTransition: its state or its evidence does not allow it, or another promotion is
+            under way.
+        StaleDossier: the evidence is not the one that was looked at, or no longer current.
         DecidedAlready: somebody decided first.
-        ReasonRequired: force needs a reason.
     """
-    if forced:
-        reason = require_reason(reason, "forcing a promotion")
     promotion = work.promotions.of_version(version)
+    require_transition(promotion.state, PromotionState.APPROVED, forced=False)
+    require_current(promotion, digest, champion)
+    return _promote(work, promotion, actor=actor, champion=champion, reason=reason)
+
+
+def _promote(
+    work: Work,
+    promotion: Promotion,
+    *,
+    actor: str,
+    champion: int | None,
+    reason: str,
+    action: str = "approve",
+    details: dict[str, Any] | None = None,
+) -> Job:
     work.promotions.decide(
-        promotion, PromotionState.APPROVED, actor=actor, reason=reason, forced=forced
+        promotion,
+        PromotionState.APPROVED,
+        actor=actor,
+        reason=reason,
+        forced=action != "approve",
     )
     job, is_new = work.jobs.request(
-        JobKind.PROMOTE, {"promotion_id": promotion.id, "champion": champion}, actor
+        JobKind.PROMOTE,
+        {"promotion_id": promotion.id, "champion": champion, "action": action},
+        actor,
     )
     if not is_new:
         raise IllegalTransition("Another promotion is under way; wait until it has ended.")
     work.audit.add(
         actor,
         action,
-        f"version:{version}",
+        f"version:{promotion.version}",
         reason=reason,
-        details={"job": job.id, "champion": champion, "recommended": promotion.verdict.promote},
+        details={
+            "job": job.id,
+            "champion": champion,
+            "recommended": promotion.verdict.promote,
+            "dossier": promotion.dossier_digest,
+        }
+        | (details or {}),
     )
     return job
+
+
+def force(
+    work: Work, version: int, *, actor: str, champion: int | None, reason: str, reviewers: int = 1
+) -> Job | ForceRequest:
+    """Promote a version whatever was recommended; with two reviewers, only ask for it.
+
+    It names each gate that it passes over, and opens a follow-up.
+
+    Raises:
+        ReasonRequired: no reason was given.
+        Missing, IllegalTransition, DecidedAlready: as `approve`.
+    """
+    reason = require_reason(reason, "forcing a promotion")
+    promotion = work.promotions.of_version(version)
+    require_transition(promotion.state, PromotionState.APPROVED, forced=True)
+    if reviewers > 1:
+        request = work.oversight.ask_force(version, reason, actor)
+        work.audit.add(
+            actor,
+            "ask to force",
+            f"version:{version}",
+            reason=reason,
+            details={"failed_gates": [gate.name for gate in promotion.failed_gates]},
+        )
+        return request
+    return _force(work, promotion, actor=actor, champion=champion, reason=reason)
+
+
+def confirm_force(work: Work, version: int, *, actor: str, champion: int | None) -> Job:
+    """Confirm, as a second person, a force that somebody else asked for.
+
+    Raises:
+        Missing: nobody has asked for it.
+        SecondPersonRequired: the same person asked for it.
+        IllegalTransition, DecidedAlready: as `approve`.
+    """
+    request = _open_force(work, version)
+    if request.asked_by == actor:
+        raise SecondPersonRequired(
+            f"{actor} asked to force version {version}, so somebody else must confirm it."
+        )
+    work.oversight.close_force(request, "confirmed", actor)
+    return _force(
+        work,
+        work.promotions.of_version(version),
+        actor=request.asked_by,
+        champion=champion,
+        reason=request.reason,
+        confirmed_by=actor,
+    )
+
+
+def withdraw_force(work: Work, version: int, *, actor: str, reason: str = "") -> None:
+    """Take back, or turn down, a force that waits for a second person.
+
+    Raises:
+        Missing: nobody has asked for it.
+        DecidedAlready: it was closed meanwhile.
+    """
+    request = _open_force(work, version)
+    work.oversight.close_force(request, "withdrawn", actor)
+    work.audit.add(actor, "withdraw force", f"version:{version}", reason=reason)
+
+
+def _open_force(work: Work, version: int) -> ForceRequest:
+    request = work.oversight.open_force(version)
+    if request is None:
+        raise Missing(f"Nobody waits for a second person to force version {version}.")
+    return request
+
+
+def _force(
+    work: Work,
+    promotion: Promotion,
+    *,
+    actor: str,
+    champion: int | None,
+    reason: str,
+    confirmed_by: str = "",
+) -> Job:
+    failed = promotion.failed_gates
+    names = [gate.name for gate in failed]
+    details: dict[str, Any] = {"failed_gates": names}
+    if confirmed_by:
+        details["confirmed_by"] = confirmed_by
+    job = _promote(
+        work,
+        promotion,
+        actor=actor,
+        champion=champion,
+        reason=reason,
+        action="force",
+        details=details,
+    )
+    against = f" against {', '.join(names)}" if names else ""
+    work.oversight.open_follow_up(
+        f"version:{promotion.version}",
+        f"Version {promotion.version} was forced{against}. Look at how it does, and say what "
+        "you found.",
+        actor,
+    )
+    return job
+
+
+def close_follow_up(work: Work, follow_up_id: int, *, actor: str, note: str) -> FollowUp:
+    """Close a follow-up with what was found.
+
+    Raises:
+        ReasonRequired: nothing was said.
+        Missing, DecidedAlready: there is none, or it is closed.
+    """
+    note = require_reason(note, "closing a follow-up")
+    found = work.oversight.close_follow_up(follow_up_id, note, actor)
+    work.audit.add(actor, "close follow-up", found.subject, reason=note)
+    return found
 
 
 def reject(work: Work, version: int, *, actor: str, reason: str) -> Promotion:
@@ -81,6 +225,8 @@ def adopt(work: Work, version: int, *, actor: str, digest: str) -> None:
 def roll_back(work: Work, *, actor: str, champion: int | None, reason: str) -> Job:
     """Go back to the version that was live before the present one.
 
+    It needs neither a current dossier nor a second person: it must work in an emergency.
+
     Raises:
         IllegalTransition: there is none.
         ReasonRequired: no reason was given.
@@ -89,15 +235,7 @@ def roll_back(work: Work, *, actor: str, champion: int | None, reason: str) -> J
     before = work.promotions.before_live()
     if before is None:
         raise IllegalTransition("There is no earlier version to go back to.")
-    return approve(
-        work,
-        before.version,
-        actor=actor,
-        champion=champion,
-        reason=reason,
-        forced=True,
-        action="rollback",
-    )
+    return _promote(work, before, actor=actor, champion=champion, reason=reason, action="rollback")
 
 
 def request(

@@ -13,6 +13,8 @@
     │   ├── IllegalTransition       a promotion or job is not in the state this needs
     │   ├── DecidedAlready          somebody else decided first
     │   ├── ReasonRequired          the act goes on record with a reason, and none was given
+    │   ├── StaleDossier            the evidence is no longer that on which the decision was made
+    │   ├── SecondPersonRequired    another person must confirm what this one asked for
     │   └── ModelRefused            a model is not fit to be published or served
     ├── Missing                 no such job, batch, candidate or model
     ├── SourceExhausted         the data API has served its last batch
@@ -81,6 +83,14 @@ class DecidedAlready(Refused):
 
 class ReasonRequired(Refused):
     """The act goes on record with a reason, and none was given."""
+
+
+class StaleDossier(Refused):
+    """The evidence that was decided on has been replaced, or is about another champion."""
+
+
+class SecondPersonRequired(Refused):
+    """Who asked for it cannot also confirm it."""
 
 
 class ModelRefused(Refused):

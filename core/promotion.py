@@ -6,15 +6,21 @@ from different rows would always favour the model of the easiest rows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from core.dataset import METRICS, Dataset
-from core.errors import BadInput, IllegalTransition, ReasonRequired
-from core.records import PromotionState, Score, Verdict, figure
+from core.errors import BadInput, IllegalTransition, ReasonRequired, StaleDossier
+from core.evidence import Difference, Slice
+from core.records import Gate, Promotion, PromotionState, Score, Verdict, figure
 
 MEANINGFUL = 0.01
 """The relative improvement below which two models count as equally good."""
 
 WORST_REGRESSION = 0.10
 """How much worse any other metric may get before the recommendation turns to no."""
+
+WORST_SLICE = 0.20
+"""How much worse a slice of the rows may get before the recommendation turns to no."""
 
 _TRANSITIONS = {
     PromotionState.PROPOSED: {PromotionState.APPROVED, PromotionState.REJECTED},
@@ -41,36 +47,119 @@ _METRIC_NAMES = {
 }
 
 
-def judge(candidate: Score, champion: Score | None, dataset: Dataset) -> Verdict:
-    """Recommend for or against a candidate.
+def judge(
+    candidate: Score,
+    champion: Score | None,
+    dataset: Dataset,
+    *,
+    differences: Mapping[str, Difference] | None = None,
+    slices: Sequence[Slice] = (),
+    overlap: int = 0,
+) -> Verdict:
+    """Recommend for or against a candidate: for it when every gate is passed.
 
-    Promote when there is no champion; or when the dataset's primary metric is better by more
-    than `MEANINGFUL` and no other metric is worse by more than `WORST_REGRESSION`.
+    The gates: no row was both trained on and scored on; and, where there is a champion, the
+    dataset's primary metric is better by more than `MEANINGFUL`, the interval of that difference
+    leaves out zero, no other metric is worse by more than `WORST_REGRESSION`, and no slice of the
+    rows is worse by more than `WORST_SLICE` beyond doubt. The last two need `differences` and
+    `slices`; without them they are not asked for.
 
     Raises:
         BadInput: the two were not scored on the same number of rows.
     """
+    gates = [_apart(overlap)]
     if champion is None:
-        return Verdict(True, ("Nothing is live yet: any model that passed its checks is better.",))
-    if candidate.rows != champion.rows:
-        raise BadInput(
-            f"Candidate and champion were scored on {candidate.rows} and {champion.rows} rows; "
-            "only scores on the same rows can be compared."
+        lead = "Nothing is live yet: any model that passed its checks is better."
+    else:
+        if candidate.rows != champion.rows:
+            raise BadInput(
+                f"Candidate and champion were scored on {candidate.rows} and {champion.rows} "
+                "rows; only scores on the same rows can be compared."
+            )
+        better = _better(candidate, champion, dataset)
+        gates += [better, *_certain(dataset, champion, differences)]
+        gates += [_others(candidate, champion, dataset), *_everywhere(slices, champion)]
+        lead = better.says
+    failed = [gate for gate in gates if not gate.passed]
+    reasons = [lead, *(gate.says for gate in failed if gate.says != lead)]
+    return Verdict(not failed, tuple(reasons), tuple(gates))
+
+
+def _apart(overlap: int) -> Gate:
+    if overlap:
+        rows = "row is" if overlap == 1 else "rows are"
+        says = (
+            f"{overlap:,} held-out {rows} also among those it may have learned from, so its "
+            "scores are worth nothing. Restart the source and train anew."
         )
+    else:
+        says = "No held-out row is among those it learned from."
+    return Gate("apart", overlap == 0, says, blocks=True)
+
+
+def _better(candidate: Score, champion: Score, dataset: Dataset) -> Gate:
     primary = dataset.primary_metric
     gain = improvement(primary, candidate.metrics[primary], champion.metrics[primary])
-    reasons = [_sentence(primary, candidate, champion, gain)]
-    promote = gain > MEANINGFUL
-    if not promote and gain >= -MEANINGFUL:
-        reasons.append(f"A difference below {MEANINGFUL:.0%} is too small to act on.")
+    says = _sentence(primary, candidate, champion, gain)
+    if -MEANINGFUL <= gain <= MEANINGFUL:
+        says += f" A difference below {MEANINGFUL:.0%} is too small to act on."
+    return Gate("better", gain > MEANINGFUL, says)
+
+
+def _certain(
+    dataset: Dataset, champion: Score, differences: Mapping[str, Difference] | None
+) -> list[Gate]:
+    """Whether chance alone could have made the primary metric's difference."""
+    primary = dataset.primary_metric
+    if differences is None or primary not in differences:
+        return []
+    seen = differences[primary]
+    passed = seen.low > 0 if METRICS[primary] else seen.high < 0
+    between = f"95 % interval {signed(seen.low)} to {signed(seen.high)}"
+    says = (
+        f"Chance alone hardly explains the difference to version {champion.version} ({between})."
+        if passed
+        else f"The difference to version {champion.version} could be chance ({between})."
+    )
+    return [Gate("certain", passed, says)]
+
+
+def _others(candidate: Score, champion: Score, dataset: Dataset) -> Gate:
+    worse = []
     for metric in METRICS:
-        if metric == primary or metric not in candidate.metrics:
+        if metric == dataset.primary_metric or metric not in candidate.metrics:
             continue
-        other = improvement(metric, candidate.metrics[metric], champion.metrics[metric])
-        if other < -WORST_REGRESSION:
-            promote = False
-            reasons.append(_sentence(metric, candidate, champion, other))
-    return Verdict(promote, tuple(reasons))
+        gain = improvement(metric, candidate.metrics[metric], champion.metrics[metric])
+        if gain < -WORST_REGRESSION:
+            worse.append(_sentence(metric, candidate, champion, gain))
+    says = " ".join(worse) or f"No other metric is worse by more than {WORST_REGRESSION:.0%}."
+    return Gate("no regression", not worse, says)
+
+
+def _everywhere(slices: Sequence[Slice], champion: Score) -> list[Gate]:
+    """Whether some part of the rows pays for what the whole gains."""
+    compared = [s for s in slices if s.champion and s.difference]
+    if not compared:
+        return []
+    worse = [
+        f"{s.by} {s.value} ({(s.candidate / s.champion - 1):.0%} on {s.rows:,} rows)"
+        for s in compared
+        if s.champion
+        and s.difference
+        and s.candidate / s.champion - 1 > WORST_SLICE
+        and s.difference.low > 0
+    ]
+    says = (
+        f"Clearly worse than version {champion.version} on {'; '.join(worse)}."
+        if worse
+        else f"Worse by more than {WORST_SLICE:.0%} on none of {len(compared)} slices of the rows."
+    )
+    return [Gate("everywhere", not worse, says)]
+
+
+def signed(value: float) -> str:
+    """A difference as sentences say it."""
+    return f"{'+' if value > 0 else '-' if value < 0 else ''}{figure(abs(value))}"
 
 
 def improvement(metric: str, candidate: float, champion: float) -> float:
@@ -104,6 +193,37 @@ def require_transition(now: PromotionState, to: PromotionState, *, forced: bool)
         raise IllegalTransition(f"This promotion is {now}; it cannot become {to}.")
     if not forced and (now, to) not in _WITHOUT_FORCE:
         raise IllegalTransition(f"This promotion is {now}; only force or rollback revive it.")
+
+
+def require_current(promotion: Promotion, digest: str, champion: int | None) -> None:
+    """Let an approval pass that was made on the evidence as it is, about today's champion.
+
+    `digest` is that of the dossier which was looked at.
+
+    Raises:
+        StaleDossier: there is none, it was replaced, or it compares with another champion.
+        IllegalTransition: what the evidence found leaves no way but force.
+    """
+    version = promotion.version
+    if not promotion.dossier_digest:
+        raise StaleDossier(f"Version {version} has no dossier. Judge it first, then decide.")
+    if not digest or digest != promotion.dossier_digest:
+        raise StaleDossier(
+            f"Version {version} was judged anew since this dossier was looked at; look again."
+        )
+    if promotion.compared_with != champion:
+        then = _named(promotion.compared_with)
+        raise StaleDossier(
+            f"The dossier of version {version} compares it with {then}, but {_named(champion)} is "
+            "live now. Judge it anew, then decide."
+        )
+    blocking = [gate for gate in promotion.failed_gates if gate.blocks]
+    if blocking:
+        raise IllegalTransition(f"Version {version} cannot be approved: {blocking[0].says}")
+
+
+def _named(version: int | None) -> str:
+    return "nothing" if version is None else f"version {version}"
 
 
 def require_reason(reason: str, act: str) -> str:

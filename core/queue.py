@@ -29,6 +29,7 @@ QUEUES = {
     JobKind.INGEST: WORK,
     JobKind.DRIFT: WORK,
     JobKind.TRAIN: WORK,
+    JobKind.JUDGE: WORK,
     JobKind.PROMOTE: DESK,
 }
 """An approval does not wait behind training, so promotions have a queue of their own. A

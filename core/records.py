@@ -24,6 +24,7 @@ class JobKind(StrEnum):
     INGEST = "ingest"
     DRIFT = "drift"
     TRAIN = "train"
+    JUDGE = "judge"
     PROMOTE = "promote"
 
 
@@ -249,19 +250,35 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """One thing that a candidate must fulfil to be recommended, and whether it does.
+
+    One that `blocks` and is not passed leaves no way but force: what it found makes the other
+    figures worthless.
+    """
+
+    name: str
+    passed: bool
+    says: str
+    blocks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the rule recommends about a candidate, and why."""
 
     promote: bool
     reasons: tuple[str, ...]
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
     """A model version's way to serving.
 
-    `dossier` is the evidence as it stood when the version was proposed: both scores, the
-    batches that trained it, counts of rows and the digest of the model file.
+    `dossier` is the short form of the evidence: both scores, the batches that trained it, counts
+    of rows, the gates and the digest of the model file. `dossier_digest` names the whole of it,
+    which is frozen in a table of its own; empty for a version that was never judged here.
     """
 
     id: int
@@ -278,11 +295,67 @@ class Promotion:
     live_at: datetime | None = None
     ended_at: datetime | None = None
     failure: str = ""
+    dossier_digest: str = ""
+
+    @property
+    def failed_gates(self) -> tuple[Gate, ...]:
+        """What speaks against it, as the rule sees it."""
+        gates = (Gate(**entry) for entry in self.dossier.get("gates", []))
+        return tuple(gate for gate in gates if not gate.passed)
+
+    @property
+    def compared_with(self) -> int | None:
+        """The version that was champion when it was judged."""
+        champion = self.dossier.get("champion")
+        return int(champion["version"]) if champion else None
+
+
+@dataclass(frozen=True, slots=True)
+class ForceRequest:
+    """A force that one person has asked for and that another must confirm.
+
+    `outcome` is empty while it is open, then "confirmed" or "withdrawn".
+    """
+
+    id: int
+    version: int
+    reason: str
+    asked_at: datetime
+    asked_by: str
+    closed_at: datetime | None = None
+    closed_by: str = ""
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What somebody must still look at, because a decision went against the recommendation."""
+
+    id: int
+    subject: str
+    text: str
+    opened_at: datetime
+    opened_by: str
+    closed_at: datetime | None = None
+    closed_by: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A time during which a version was live; `until` is None for the present one."""
+
+    version: int
+    since: datetime
+    until: datetime | None
+    by: str
+    action: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """Who did what to which subject, when and why."""
+    """Who did what to which subject, when and why; `hash` chains it to the event before."""
 
     id: int
     at: datetime
@@ -291,3 +364,4 @@ class AuditEvent:
     subject: str
     reason: str
     details: dict[str, Any]
+    hash: str = ""

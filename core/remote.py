@@ -61,6 +61,14 @@ class Serving:
         """
         return dict(self._call("POST", self.urls[0], "/predict", dict(row)))
 
+    def check(self, url: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Ask one replica off the record: `model_version`, `digest` and `predictions`.
+
+        Raises:
+            BadRow: a row does not fit the contract of the model that it answers with.
+        """
+        return self._call("POST", url, "/predict/check", {"rows": [dict(row) for row in rows]})
+
     def _call(self, method: str, url: str, path: str, body: Any = None) -> dict[str, Any]:
         try:
             answer = self._session.request(

@@ -208,6 +208,7 @@ promotions = sa.Table(
     sa.Column("live_at", UtcDateTime),
     sa.Column("ended_at", UtcDateTime),
     sa.Column("failure", _Long, nullable=False),
+    sa.Column("dossier_digest", sa.String(64), nullable=False, server_default=""),
     # True for the one that is live, null for all others: two can never be live at once.
     sa.Column("live_key", sa.Boolean, unique=True),
 )
@@ -217,11 +218,59 @@ audit = sa.Table(
     metadata,
     _id(),
     sa.Column("at", UtcDateTime, nullable=False, index=True),
-    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("actor", sa.String(200), nullable=False, index=True),
     sa.Column("action", sa.String(40), nullable=False, index=True),
     sa.Column("subject", sa.String(100), nullable=False, index=True),
     sa.Column("reason", _Long, nullable=False),
     sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False, server_default=""),
+)
+
+# The last event's id and hash: whoever adds an event locks this one row, so the chain never forks.
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("last_id", _Id, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+# The whole evidence about a version, as the text whose SHA-256 is the digest.
+dossiers = sa.Table(
+    "dossiers",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False, index=True),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("content", _Long, nullable=False),
+)
+
+force_requests = sa.Table(
+    "force_requests",
+    metadata,
+    _id(),
+    sa.Column("version", sa.Integer, nullable=False, index=True),
+    sa.Column("reason", _Long, nullable=False),
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    sa.Column("asked_by", sa.String(200), nullable=False),
+    sa.Column("closed_at", UtcDateTime),
+    sa.Column("closed_by", sa.String(200), nullable=False),
+    sa.Column("outcome", sa.String(20), nullable=False),
+    # The version while the request is open: two cannot be open for one version.
+    sa.Column("open_key", sa.Integer, unique=True),
+)
+
+follow_ups = sa.Table(
+    "follow_ups",
+    metadata,
+    _id(),
+    sa.Column("subject", sa.String(100), nullable=False, index=True),
+    sa.Column("text", _Long, nullable=False),
+    sa.Column("opened_at", UtcDateTime, nullable=False),
+    sa.Column("opened_by", sa.String(200), nullable=False),
+    sa.Column("closed_at", UtcDateTime, index=True),
+    sa.Column("closed_by", sa.String(200), nullable=False),
+    sa.Column("note", _Long, nullable=False),
 )
 
 predictions = sa.Table(

@@ -67,6 +67,7 @@ def create_app(settings: Settings, source: Source | None = None) -> FastAPI:
     )
     app.openapi = lambda: schema.openapi(slot.live)  # type: ignore[method-assign]
     _add_routes(app, slot, records)
+    _add_check(app, slot)
     return app
 
 
@@ -113,6 +114,23 @@ def _add_routes(app: FastAPI, slot: Slot, records: PredictionLog) -> None:
         if len(rows) > MOST_ROWS:
             raise Problem(413, f"A batch has at most {MOST_ROWS:,} rows.")
         return {"predictions": await _answer(current, rows, records)}
+
+
+def _add_check(app: FastAPI, slot: Slot) -> None:
+    @app.post("/predict/check")
+    async def check(request: Request) -> dict[str, Any]:
+        """Answer as `/predict` would, off the record: how the desk asks whether a swap is done."""
+        current = _model(slot)
+        body = await _json(request, LARGEST_ROW)
+        rows = body.get("rows") if isinstance(body, dict) else None
+        if not isinstance(rows, list) or not 0 < len(rows) <= _IN_LOOP:
+            raise Problem(422, f'The body must be {{"rows": [row, …]}} with 1 to {_IN_LOOP} rows.')
+        inputs = [_inputs(current, row, i) for i, row in enumerate(rows)]
+        return {
+            "model_version": current.version,
+            "digest": current.digest,
+            "predictions": current.runtime.predict_rows(inputs),
+        }
 
 
 def _model(slot: Slot) -> LiveModel:

@@ -37,6 +37,13 @@ def openapi(live: LiveModel | None) -> dict[str, Any]:
                     _list_of("predictions", "Prediction"),
                 )
             },
+            "/predict/check": {
+                "post": _post(
+                    "Predict up to 32 rows off the record, to see that a swap is done",
+                    _list_of("rows", "Row"),
+                    _CHECKED,
+                )
+            },
             "/model": {"get": _get("The live model: version, digest and contract")},
             "/health/live": {"get": _get("The process is up")},
             "/health/ready": {"get": _get("A model is live") | _NOT_READY},
@@ -77,6 +84,16 @@ def _field(field: Field) -> dict[str, Any]:
         about["examples"] = [field.default]
     return kind | about
 
+
+_CHECKED = {
+    "type": "object",
+    "required": ["model_version", "digest", "predictions"],
+    "properties": {
+        "model_version": {"type": "integer"},
+        "digest": {"type": "string"},
+        "predictions": {"type": "array", "items": {"type": "number"}},
+    },
+}
 
 _PROBLEM = {
     "type": "object",

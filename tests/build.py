@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from core import decisions
 from core.contract import Contract, describe
 from core.dataset import Dataset, parse
 from core.profile import Profiler
-from core.records import Batch, ColumnProfile, Score, Verdict
-from core.store import Store
+from core.records import Batch, ColumnProfile, Job, Score, Verdict
+from core.store import Store, Work
 from core.store.rows import arrow_schema
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -80,16 +81,65 @@ def stored_batch(
         return work.batches.get(batch.id)
 
 
-def proposed(store: Store, version: int = 1, *, promote: bool = True) -> None:
+def dossier(version: int, champion: int | None = None, **parts: Any) -> dict[str, Any]:
+    """The evidence about a version; `parts` replaces whole parts."""
+    return {
+        "digest": "d",
+        "job": 1,
+        "primary_metric": "mae",
+        "candidate": {"version": version, "metrics": score().metrics},
+        "champion": {"version": champion, "metrics": score().metrics} if champion else None,
+        "training_rows": 80,
+        "held_out_rows": 20,
+        "overlap": 0,
+        "batches": [{"id": 1, "epoch": 1, "number": 0, "rows": 100}],
+        "differences": {},
+        "gates": [],
+        "slices": [],
+        "importance": {},
+        "replay": {"requests": 0, "unreadable": 0, "moved": 0.0},
+        "points": {"actual": [1.0, 2.0], "candidate": [1.1, 1.9]},
+        "golden": [],
+    } | parts
+
+
+def proposed(
+    store: Store,
+    version: int = 1,
+    *,
+    promote: bool = True,
+    champion: int | None = None,
+    **parts: Any,
+) -> None:
     """A version that waits for a decision."""
     with store.begin() as work:
-        dossier = {
-            "digest": "d",
-            "candidate": {"version": version, "metrics": score().metrics},
-            "champion": None,
-            "training_rows": 80,
-            "held_out_rows": 20,
-            "batches": [{"id": 1, "epoch": 1, "number": 0, "rows": 100}],
-        }
-        work.promotions.propose(version, Verdict(promote, ("Because.",)), dossier, "trainer")
+        content = dossier(version, champion, **parts)
+        work.promotions.propose(
+            version,
+            Verdict(promote, ("Because.",)),
+            content,
+            "trainer",
+            digest=work.dossiers.freeze(version, content),
+        )
+        work.commit()
+
+
+def approve(
+    work: Work, version: int, *, champion: int | None = None, actor: str = "ana", reason: str = ""
+) -> Job:
+    """An approval on the dossier as it is on record."""
+    digest = work.promotions.of_version(version).dossier_digest
+    return decisions.approve(
+        work, version, actor=actor, champion=champion, digest=digest, reason=reason
+    )
+
+
+def live(store: Store, version: int = 1) -> None:
+    """A version that is served, as far as the database knows."""
+    proposed(store, version)
+    with store.begin() as work:
+        job = approve(work, version)
+        work.promotions.make_live(work.promotions.of_version(version))
+        work.audit.add("ana", "live", f"version:{version}", details={"action": "approve"})
+        work.jobs.cancel(job.id)
         work.commit()

@@ -29,6 +29,11 @@ def train(job_id: int, attempt: int) -> None:
     _perform(JobKind.TRAIN, job_id, attempt)
 
 
+def judge(job_id: int, attempt: int) -> None:
+    """Run a judge job."""
+    _perform(JobKind.JUDGE, job_id, attempt)
+
+
 def promote(job_id: int, attempt: int) -> None:
     """Run a promote job."""
     _perform(JobKind.PROMOTE, job_id, attempt)

@@ -98,28 +98,6 @@ def fit(rows: Rows, dataset: Dataset) -> Fitted:
     return Fitted(features, trees, on_log)
 
 
-def score(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
-    """How good predictions are: mae, rmse (target's unit), mdape (share), r2.
-
-    mdape is the median of |error| / |actual| over rows whose actual value is not zero.
-
-    Raises:
-        NothingToTrainOn: there are no rows to score on.
-    """
-    if len(actual) == 0:
-        raise NothingToTrainOn("No row is held out, so nothing can be scored. Ingest more rows.")
-    error = np.abs(actual - predicted)
-    spread = float(np.sum((actual - actual.mean()) ** 2))
-    known = actual != 0
-    shares = error[known] / np.abs(actual[known])
-    return {
-        "mae": float(error.mean()),
-        "rmse": float(np.sqrt(np.mean(error**2))),
-        "mdape": float(np.median(shares)) if known.any() else 0.0,
-        "r2": 1.0 - float(np.sum(error**2)) / spread if spread else 0.0,
-    }
-
-
 def parameters(fitted: Fitted) -> dict[str, Any]:
     """What the run is logged with."""
     return {

@@ -86,6 +86,10 @@ class Wiring:
             return Train(
                 self.dataset, self.registry, self.settings.promotion == "auto", self.submit
             )
+        if kind is JobKind.JUDGE:
+            from workers.steps.judge import Judge  # noqa: PLC0415
+
+            return Judge(self.registry)
         from workers.steps.promote import Promote  # noqa: PLC0415
 
         return Promote(

@@ -16,7 +16,14 @@ from core.queue import WORK, KnownJob, connect
 from core.settings import Settings
 from workers.wiring import Wiring
 
-_HEAVY = {WORK: ("workers.steps.ingest", "workers.steps.drift", "workers.steps.train")}
+_HEAVY = {
+    WORK: (
+        "workers.steps.ingest",
+        "workers.steps.drift",
+        "workers.steps.train",
+        "workers.steps.judge",
+    )
+}
 """What each queue's jobs import: loaded once, before the fork, instead of in every job."""
 
 _ALWAYS = ("workers.jobs", "workers.steps.promote")

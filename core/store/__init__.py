@@ -15,9 +15,11 @@ import sqlalchemy as sa
 from core.dataset import Dataset
 from core.store.audit import Audit
 from core.store.batches import Batches
+from core.store.dossiers import Dossiers
 from core.store.drift import Drift
 from core.store.engine import WRITE, make_engine, translated
 from core.store.jobs import Jobs
+from core.store.oversight import Oversight
 from core.store.predictions import Predictions
 from core.store.promotions import Promotions
 from core.store.rows import Rows
@@ -36,14 +38,17 @@ class Work:
         self.now = now
         self.audit = Audit(connection, now)
         self.batches = Batches(connection, now)
+        self.dossiers = Dossiers(connection, now)
         self.drift = Drift(connection, now)
         self.jobs = Jobs(connection, now)
+        self.oversight = Oversight(connection, now)
         self.predictions = Predictions(connection)
         self.promotions = Promotions(connection, now)
         self.rows = Rows(connection, dataset)
 
     def commit(self) -> None:
-        """Keep everything that was written since `begin`."""
+        """Keep everything that was written since `begin`; the audit trail goes last."""
+        self.audit.flush()
         self._connection.commit()
 
 

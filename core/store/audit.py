@@ -1,14 +1,19 @@
-"""The audit trail: written in the same transaction as what it tells of."""
+"""The audit trail: written in the same transaction as what it tells of, and chained."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from core import chain
 from core.records import AuditEvent
-from core.tables import audit
+from core.tables import audit, audit_head
+
+_PAGE = 1000
 
 
 class Audit:
@@ -17,6 +22,7 @@ class Audit:
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self._connection = connection
         self._now = now
+        self._waiting: list[AuditEvent] = []
 
     def add(
         self,
@@ -27,23 +33,100 @@ class Audit:
         reason: str = "",
         details: dict[str, Any] | None = None,
     ) -> None:
-        """Put one act on record; `subject` is a kind and an id, such as `job:12`."""
-        self._connection.execute(
-            sa.insert(audit).values(
-                at=self._now,
-                actor=actor[:200],
-                action=action,
-                subject=subject,
-                reason=reason,
-                details=details or {},
-            )
+        """Put one act on record; `subject` is a kind and an id, such as `job:12`.
+
+        It is written by `flush`, the last thing that a commit does: the head of the chain is then
+        locked last and for the shortest time, so two transactions never wait for each other.
+        """
+        self._waiting.append(
+            AuditEvent(0, self._now, actor[:200], action[:40], subject[:100], reason, details or {})
         )
 
-    def latest(self, limit: int = 100, *, subject: str = "", action: str = "") -> list[AuditEvent]:
-        """The newest events first, of one subject or action where they are named."""
+    def flush(self) -> None:
+        """Chain and write what was added."""
+        if not self._waiting:
+            return
+        head = self._connection.execute(
+            sa.select(audit_head).where(audit_head.c.id == 1).with_for_update()
+        ).one()
+        last, before = int(head.last_id), str(head.hash)
+        for event in self._waiting:
+            last += 1
+            numbered = replace(event, id=last)
+            before = chain.link(before, numbered)
+            self._connection.execute(
+                sa.insert(audit).values(
+                    id=last,
+                    at=numbered.at,
+                    actor=numbered.actor,
+                    action=numbered.action,
+                    subject=numbered.subject,
+                    reason=numbered.reason,
+                    details=numbered.details,
+                    hash=before,
+                )
+            )
+        self._connection.execute(
+            sa.update(audit_head).where(audit_head.c.id == 1).values(last_id=last, hash=before)
+        )
+        self._waiting.clear()
+
+    def latest(
+        self,
+        limit: int = 100,
+        *,
+        subject: str = "",
+        action: str = "",
+        actor: str = "",
+        before_id: int | None = None,
+    ) -> list[AuditEvent]:
+        """The newest events first, of one subject, action or actor where they are named.
+
+        `before_id` goes on where an earlier page ended.
+        """
         query = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
-        if subject:
-            query = query.where(audit.c.subject == subject)
-        if action:
-            query = query.where(audit.c.action == action)
+        for column, wanted in (
+            (audit.c.subject, subject),
+            (audit.c.action, action),
+            (audit.c.actor, actor),
+        ):
+            if wanted:
+                query = query.where(column == wanted)
+        if before_id is not None:
+            query = query.where(audit.c.id < before_id)
         return [AuditEvent(**row._mapping) for row in self._connection.execute(query)]
+
+    def of(self, subjects: Sequence[str] = (), actions: Sequence[str] = ()) -> list[AuditEvent]:
+        """Every event of these subjects or actions, oldest first, a thousand at most."""
+        query = sa.select(audit).order_by(audit.c.id).limit(_PAGE)
+        if subjects:
+            query = query.where(audit.c.subject.in_(subjects))
+        if actions:
+            query = query.where(audit.c.action.in_(actions))
+        return [AuditEvent(**row._mapping) for row in self._connection.execute(query)]
+
+    def names(self) -> tuple[list[str], list[str]]:
+        """The actions and the actors that are on record, for choosing from."""
+        found = [
+            self._connection.execute(sa.select(column).distinct().order_by(column).limit(200))
+            for column in (audit.c.action, audit.c.actor)
+        ]
+        actions, actors = ([str(name) for (name,) in rows] for rows in found)
+        return actions, actors
+
+    def head(self) -> tuple[int, str]:
+        """The last event's id and hash, as noted beside the trail."""
+        row = self._connection.execute(sa.select(audit_head).where(audit_head.c.id == 1)).one()
+        return int(row.last_id), str(row.hash)
+
+    def verify(self) -> chain.Break | None:
+        """The first place where the trail is not what was written, or None if it is whole."""
+        return chain.first_break(self._all(), *self.head())
+
+    def _all(self) -> Iterator[AuditEvent]:
+        last = -1
+        while page := self._connection.execute(
+            sa.select(audit).where(audit.c.id > last).order_by(audit.c.id).limit(_PAGE)
+        ).all():
+            yield from (AuditEvent(**row._mapping) for row in page)
+            last = page[-1].id

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.errors import DecidedAlready, Missing
+from core.errors import DecidedAlready, Missing, StaleDossier
 from core.promotion import require_transition
 from core.records import Promotion, PromotionState, Verdict
 from core.tables import promotions
@@ -28,9 +28,18 @@ class Promotions:
         self._now = now
 
     def propose(
-        self, version: int, verdict: Verdict, dossier: dict[str, Any], actor: str
+        self,
+        version: int,
+        verdict: Verdict,
+        dossier: dict[str, Any],
+        actor: str,
+        *,
+        digest: str = "",
     ) -> Promotion:
-        """Put a version up for decision, with the evidence as it stands; once for each version."""
+        """Put a version up for decision, with the evidence as it stands; once for each version.
+
+        `dossier` is the evidence's short form, `digest` names the whole of it.
+        """
         self._connection.execute(
             sa.insert(promotions).values(
                 version=version,
@@ -38,6 +47,7 @@ class Promotions:
                 recommended=verdict.promote,
                 reasons=list(verdict.reasons),
                 dossier=dossier,
+                dossier_digest=digest,
                 proposed_at=self._now,
                 proposed_by=actor[:200],
                 forced=False,
@@ -47,6 +57,21 @@ class Promotions:
             )
         )
         return self.of_version(version)
+
+    def judge_anew(
+        self, promotion: Promotion, verdict: Verdict, dossier: dict[str, Any], digest: str
+    ) -> None:
+        """Put newer evidence in the place of the one that was proposed with."""
+        self._connection.execute(
+            sa.update(promotions)
+            .where(promotions.c.id == promotion.id)
+            .values(
+                recommended=verdict.promote,
+                reasons=list(verdict.reasons),
+                dossier=dossier,
+                dossier_digest=digest,
+            )
+        )
 
     def get(self, promotion_id: int) -> Promotion:
         """The promotion of that id.
@@ -146,13 +171,24 @@ class Promotions:
         self._move(promotion, PromotionState.FAILED, failure=failure, ended_at=self._now)
 
     def _move(self, promotion: Promotion, to: PromotionState, **values: Any) -> None:
+        decided = "decided_at" in values
         moved = self._connection.execute(
             sa.update(promotions)
-            .where(promotions.c.id == promotion.id, promotions.c.state == promotion.state.value)
+            .where(
+                promotions.c.id == promotion.id,
+                promotions.c.state == promotion.state.value,
+                # A decision holds for the evidence that it was made on.
+                *([promotions.c.dossier_digest == promotion.dossier_digest] if decided else []),
+            )
             .values(state=to.value, **values)
         )
         if not moved.rowcount:
             now = self.get(promotion.id)
+            if now.state is promotion.state:
+                raise StaleDossier(
+                    f"Version {promotion.version} was judged anew meanwhile; look at its dossier "
+                    "again."
+                )
             raise DecidedAlready(
                 f"Version {promotion.version} is {now.state} by now"
                 + (f", decided by {now.decided_by}." if now.decided_by else ".")

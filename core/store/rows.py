@@ -144,6 +144,15 @@ class Rows:
             for column, part in zip(kinds, parts, strict=True)
         }
 
+    def batch_ids(self, *, held_out: bool) -> NDArray[np.int64]:
+        """The batch that each row of one side came with, in the order of `columns`."""
+        query = (
+            sa.select(self._table.c.batch_id)
+            .where(self._table.c.held_out == held_out)
+            .order_by(self._table.c.id)
+        )
+        return np.array(self._connection.execute(query).scalars().all(), dtype=np.int64)
+
     def _fetch(self, names: Sequence[str], *, held_out: bool) -> Iterator[Sequence[Any]]:
         query = (
             sa.select(*(self._table.c[name] for name in names))

@@ -11,23 +11,28 @@ from typing import Any
 
 import pytest
 import requests
+import sqlalchemy as sa
 
 from compose.data_api.options import Options
 from core import decisions
 from core.dataset import Dataset, load
+from core.errors import IllegalTransition, StaleDossier
 from core.records import Job, JobKind, JobState, PromotionState, Reference
 from core.registry import digest_of
 from core.remote import Serving
 from core.settings import Settings
 from core.store import Store
 from core.store.schema import migrate
+from core.tables import predictions
 from serving.app import create_app
 from serving.champion import Champion
+from tests import build
 from tests.data_api.serving import serving as data_api
 from tests.fakes import FakeRegistry
 from tests.stacks import serve, wait_for
 from tests.work import ingest, run_job
 from workers.steps.drift import CheckDrift
+from workers.steps.judge import Judge
 from workers.steps.promote import Promote
 from workers.steps.train import Train
 
@@ -110,9 +115,9 @@ def check(store: Store, batch_id: int, *, trains: bool = False) -> Job:
     return run_job(store, JobKind.DRIFT, step, {"batch_id": batch_id})
 
 
-def promote(store: Store, registry: Any, url: str, version: int, **options: Any) -> Job:
+def promote(store: Store, registry: Any, url: str, version: int) -> Job:
     with store.begin() as work:
-        decisions.approve(work, version, actor="ana", champion=registry.champion(), **options)
+        build.approve(work, version, champion=registry.champion())
         work.commit()
     return finish_promotion(store, registry, url)
 
@@ -239,10 +244,13 @@ def test_promotion_auto_approves_what_is_recommended(
 
 
 def two_versions(store: Store, folder: Path, tmp_path: Path) -> FakeRegistry:
+    """The second one was judged against the first, which is about to be promoted."""
     registry = FakeRegistry()
     ready(store, folder, tmp_path)
     train(store, registry)
+    registry.set_champion(1)
     train(store, registry)
+    registry.set_champion(None)
     return registry
 
 
@@ -263,6 +271,109 @@ def test_promote_then_roll_back(store: Store, folder: Path, tmp_path: Path) -> N
     assert actions[:2] == ["live", "rollback"]
 
 
+def judge(store: Store, registry: Any, version: int) -> Job:
+    return run_job(store, JobKind.JUDGE, Judge(registry), {"version": version})
+
+
+def test_a_stale_dossier_is_made_anew_against_todays_champion(
+    store: Store, folder: Path, tmp_path: Path
+) -> None:
+    registry = two_versions(store, folder, tmp_path)
+    with served(registry, tmp_path) as url:
+        promote(store, registry, url, 1)
+        with store.begin() as work:
+            work.promotions.decide(
+                work.promotions.of_version(2), PromotionState.REJECTED, actor="ana", reason="later"
+            )
+            work.commit()
+        train(store, registry)
+        registry.set_champion(2)  # behind our back
+    with store.begin() as work:
+        with pytest.raises(StaleDossier, match="version 2 is live now"):
+            build.approve(work, 3, champion=2)
+        before = work.promotions.of_version(3)
+    assert judge(store, registry, 3).result["judged"] == 3
+    with store.begin() as work:
+        after = work.promotions.of_version(3)
+        assert after.compared_with == 2
+        assert after.dossier_digest != before.dossier_digest
+        assert work.dossiers.get(before.dossier_digest)["champion"]["version"] == 1
+        assert build.approve(work, 3, champion=2)
+
+
+def test_rows_on_both_sides_of_the_split_block_the_candidate(
+    store: Store, folder: Path, tmp_path: Path
+) -> None:
+    registry = FakeRegistry()
+    ready(store, folder, tmp_path)
+    with store.begin() as work:  # somebody moves a held-out row among those that are learned from
+        table = sa.table(store.dataset.rows_table, sa.column("id"), sa.column("held_out"))
+        rows = work.rows._connection.execute(sa.select(table.c.id, table.c.held_out)).all()
+        moved = next(row.id for row in rows if not row.held_out)
+        work.rows._connection.execute(
+            sa.update(table).where(table.c.id == moved).values(held_out=True)
+        )
+        work.commit()
+    job = train(store, registry)
+    assert job.result["recommended"] is False
+    with store.begin() as work:
+        promotion = work.promotions.of_version(1)
+        assert promotion.dossier["overlap"] == 1
+        assert [gate.name for gate in promotion.failed_gates] == ["apart"]
+        with pytest.raises(IllegalTransition, match="worth nothing"):
+            build.approve(work, 1)
+
+
+def test_serving_must_give_the_answers_that_the_dossier_foretold(
+    store: Store, folder: Path, tmp_path: Path
+) -> None:
+    registry = two_versions(store, folder, tmp_path)
+    with served(registry, tmp_path) as url:
+        promote(store, registry, url, 1)
+        with store.begin() as work:
+            promotion = work.promotions.of_version(2)
+            content = work.dossiers.get(promotion.dossier_digest)
+            assert len(content["golden"]) == 5
+            content["golden"][3]["prediction"] *= 1.001
+            work.promotions.judge_anew(
+                promotion, promotion.verdict, promotion.dossier, work.dossiers.freeze(2, content)
+            )
+            build.approve(work, 2, champion=1)
+            work.commit()
+        job = finish_promotion(store, registry, url)
+        assert job.state is JobState.FAILED
+        assert "the dossier foretold" in job.error
+        assert registry.champion() == 1
+    with store.read() as work:
+        (event,) = work.audit.latest(action="promotion failed")
+    assert event.details["restored"] is True
+    assert event.details["serving"] == {url: 2}
+
+
+def test_latest_requests_are_replayed_on_both_models(
+    store: Store, folder: Path, tmp_path: Path
+) -> None:
+    registry = FakeRegistry()
+    ready(store, folder, tmp_path)
+    train(store, registry)
+    registry.set_champion(1)
+    with store.begin() as work:
+        work.predictions._connection.execute(
+            sa.insert(predictions),
+            [
+                {"id": str(n), "at": build.NOON, "model_version": 1, "prediction": 1.0,
+                 "inputs": {"day": "2026-01-05", "weather": "sun", "temperature": n}}
+                for n in range(3)
+            ] + [{"id": "x", "at": build.NOON, "model_version": 1, "prediction": 1.0,
+                  "inputs": {"colour": "red"}}],
+        )  # fmt: skip
+        work.commit()
+    train(store, registry)
+    with store.read() as work:
+        replay = work.promotions.of_version(2).dossier["replay"]
+    assert (replay["requests"], replay["unreadable"], replay["moved"]) == (3, 1, 0.0)
+
+
 @pytest.mark.parametrize("trouble", ["serving is away", "the file was changed"])
 def test_what_cannot_be_served_is_put_back_and_said(
     store: Store, folder: Path, tmp_path: Path, trouble: str
@@ -271,7 +382,7 @@ def test_what_cannot_be_served_is_put_back_and_said(
     with served(registry, tmp_path) as url:
         promote(store, registry, url, 1)
         with store.begin() as work:
-            decisions.approve(work, 2, actor="ana", champion=1)
+            build.approve(work, 2, champion=1)
             work.commit()
         if trouble == "the file was changed":
             registry.tamper(2)
@@ -287,6 +398,6 @@ def test_what_cannot_be_served_is_put_back_and_said(
         failed = work.promotions.of_version(2)
         live = work.promotions.live()
     assert failed.state is PromotionState.FAILED
-    assert "The alias names version 1 again" in failed.failure
+    assert "Restored: the registry names version 1 again" in failed.failure
     assert live is not None
     assert live.version == 1

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core import decisions
 from core.errors import SourceUnavailable
 from core.records import JobKind, JobState, PromotionState
 from core.settings import Settings
 from core.store import Store
+from tests import build
 from tests.build import proposed
 from tests.fakes import FakeQueue, FakeRegistry
 from tests.work import run_job
@@ -141,7 +141,7 @@ def test_a_promotion_whose_job_died_is_settled_and_the_alias_put_back(wiring: Wi
         )  # fmt: skip
     proposed(wiring.store, 1)
     with wiring.store.begin() as work:
-        job = decisions.approve(work, 1, actor="ana", champion=None)
+        job = build.approve(work, 1)
         work.jobs.cancel(job.id)
         work.commit()
     registry.set_champion(1)  # the job came as far as this

@@ -346,7 +346,7 @@ def test_log_lines_come_back_in_order(store: Store) -> None:
 def test_an_approval_is_one_with_its_job_and_its_record(store: Store) -> None:
     proposed(store, 4)
     with store.begin() as work:
-        job = decisions.approve(work, 4, actor="ana", champion=None)
+        job = build.approve(work, 4, actor="ana")
         work.commit()
     with store.read() as work:
         assert work.promotions.of_version(4).state is PromotionState.APPROVED
@@ -384,7 +384,7 @@ def test_of_two_who_decide_at_once_one_is_told_so(store: Store) -> None:
 def make_live(store: Store, version: int) -> None:
     proposed(store, version)
     with store.begin() as work:
-        job = decisions.approve(work, version, actor="ana", champion=None)
+        job = build.approve(work, version, actor="ana")
         promotion = work.promotions.of_version(version)
         work.promotions.make_live(promotion)
         work.jobs.cancel(job.id)
@@ -410,9 +410,9 @@ def test_a_second_promotion_waits_for_the_first(store: Store) -> None:
     proposed(store, 1)
     proposed(store, 2)
     with store.begin() as work:
-        decisions.approve(work, 1, actor="ana", champion=None)
+        build.approve(work, 1, actor="ana")
         with pytest.raises(IllegalTransition, match="under way"):
-            decisions.approve(work, 2, actor="ben", champion=None)
+            build.approve(work, 2, actor="ben")
 
 
 def test_a_rejection_needs_a_reason_and_can_be_forced_back(store: Store) -> None:
@@ -422,8 +422,8 @@ def test_a_rejection_needs_a_reason_and_can_be_forced_back(store: Store) -> None
             decisions.reject(work, 1, actor="ana", reason="")
         decisions.reject(work, 1, actor="ana", reason="too few rows")
         with pytest.raises(IllegalTransition):
-            decisions.approve(work, 1, actor="ben", champion=None)
-        decisions.approve(work, 1, actor="ben", champion=None, reason="needed now", forced=True)
+            build.approve(work, 1, actor="ben")
+        decisions.force(work, 1, actor="ben", champion=None, reason="needed now")
         assert work.promotions.of_version(1).forced
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
+from core import evidence
 from core.contract import METADATA_KEY
 from core.dataset import Dataset, parse
 from core.errors import ModelRefused, NothingToTrainOn
@@ -87,8 +88,8 @@ def runtime(fitted: training.Fitted) -> Runtime:
 
 def test_it_learns(fitted: training.Fitted) -> None:
     unseen = sales(seed=2)
-    scores = training.score(unseen["taken"], fitted.predict(unseen))
-    middle = training.score(unseen["taken"], np.full(600, np.median(unseen["taken"])))
+    scores = evidence.score(unseen["taken"], fitted.predict(unseen))
+    middle = evidence.score(unseen["taken"], np.full(600, np.median(unseen["taken"])))
     assert scores["mae"] < 0.6 * middle["mae"]
     assert scores["mdape"] < 0.6 * middle["mdape"]
     assert scores["r2"] > 0.4
@@ -133,7 +134,7 @@ def test_a_second_dataset_of_two_numbers_and_a_category() -> None:
     }
     model = training.fit(rows, plain)
     assert not model.on_log
-    assert training.score(rows["change"], model.predict(rows))["r2"] > 0.8
+    assert evidence.score(rows["change"], model.predict(rows))["r2"] > 0.8
     assert export.check_parity(exported(model, plain), model, rows) < export.TOLERANCE
 
 
@@ -197,18 +198,18 @@ def test_usable_rows_have_a_target_within_bounds_and_features_within_theirs() ->
 
 
 def test_scores_are_those_of_the_textbook() -> None:
-    scores = training.score(np.array([100.0, 200.0, 300.0]), np.array([110.0, 180.0, 330.0]))
+    scores = evidence.score(np.array([100.0, 200.0, 300.0]), np.array([110.0, 180.0, 330.0]))
     assert scores == pytest.approx(
         {"mae": 20.0, "rmse": np.sqrt(1400 / 3), "mdape": 0.1, "r2": 1 - 1400 / 20_000}
     )
 
 
 def test_scores_exist_where_their_formula_does_not() -> None:
-    assert training.score(np.zeros(2), np.ones(2))["mdape"] == 0.0
-    assert training.score(np.array([0.0, 4.0]), np.array([1.0, 5.0]))["mdape"] == 0.25
-    assert training.score(np.full(3, 5.0), np.full(3, 4.0))["r2"] == 0.0
+    assert evidence.score(np.zeros(2), np.ones(2))["mdape"] == 0.0
+    assert evidence.score(np.array([0.0, 4.0]), np.array([1.0, 5.0]))["mdape"] == 0.25
+    assert evidence.score(np.full(3, 5.0), np.full(3, 4.0))["r2"] == 0.0
     with pytest.raises(NothingToTrainOn, match="No row is held out"):
-        training.score(np.array([]), np.array([]))
+        evidence.score(np.array([]), np.array([]))
 
 
 # The export

@@ -234,7 +234,7 @@ def test_a_version_from_elsewhere_can_be_forced_with_a_reason(desk: Desk) -> Non
 def test_serving_and_registry_in_disagreement_is_said(desk: Desk) -> None:
     proposed(desk.store, 1)
     with desk.store.begin() as work:
-        job = decisions.approve(work, 1, actor="ana", champion=None)
+        job = build.approve(work, 1)
         work.promotions.make_live(work.promotions.of_version(1))
         work.jobs.cancel(job.id)
         work.commit()

@@ -1,20 +1,32 @@
 """Promote: an approved version becomes the one that serving answers with, or all stays as it was.
 
-Promoted means served: the alias moves, and then serving itself is asked which version answers.
+Promoted means served: the alias moves, and then every replica of serving is asked which version it
+answers with, from which file, and whether it gives the answers that the dossier foretold.
 """
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from core.errors import DriftdeskError, IllegalTransition, ModelRefused, ServingUnavailable
+from core.errors import (
+    BadRow,
+    DriftdeskError,
+    IllegalTransition,
+    ModelRefused,
+    ServingUnavailable,
+)
 from core.records import Promotion, PromotionState
 from core.registry import Registry
 from core.remote import Serving
 from workers.run import Run
 
 _ASK_EVERY = 0.25
+_TOLERANCE = 1e-6
+"""How far an answer may be from the foretold one, relatively: other machines sum otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,8 @@ class Promote:
         """
         with run.store.read() as work:
             promotion = work.promotions.get(int(run.job.args["promotion_id"]))
+            digest = promotion.dossier_digest
+            golden = work.dossiers.get(digest).get("golden", []) if digest else []
         if promotion.state is not PromotionState.APPROVED:
             raise IllegalTransition(
                 f"Version {promotion.version} is {promotion.state}, and only an approved one is "
@@ -42,7 +56,7 @@ class Promote:
             )
         before: int | None = run.job.args.get("champion")
         try:
-            self._serve(run, promotion)
+            self._serve(run, promotion, golden)
         except DriftdeskError as error:
             self._put_back(run, promotion, before, error)
             raise
@@ -53,19 +67,26 @@ class Promote:
                 promotion.decided_by,
                 "live",
                 f"version:{promotion.version}",
-                details={"job": run.job.id, "before": before},
+                reason=promotion.reason,
+                details={
+                    "job": run.job.id,
+                    "before": before,
+                    "action": run.job.args.get("action", "approve"),
+                    "dossier": promotion.dossier_digest,
+                },
             )
-            work.jobs.log(run.job.id, f"Version {promotion.version} is live.")
-            run.complete(work, {"version": promotion.version, "before": before})
+            note = f"Version {promotion.version} is live: every replica of serving said so."
+            work.jobs.log(run.job.id, note)
+            run.complete(work, {"version": promotion.version, "before": before, "note": note})
 
-    def _serve(self, run: Run, promotion: Promotion) -> None:
+    def _serve(self, run: Run, promotion: Promotion, golden: Sequence[Mapping[str, Any]]) -> None:
         run.progress(0.1, "checking the model file", always=True)
         self.registry.fetch(promotion.version)
         run.progress(0.3, "moving the alias", always=True)
         self.registry.set_champion(promotion.version)
         run.progress(0.5, "waiting for serving", always=True)
         deadline = time.monotonic() + self.seconds
-        while waiting := self._behind(promotion.version):
+        while waiting := self._behind(promotion, golden):
             if time.monotonic() > deadline:
                 raise ServingUnavailable(
                     f"Serving did not answer with version {promotion.version} within "
@@ -74,37 +95,63 @@ class Promote:
             run.progress(0.6, f"waiting for serving: {waiting[0]}")
             time.sleep(_ASK_EVERY)
 
-    def _behind(self, version: int) -> list[str]:
+    def _behind(self, promotion: Promotion, golden: Sequence[Mapping[str, Any]]) -> list[str]:
         """What keeps each replica from answering with this version; empty when all do.
 
         Raises:
-            ModelRefused: a replica has looked at it and refuses.
+            ModelRefused: a replica has looked at it and refuses, or answers with another file or
+                otherwise than foretold.
         """
         waiting = []
         for url in self.serving.urls:
             try:
                 model = self.serving.model(url)
+                refused = model.get("refused") or {}
+                if refused.get("version") == promotion.version:
+                    raise ModelRefused(
+                        f"Serving refuses version {promotion.version}: {refused.get('reason')}"
+                    )
+                if model.get("version") != promotion.version:
+                    waiting.append(f"{url} answers with version {model.get('version')}")
+                    continue
+                _check_file(promotion, model)
+                self._check_answers(url, promotion, golden)
             except ServingUnavailable as error:
                 waiting.append(str(error))
-                continue
-            refused = model.get("refused") or {}
-            if refused.get("version") == version:
-                raise ModelRefused(f"Serving refuses version {version}: {refused.get('reason')}")
-            if model.get("version") != version:
-                waiting.append(f"{url} answers with version {model.get('version')}")
         return waiting
+
+    def _check_answers(
+        self, url: str, promotion: Promotion, golden: Sequence[Mapping[str, Any]]
+    ) -> None:
+        if not golden:
+            return
+        try:
+            said = self.serving.check(url, [entry["row"] for entry in golden])
+        except BadRow as error:
+            raise ModelRefused(f"Serving does not take the dossier's requests: {error}") from error
+        if said["model_version"] != promotion.version:
+            raise ServingUnavailable(f"{url} answers with version {said['model_version']}")
+        for entry, answer in zip(golden, said["predictions"], strict=True):
+            if not math.isclose(entry["prediction"], answer, rel_tol=_TOLERANCE, abs_tol=1e-9):
+                raise ModelRefused(
+                    f"Serving at {url} answers {answer:g} where the dossier foretold "
+                    f"{entry['prediction']:g}."
+                )
 
     def _put_back(
         self, run: Run, promotion: Promotion, before: int | None, error: DriftdeskError
     ) -> None:
         """Let the alias name what it named before, and put the failure on record."""
-        restored = "nothing" if before is None else f"version {before}"
+        named = "nothing" if before is None else f"version {before}"
+        restored = False
         try:
             if self.registry.champion() != before:
                 self.registry.set_champion(before)
-            failure = f"{error} The alias names {restored} again."
+            restored = True
+            failure = f"{error} Restored: the registry names {named} again."
         except DriftdeskError as worse:
-            failure = f"{error} The alias could not be put back to {restored}: {worse}"
+            failure = f"{error} The alias could not be put back to {named}: {worse}"
+        versions = self._versions()
         with run.store.begin() as work:
             run.fence(work)
             work.promotions.fail(promotion, failure)
@@ -113,7 +160,31 @@ class Promote:
                 "promotion failed",
                 f"version:{promotion.version}",
                 reason=failure,
-                details={"job": run.job.id, "before": before},
+                details={
+                    "job": run.job.id,
+                    "before": before,
+                    "restored": restored,
+                    "serving": versions,
+                },
             )
             work.jobs.log(run.job.id, failure, "error")
             work.commit()
+
+    def _versions(self) -> dict[str, int | None]:
+        """What each replica answers with, as far as it can be asked."""
+        found: dict[str, int | None] = {}
+        for url in self.serving.urls:
+            try:
+                found[url] = self.serving.model(url).get("version")
+            except ServingUnavailable:
+                found[url] = None
+        return found
+
+
+def _check_file(promotion: Promotion, model: Mapping[str, Any]) -> None:
+    expected = promotion.dossier.get("digest")
+    if expected and model.get("digest") != expected:
+        raise ModelRefused(
+            f"Serving answers with another file of version {promotion.version} than the one that "
+            "was judged."
+        )

@@ -6,45 +6,27 @@ The split is by row content, so those rows are unseen by every version ever trai
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from core.contract import METADATA_KEY, Contract, describe
 from core.dataset import Dataset
 from core.decisions import approve
-from core.errors import Missing, ModelRefused, NothingToTrainOn
-from core.profile import Profiler
-from core.promotion import judge
-from core.records import Batch, ColumnProfile, Score, Verdict
+from core.evidence import score
+from core.records import ColumnProfile
 from core.registry import Registry, digest_of
 from core.runtime import Runtime
 from core.store import Work
-from workers import export, training
+from workers import dossier, export, training
+from workers.dossier import Dossier, Model, load_champion
+from workers.material import Material, read
 from workers.run import Run
 
 _REQUIREMENTS = ("onnxruntime", "numpy")
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What there is to train on and to be judged by, read at one moment."""
-
-    batches: list[Batch]
-    training: Mapping[str, Any]
-    held_out: Mapping[str, Any]
-    profiles: tuple[ColumnProfile, ...]
-
-    @property
-    def digest(self) -> str:
-        """Names the rows: the same batches give the same digest."""
-        content = ",".join(f"{b.number}:{b.content_hash}" for b in self.batches)
-        return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +47,20 @@ class Train:
             RegistryUnavailable: MLflow is away; nothing was proposed.
         """
         run.progress(0.02, "reading rows", always=True)
-        material = self._read(run)
-        target = self.dataset.target.name
-        run.progress(0.1, f"fitting on {len(material.training[target]):,} rows", always=True)
+        material = read(run.store)
+        run.progress(0.1, f"fitting on {material.training_rows:,} rows", always=True)
         with run.interruptible():
             fitted = training.fit(material.training, self.dataset)
-        run.progress(0.5, "exporting to ONNX", always=True)
+        run.progress(0.45, "exporting to ONNX", always=True)
         contract = describe(self.dataset, material.profiles)
         with run.interruptible():
             model = export.to_onnx(fitted, self.dataset, {METADATA_KEY: contract.to_json()})
             runtime = Runtime(model)
             worst = export.check_parity(runtime, fitted, material.held_out)
-        run.progress(0.65, f"scoring on {len(material.held_out[target]):,} rows", always=True)
-        metrics = self._score(runtime, material)
-        champion = self._champion(run, material)
-        run.progress(0.75, "registering in MLflow", always=True)
+        run.progress(0.55, f"scoring on {len(material.actual):,} rows", always=True)
+        with run.interruptible():
+            metrics = score(material.actual, runtime.predict(material.held_out))
+        run.progress(0.6, "registering in MLflow", always=True)
         version = self.registry.publish(
             model,
             job=str(run.job.id),
@@ -89,116 +70,62 @@ class Train:
             signature=_signature(contract, self.dataset),
             requirements=_REQUIREMENTS,
         )
-        candidate = Score(version, len(material.held_out[target]), metrics)
-        verdict = judge(candidate, champion, self.dataset)
-        dossier = self._dossier(
-            run, material, candidate, champion, digest=digest_of(model), worst=worst
-        )
-        self._propose(run, version, verdict, dossier, material.profiles)
-
-    def _read(self, run: Run) -> Material:
-        names = [*(c.name for c in self.dataset.features), self.dataset.target.name]
+        run.progress(0.75, "comparing with the champion", always=True)
+        champion, why_not = load_champion(self.registry, material)
+        if why_not:
+            run.say(why_not, "warning")
         with run.store.read() as work:
-            epoch = work.batches.epoch()
-            if epoch is None:
-                raise NothingToTrainOn("No batch has been stored yet. Ingest one first.")
-            batches = work.batches.stored(epoch.number)
-            training_rows = work.rows.columns(names, held_out=False)
-            held_out = work.rows.columns(names, held_out=True)
-        training_rows = _usable(training_rows, self.dataset)
-        held_out = _usable(held_out, self.dataset)
-        profiler = Profiler(self.dataset)
-        for name, values in training_rows.items():
-            is_text = self.dataset.column(name).is_text
-            profiler.add(name, [v or None for v in values] if is_text else values)
-        seen = [p for p in profiler.finish() if p.count + p.nulls]
-        return Material(batches, training_rows, held_out, tuple(seen))
-
-    def _score(self, runtime: Runtime, material: Material) -> dict[str, float]:
-        actual = material.held_out[self.dataset.target.name]
-        return training.score(actual, runtime.predict(material.held_out))
-
-    def _champion(self, run: Run, material: Material) -> Score | None:
-        """The champion's score on the candidate's held-out rows, if there is one to score."""
-        version = self.registry.champion()
-        if version is None:
-            return None
-        try:
-            runtime = Runtime(self.registry.fetch(version))
-            missing = {f.name for f in runtime.contract.fields} - set(material.held_out)
-            if missing:
-                raise ModelRefused(f"it needs {', '.join(sorted(missing))}, which rows lack")
-        except (ModelRefused, Missing) as error:
-            run.say(f"Version {version} cannot be scored: {error}.", "warning")
-            return None
-        rows = len(material.held_out[self.dataset.target.name])
-        return Score(version, rows, self._score(runtime, material))
+            requests = work.predictions.latest(200)
+        about = {"job": run.job.id, "digest": digest_of(model), "parity": worst}
+        with run.interruptible():
+            made = dossier.make(material, Model(version, runtime), champion, requests, about)
+        self._propose(run, version, made, material.profiles)
 
     def _parameters(self, material: Material, fitted: training.Fitted) -> dict[str, Any]:
         return {
             "batches": ",".join(str(b.number) for b in material.batches),
             "epoch": material.batches[0].epoch if material.batches else 0,
-            "training_rows": len(material.training[self.dataset.target.name]),
-            "held_out_rows": len(material.held_out[self.dataset.target.name]),
+            "training_rows": material.training_rows,
+            "held_out_rows": len(material.actual),
             "data_digest": material.digest,
             **training.parameters(fitted),
-        }
-
-    def _dossier(
-        self,
-        run: Run,
-        material: Material,
-        candidate: Score,
-        champion: Score | None,
-        *,
-        digest: str,
-        worst: float,
-    ) -> dict[str, Any]:
-        return {
-            "job": run.job.id,
-            "digest": digest,
-            "data_digest": material.digest,
-            "primary_metric": self.dataset.primary_metric,
-            "training_rows": len(material.training[self.dataset.target.name]),
-            "held_out_rows": candidate.rows,
-            "parity": worst,
-            "candidate": {"version": candidate.version, "metrics": candidate.metrics},
-            "champion": {"version": champion.version, "metrics": champion.metrics}
-            if champion
-            else None,
-            "batches": [
-                {"id": b.id, "epoch": b.epoch, "number": b.number, "rows": b.stored}
-                for b in material.batches
-            ],
         }
 
     def _propose(
         self,
         run: Run,
         version: int,
-        verdict: Verdict,
-        dossier: dict[str, Any],
+        made: Dossier,
         profiles: tuple[ColumnProfile, ...],
     ) -> None:
         champion = self.registry.champion()
+        verdict = made.verdict
         promote = None
         with run.store.begin() as work:
             run.fence(work)
             work.batches.add_profile("model", version, profiles)
-            work.promotions.propose(version, verdict, dossier, run.job.actor)
+            digest = work.dossiers.freeze(version, made.content)
+            work.promotions.propose(version, verdict, made.short, run.job.actor, digest=digest)
             work.audit.add(
                 run.job.actor,
                 "propose",
                 f"version:{version}",
                 reason=verdict.reasons[0],
-                details={"job": run.job.id, "recommended": verdict.promote},
+                details={
+                    "job": run.job.id,
+                    "recommended": verdict.promote,
+                    "dossier": digest,
+                },
             )
-            if self.promotes and verdict.promote and not _is_promoting(work):
+            current = made.content["champion"]
+            unmoved = champion == (current["version"] if current else None)
+            if self.promotes and verdict.promote and unmoved and not _is_promoting(work):
                 promote = approve(
                     work,
                     version,
                     actor="auto",
                     champion=champion,
+                    digest=digest,
                     reason="PROMOTION=auto: " + verdict.reasons[0],
                 )
             work.jobs.log(run.job.id, f"Version {version} is proposed. {verdict.reasons[0]}")
@@ -208,7 +135,7 @@ class Train:
                     "version": version,
                     "recommended": verdict.promote,
                     "reasons": list(verdict.reasons),
-                    "metrics": dossier["candidate"]["metrics"],
+                    "metrics": made.content["candidate"]["metrics"],
                     "promote_job": promote.id if promote else None,
                 },
             )
@@ -218,11 +145,6 @@ class Train:
 
 def _is_promoting(work: Work) -> bool:
     return any(job.kind == "promote" for job in work.jobs.open())
-
-
-def _usable(rows: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-    keep = training.usable(rows, dataset)
-    return {name: np.asarray(values)[keep] for name, values in rows.items()}
 
 
 def _signature(contract: Contract, dataset: Dataset) -> ModelSignature:
