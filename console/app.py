@@ -17,16 +17,17 @@ except DriftdeskError as error:
 
 page = st.navigation(
     [
-        st.Page(
-            "views/pipeline.py", title="Pipeline", icon=":material/conveyor_belt:", default=True
-        ),
+        st.Page("views/overview.py", title="Overview", icon=":material/home:", default=True),
+        st.Page("views/pipeline.py", title="Pipeline", icon=":material/conveyor_belt:"),
         st.Page("views/drift.py", title="Drift", icon=":material/stacked_line_chart:"),
         st.Page("views/promotion.py", title="Promotion", icon=":material/approval:"),
         st.Page("views/predict.py", title="Predict", icon=":material/calculate:"),
+        st.Page("views/audit.py", title="Audit", icon=":material/history_edu:"),
         st.Page("views/services.py", title="Services", icon=":material/dns:"),
     ],
     position="top",
 )
+session.begin()
 parts.header(page.title)
 session.show_message()
 page.run()

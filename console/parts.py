@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from console import actions, queries, session, words
 from core.records import Job, JobState
@@ -32,6 +34,38 @@ def plain(text: str) -> str:
     for mark in "\\`*_{}[]()<>#+-.!|$:~":
         text = text.replace(mark, "\\" + mark)
     return text
+
+
+def act_button(
+    where: DeltaGenerator,
+    label: str,
+    key: str,
+    done: str,
+    action: Callable[..., Any],
+    *args: Any,
+    **look: Any,
+) -> None:
+    """A button that acts at once; `done` is said when it went well."""
+    where.button(label, key=key, on_click=session.act, args=(done, action, *args), **look)
+
+
+def confirm(label: str, decide: Callable[[], None]) -> None:
+    """A dialog's last button: it closes the dialog, or says in it why nothing was done."""
+    if st.button(label, type="primary", on_click=decide):
+        if session.failed():
+            session.show_message()
+        else:
+            st.rerun()
+
+
+def when(then: datetime | None) -> str:
+    """A time, relative."""
+    return words.ago(then, now())
+
+
+def exact(then: datetime | None) -> str:
+    """A time to the second, for what appears on hover."""
+    return f"{then:%Y-%m-%d %H:%M:%S} UTC" if then else "never"
 
 
 def job_card(job: Job) -> None:

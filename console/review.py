@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from console.desk import Desk
@@ -65,7 +66,7 @@ def terms(desk: Desk) -> list[Term]:
 def terms_of(events: Sequence[AuditEvent]) -> list[Term]:
     """The terms that these `live` events began, given oldest first; returned newest first."""
     found = []
-    for event, after in zip(events, [*events[1:], None], strict=True):
+    for event, after in zip_longest(events, events[1:]):
         found.append(
             Term(
                 int(event.subject.partition(":")[2]),

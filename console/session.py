@@ -6,6 +6,8 @@ pending message - is in that tab's state, under the keys named here.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,7 +15,7 @@ import streamlit as st
 import structlog
 
 from console.desk import Desk
-from core.errors import DriftdeskError
+from core.errors import DriftdeskError, Missing
 from core.log import configure
 from core.settings import read_settings
 
@@ -22,6 +24,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _MESSAGE = "driftdesk.message"
+_SEEN = "driftdesk.seen"
 
 
 @st.cache_resource(show_spinner=False)
@@ -48,6 +51,17 @@ def act(done: str, action: Callable[..., Any], *args: Any, **kwargs: Any) -> Non
         st.session_state[_MESSAGE] = ("error", str(error))
     else:
         st.session_state[_MESSAGE] = ("ok", done)
+        forget()
+
+
+def refuse(why: str) -> None:
+    """Keep a reason why nothing was done for the next page."""
+    st.session_state[_MESSAGE] = ("error", why)
+
+
+def failed() -> bool:
+    """Whether the last action was refused, and nobody has been told yet."""
+    return bool(st.session_state.get(_MESSAGE, ("", ""))[0] == "error")
 
 
 def show_message() -> None:
@@ -66,6 +80,56 @@ def ask(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
     except DriftdeskError as error:
         st.error(str(error), icon=":material/cloud_off:")
         return None
+
+
+def find(question: Callable[..., T], *args: Any) -> T | None:
+    """As `ask`, but what does not exist is None without a word."""
+    try:
+        return question(desk(), *args)
+    except Missing:
+        return None
+    except DriftdeskError as error:
+        st.error(str(error), icon=":material/cloud_off:")
+        return None
+
+
+@st.cache_resource(show_spinner=False)
+def _heard() -> dict[Any, tuple[float, Any]]:
+    return {}
+
+
+def ask_lately(seconds: float, question: Callable[..., T], *args: Any) -> T | None:
+    """As `ask`, but an answer that some session of this process got lately will do.
+
+    For questions that go over the network: many tabs must not ask a neighbour many times over.
+    Errors are not kept.
+    """
+    key, now = (question.__qualname__, args), time.monotonic()
+    at, answer = _heard().get(key, (-math.inf, None))
+    if now - at < seconds:
+        return answer  # type: ignore[no-any-return]
+    answer = ask(question, *args)
+    if answer is not None:
+        _heard()[key] = (time.monotonic(), answer)
+    return answer
+
+
+def forget() -> None:
+    """Ask the neighbours anew: something was just changed."""
+    _heard().clear()
+
+
+def begin() -> None:
+    """Start a run of the whole page: whatever it shows is new."""
+    st.session_state[_SEEN] = {}
+
+
+def changed(name: str, value: Any) -> bool:
+    """Whether the rest of the page was drawn on another value than this.
+
+    For fragments that run by themselves: when it says so, the whole page must run again.
+    """
+    return bool(st.session_state.setdefault(_SEEN, {}).setdefault(name, value) != value)
 
 
 def field(key: str, default: Any = "") -> Any:

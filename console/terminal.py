@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from enum import Enum
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +13,7 @@ import typer
 from console import lines as lines_of
 from console import queries
 from console.desk import Desk
+from console.jsonable import jsonable
 from core.errors import BadRow, DriftdeskError
 from core.log import configure
 from core.records import Job, JobState
@@ -49,22 +47,10 @@ def at_desk() -> Iterator[Desk]:
         raise typer.Exit(1) from error
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value.value if isinstance(value, Enum) else value
-
-
 def tell(value: Any, *, as_json: bool, lines: Callable[[], list[str]]) -> None:
     """Print a value as JSON for programs, or as lines for people."""
     if as_json:
-        typer.echo(json.dumps(_plain(value), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(jsonable(value), ensure_ascii=False, indent=2))
     else:
         for line in lines():
             typer.echo(line)

@@ -134,9 +134,9 @@ def approve(
     )
 
 
-def live(store: Store, version: int = 1) -> None:
+def live(store: Store, version: int = 1, **parts: Any) -> None:
     """A version that is served, as far as the database knows."""
-    proposed(store, version)
+    proposed(store, version, **parts)
     with store.begin() as work:
         job = approve(work, version)
         work.promotions.make_live(work.promotions.of_version(version))

@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.stacks import ROOT
 
-PAGES = ["pipeline", "drift", "promotion", "predict", "services"]
+PAGES = ["overview", "pipeline", "drift", "promotion", "predict", "audit", "services"]
 LOOKS = [("light", 1400), ("dark", 1400), ("light", 420)]
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -35,7 +35,7 @@ def main() -> int:
             )
             page = context.new_page()
             for name in PAGES:
-                path = "" if name == "pipeline" else name
+                path = "" if name == "overview" else name
                 page.goto(f"{console}/{path}", wait_until="networkidle")
                 page.locator("h1").wait_for()
                 page.wait_for_load_state("networkidle")

@@ -11,6 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from console import session
 from console.desk import Desk
 from core import decisions
 from core.dataset import Dataset
@@ -20,12 +21,12 @@ from core.settings import Settings
 from core.store import Store
 from core.store.schema import migrate
 from tests import build
-from tests.build import contract, proposed, stored_batch
+from tests.build import contract, live, proposed, stored_batch
 from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.models import tiny_model
 from tests.stacks import ROOT
 
-PAGES = ["pipeline", "drift", "promotion", "predict", "services"]
+PAGES = ["overview", "pipeline", "drift", "promotion", "predict", "audit", "services"]
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def page(name: str, **query: str) -> AppTest:
     for key, value in query.items():
         app.query_params[key] = value
     app.run()
-    if name != "pipeline":
+    if name != "overview":
         app.switch_page(f"views/{name}.py").run()
     assert not app.exception, app.exception
     return app
@@ -85,10 +86,12 @@ def test_an_empty_page_says_what_to_do_first(desk: Desk, name: str) -> None:
     app = page(name)
     assert app.title[0].value == name.capitalize()
     hints = {
+        "overview": "Welcome",
         "pipeline": "Ingest next batch",
         "drift": "Pipeline",
         "promotion": "No model has been trained yet",
         "predict": "No model is live yet",
+        "audit": "Nothing is on record yet",
         "services": "Start",
     }
     assert hints[name] in text(app)
@@ -224,23 +227,209 @@ def test_a_version_from_elsewhere_can_be_forced_with_a_reason(desk: Desk) -> Non
     )
     app = page("promotion")
     button(app, "Force…").click().run()
-    app.text_area(key="decision-reason").set_value("from the old pipeline")
+    app.text_area(key="force-reason").set_value("from the old pipeline")
+    app.text_input(key="force-typed").set_value("force 1")
     button(app, "Force").click().run()
     with desk.store.read() as work:
         assert work.promotions.of_version(1).forced
         assert work.audit.latest()[0].reason == "from the old pipeline"
 
 
+def published(desk: Desk, *jobs: str) -> None:
+    for job in jobs:
+        desk.registry.publish(
+            job.encode(), job=job, parameters={}, metrics={}, tags={}, signature=None,
+            requirements=[],
+        )  # fmt: skip
+
+
+def digest(desk: Desk, version: int) -> str:
+    return next(v.digest for v in desk.registry.versions() if v.version == version)
+
+
 def test_serving_and_registry_in_disagreement_is_said(desk: Desk) -> None:
-    proposed(desk.store, 1)
-    with desk.store.begin() as work:
-        job = build.approve(work, 1)
-        work.promotions.make_live(work.promotions.of_version(1))
-        work.jobs.cancel(job.id)
-        work.commit()
-    assert "serving answers with nothing" in text(page("promotion"))
+    published(desk, "1")
+    live(desk.store, 1, digest=digest(desk, 1))
+    desk.registry.set_champion(1)
+    assert "answers with nothing" in text(page("promotion"))
+    assert "answers with nothing" in text(page("overview"))
     desk.serving.about = {"version": 1}  # type: ignore[attr-defined]
+    session.forget()
     assert "serving answers with it" in text(page("promotion"))
+
+
+def test_an_alias_that_was_moved_behind_our_back_is_said_and_can_be_put_back(desk: Desk) -> None:
+    published(desk, "1", "2")
+    live(desk.store, 1, digest=digest(desk, 1))
+    desk.serving.about = {"version": 2}  # type: ignore[attr-defined]
+    desk.registry.set_champion(2)
+    assert "Somebody changed it in MLflow" in text(page("overview")).replace("\\", "")
+    app = page("promotion")
+    assert "names version 2 as champion, but version 1 was decided here" in text(app)
+    button(app, "Put the registry back to version 1…").click().run()
+    app.text_area(key="put-back-reason").set_value("a mistake")
+    button(app, "Put it back").click().run()
+    assert desk.registry.champion() == 1
+    with desk.store.read() as work:
+        assert work.audit.latest()[0].details == {"found": 2}
+
+
+def test_a_dossier_shows_gates_figures_and_material(desk: Desk) -> None:
+    proposed(
+        desk.store, 3, champion=2, promote=False,
+        gates=[
+            {"name": "certain", "passed": False, "says": "It could be chance.", "blocks": False}
+        ],
+        differences={"mae": {"difference": -2.0, "low": -5.0, "high": 1.0}},
+        slices=[{"by": "state", "value": "Maine", "rows": 60, "candidate": 9.0, "champion": 10.0,
+                 "difference": {"difference": -1.0, "low": -2.0, "high": 0.5}}],
+        importance={"bed": 0.3}, data_digest="d" * 64, parity=1e-7,
+        replay={"requests": 10, "unreadable": 0, "moved": 0.2},
+    )  # fmt: skip
+    for tab in ("Differences", "Slices", "Predictions", "Columns", "Material"):
+        app = page("promotion", evidence=tab)
+        assert "It could be chance" in text(app)
+    assert "20%** get an answer that moves" in text(page("promotion", evidence="Material"))
+
+
+def test_a_stale_dossier_cannot_be_approved_and_can_be_made_anew(desk: Desk) -> None:
+    published(desk, "1", "2", "3")
+    live(desk.store, 1)
+    proposed(desk.store, 3, champion=2)
+    app = page("promotion", version="3")
+    assert "compares it with version 2, but version 1 is live now" in text(app)
+    assert button(app, "Approve…").disabled
+    button(app, "Judge anew").click().run()
+    with desk.store.read() as work:
+        assert [j.kind for j in work.jobs.open()] == [JobKind.JUDGE]
+
+
+def test_a_force_names_each_gate_that_is_not_passed(desk: Desk) -> None:
+    published(desk, "1")
+    gates = [{"name": "everywhere", "passed": False, "says": "Worse in Ohio.", "blocks": False}]
+    proposed(desk.store, 1, promote=False, gates=gates)
+    app = page("promotion")
+    button(app, "Force…").click().run()
+    assert "**everywhere**: Worse in Ohio" in text(app)
+    app.text_area(key="force-reason").set_value("needed")
+    button(app, "Force").click().run()
+    assert "Type force 1 to confirm" in text(app)
+    with desk.store.read() as work:
+        assert work.promotions.of_version(1).state == "PROPOSED"
+
+
+def test_the_second_person_confirms_and_the_first_cannot(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed(desk.store, 3)
+    with desk.store.begin() as work:
+        decisions.force(work, 3, actor="ana", champion=None, reason="needed", reviewers=2)
+        work.commit()
+    assert button(page("promotion"), "Confirm…").disabled  # it was ana who asked
+    assert "waits for a second person" in text(page("overview"))
+    monkeypatch.setattr("console.session.actor", lambda: "ben")
+    app = page("promotion")
+    button(app, "Confirm…").click().run()
+    button(app, "Confirm and serve it").click().run()
+    with desk.store.read() as work:
+        assert work.promotions.of_version(3).state == "APPROVED"
+
+
+def test_a_forced_version_is_followed_up_until_somebody_says_what_they_found(desk: Desk) -> None:
+    proposed(desk.store, 3)
+    with desk.store.begin() as work:
+        decisions.force(work, 3, actor="ana", champion=None, reason="needed")
+        work.commit()
+    assert "Look back at a forced version" in text(page("overview"))
+    app = page("promotion", show="Follow-ups")
+    button(app, "Close…").click().run()
+    app.text_area(key="follow-up-note").set_value("it did well")
+    button(app, "Close it").click().run()
+    assert "Look back" not in text(page("overview"))
+
+
+def test_the_history_tells_who_why_and_how_long(desk: Desk) -> None:
+    live(desk.store, 1)
+    live(desk.store, 2)
+    app = page("promotion", show="History")
+    terms, versions = (frame.value for frame in app.dataframe)
+    assert list(terms["Version"]) == [2, 1]
+    assert "still live" in terms["How long"][0]
+    assert list(versions["State"]) == ["live", "retired"]
+
+
+def test_the_overview_leads_to_what_waits(desk: Desk) -> None:
+    with_report(desk)
+    proposed(desk.store, 3)
+    with desk.store.begin() as work:
+        job, _ = work.jobs.request(JobKind.INGEST, {}, "ana")
+        work.jobs.claim(job.id, 1, "w", build.NOON - build.NOON)
+        work.jobs.finish(job.id, "w", JobState.FAILED, error="The data API cannot be reached.")
+        work.commit()
+    said = text(page("overview"))
+    assert "Version 3 waits for a decision, recommended" in said
+    assert "Batch 1 asks for training" in said
+    assert "The last ingest job failed" in said
+
+
+# The record
+
+
+def test_the_trail_is_verified_and_the_first_altered_event_named(desk: Desk) -> None:
+    proposed(desk.store, 3)
+    for n in range(3):
+        with desk.store.begin() as work:
+            work.audit.add("ana", "act", f"job:{n}")
+            work.commit()
+    app = page("audit")
+    button(app, "Verify the trail").click().run()
+    assert "All 3 events are as they were written" in text(app)
+    with desk.store.begin() as work:
+        work.audit._connection.exec_driver_sql("UPDATE audit SET actor = 'eve' WHERE id = 2")
+        work.commit()
+    app = page("audit")
+    button(app, "Verify the trail").click().run()
+    assert "**Event 2** is the first" in text(app)
+
+
+def test_the_trail_is_filtered_by_the_address(desk: Desk) -> None:
+    with desk.store.begin() as work:
+        for n in range(60):
+            work.audit.add("ana" if n % 2 else "ben", "act", f"job:{n}")
+        work.commit()
+    app = page("audit")
+    assert len(app.dataframe[0].value) == 50
+    button(app, "Older").click().run()
+    assert list(app.dataframe[0].value["About"])[-1] == "job:0"
+    assert set(page("audit", actor="ben").dataframe[0].value["Who"]) == {"ben"}
+    assert "Nothing on record fits" in text(page("audit", about="job:99"))
+
+
+def test_one_id_is_followed_the_whole_way(desk: Desk) -> None:
+    batch = stored_batch(desk.store, 0)
+    with desk.store.begin() as work:
+        report = compare(None, work.batches.profile("batch", batch.id), desk.dataset)
+        work.drift.put(batch, Reference.PREVIOUS, "none", report)
+        job, _ = work.jobs.request(JobKind.TRAIN, {}, "ana")
+        work.commit()
+    batches = [{"id": batch.id, "epoch": 1, "number": 0, "rows": 3}]
+    live(desk.store, 3, batches=batches, job=job.id)
+    with desk.store.begin() as work:
+        work.predictions._connection.exec_driver_sql(
+            "INSERT INTO predictions (id, at, model_version, inputs, prediction) "
+            "VALUES ('p-1', '2026-11-24 10:00:00.000000', 3, '{\"bed\": 3}', 250000.0)"
+        )
+        work.commit()
+    app = page("audit", show="Follow an id", id="p-1")
+    said = text(app)
+    assert "250,000.00" in said
+    assert "Version 3" in said
+    tables = [frame.value for frame in app.dataframe]
+    assert "approve" in list(tables[0]["Did"])
+    assert list(tables[1]["Batch"]) == [0]
+    assert list(tables[2]["Verdict"]) == ["retrain"]
+    assert "on record" in text(page("audit", show="Follow an id", id="nothing"))
+    assert "version:3" in text(page("audit", show="Follow an id", id="house:3"))
 
 
 def test_the_form_follows_from_the_model_and_the_answer_names_its_version(desk: Desk) -> None:

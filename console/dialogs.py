@@ -1,0 +1,199 @@
+"""The dialogs in which a person decides about a version: each shows what will change."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from console import actions, parts, session
+from core.records import ForceRequest, Promotion
+
+
+def _named(version: int | None) -> str:
+    return f"version {version}" if version else "no version"
+
+
+@st.dialog("Approve", width="medium")
+def approve(promotion: Promotion, live: int | None) -> None:
+    """Say what an approval changes, and on which dossier it is made."""
+    version = promotion.version
+    st.markdown(
+        f"Serving answers with **{_named(live)}** today. After this it answers with "
+        f"**version {version}**."
+    )
+    st.caption(
+        "The alias moves, and every replica of serving must name this version, its file and the "
+        "answers that the dossier foretold. If one does not, the alias is put back. You can roll "
+        "back at any time."
+    )
+    if not promotion.verdict.promote:
+        st.warning(
+            f"The verdict is against it: {parts.plain(promotion.verdict.reasons[0])}",
+            icon=":material/gavel:",
+        )
+    st.text_area("Reason (optional)", key="approve-reason", placeholder="It goes on record.")
+    st.caption(f"You decide on dossier `{promotion.dossier_digest[:12]}`.")
+
+    def decide() -> None:
+        session.act(
+            f"Version {version} is approved; serving is being asked.",
+            actions.approve,
+            version,
+            digest=promotion.dossier_digest,
+            reason=session.field("approve-reason"),
+        )
+
+    parts.confirm("Approve and serve it", decide)
+
+
+@st.dialog("Reject", width="medium")
+def reject(promotion: Promotion) -> None:
+    """A rejection goes on record with a reason."""
+    st.markdown(
+        f"**Version {promotion.version}** is not promoted. It stays in the registry, and can be "
+        "forced later."
+    )
+    st.text_area("Reason", key="reject-reason", placeholder="It goes on record.")
+
+    def decide() -> None:
+        session.act(
+            f"Version {promotion.version} is rejected.",
+            actions.reject,
+            promotion.version,
+            reason=session.field("reject-reason"),
+        )
+
+    parts.confirm("Reject", decide)
+
+
+@st.dialog("Force", width="medium")
+def force(version: int, promotion: Promotion | None, live: int | None, reviewers: int) -> None:
+    """Name each gate that is passed over; ask for a reason and a typed confirmation."""
+    st.markdown(
+        f"Serving answers with **{_named(live)}** today. Forcing serves **version {version}**, "
+        "whatever was recommended."
+    )
+    failed = promotion.failed_gates if promotion else ()
+    if promotion is None or not promotion.dossier_digest:
+        st.warning("It was never judged here, so nothing is known of how well it does.")
+    elif failed:
+        st.warning(
+            "It does not pass:\n\n"
+            + "\n".join(f"- **{gate.name}**: {parts.plain(gate.says)}" for gate in failed)
+        )
+    else:
+        st.info("It passes every gate of its dossier.")
+    st.caption(
+        "A follow-up is opened, so that somebody looks at how it does."
+        + (" A second person must confirm before anything changes." if reviewers > 1 else "")
+    )
+    st.text_area("Reason", key="force-reason", placeholder="It goes on record.")
+    words = f"force {version}"
+    st.text_input(f"Type **{words}** to confirm", key="force-typed")
+
+    def decide() -> None:
+        if session.field("force-typed").strip().lower() != words:
+            session.refuse(f"Type {words} to confirm; nothing was done.")
+            return
+        done = (
+            f"Version {version} waits for a second person."
+            if reviewers > 1
+            else f"Version {version} is forced; serving is being asked."
+        )
+        session.act(done, actions.force, version, reason=session.field("force-reason"))
+
+    parts.confirm("Force", decide)
+
+
+@st.dialog("Confirm a force", width="medium")
+def confirm_force(request: ForceRequest, promotion: Promotion | None) -> None:
+    """The second person sees what the first one saw."""
+    st.markdown(
+        f"{parts.plain(request.asked_by)} asked {parts.when(request.asked_at)} to force "
+        f"**version {request.version}**."
+    )
+    st.markdown(f"> {parts.plain(request.reason)}")
+    failed = promotion.failed_gates if promotion else ()
+    if failed:
+        st.warning(
+            "It does not pass:\n\n"
+            + "\n".join(f"- **{gate.name}**: {parts.plain(gate.says)}" for gate in failed)
+        )
+
+    def decide() -> None:
+        session.act(
+            f"Version {request.version} is forced; serving is being asked.",
+            actions.confirm_force,
+            request.version,
+        )
+
+    parts.confirm("Confirm and serve it", decide)
+
+
+@st.dialog("Turn down a force", width="medium")
+def withdraw_force(request: ForceRequest) -> None:
+    """Anybody may turn it down, who asked for it too."""
+    st.markdown(f"Version {request.version} is not forced. The request is closed.")
+    st.text_area("Reason", key="withdraw-reason", placeholder="It goes on record.")
+
+    def decide() -> None:
+        session.act(
+            f"The request to force version {request.version} is closed.",
+            actions.withdraw_force,
+            request.version,
+            reason=session.field("withdraw-reason"),
+        )
+
+    parts.confirm("Turn it down", decide)
+
+
+@st.dialog("Roll back", width="medium")
+def roll_back(live: int, before: Promotion) -> None:
+    """Say what a rollback brings back."""
+    st.markdown(
+        f"Serving answers with **version {live}** today. After this it answers with **version "
+        f"{before.version}** again, which was live until {parts.exact(before.ended_at)}."
+    )
+    st.text_area("Reason", key="rollback-reason", placeholder="It goes on record.")
+
+    def decide() -> None:
+        session.act(
+            "The rollback is queued.", actions.roll_back, reason=session.field("rollback-reason")
+        )
+
+    parts.confirm(f"Go back to version {before.version}", decide)
+
+
+@st.dialog("Put the registry back", width="medium")
+def put_back(live: int | None, alias: int | None) -> None:
+    """Undo what somebody did in MLflow behind the desk's back."""
+    st.markdown(
+        f"The alias `champion` names **{_named(alias)}**; it will name **{_named(live)}** again, "
+        "as was decided here. Serving follows within seconds."
+    )
+    st.text_area("Reason", key="put-back-reason", placeholder="It goes on record.")
+
+    def decide() -> None:
+        session.act(
+            "The registry names what was decided here.",
+            actions.put_back,
+            reason=session.field("put-back-reason"),
+        )
+
+    parts.confirm("Put it back", decide)
+
+
+@st.dialog("Close the follow-up", width="medium")
+def close_follow_up(follow_up_id: int, text: str) -> None:
+    """Say what was found."""
+    st.markdown(parts.plain(text))
+    st.text_area("What you found", key="follow-up-note", placeholder="It goes on record.")
+
+    def decide() -> None:
+        session.act(
+            "The follow-up is closed.",
+            actions.close_follow_up,
+            follow_up_id,
+            note=session.field("follow-up-note"),
+        )
+
+    parts.confirm("Close it", decide)

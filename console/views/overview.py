@@ -1,0 +1,114 @@
+"""Overview: what needs me now, what is live, what ran last."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from console import overview, parts, session, words
+from core.dataset import METRICS
+
+_ASK_AGAIN = 5.0
+_ICONS = {
+    "pipeline": ":material/conveyor_belt:",
+    "drift": ":material/stacked_line_chart:",
+    "promotion": ":material/approval:",
+    "services": ":material/dns:",
+}
+
+
+def needs(found: list[overview.Need]) -> None:
+    """One line for each thing that waits, with its way."""
+    st.subheader("Needs you", anchor=False)
+    if not found:
+        st.success("Nothing waits for you.", icon=":material/check_circle:")
+    for n, need in enumerate(found):
+        with st.container(border=True, key=f"need-{n}"):
+            colour, word = ("red", "broken") if need.urgent else ("orange", "waits")
+            st.markdown(f":{colour}-badge[{word}] **{parts.plain(need.title)}**")
+            if need.detail:
+                st.caption(parts.plain(need.detail))
+            st.page_link(
+                f"views/{need.page}.py",
+                label=f"Open {need.page.capitalize()}",
+                icon=_ICONS[need.page],
+                query_params=need.query or None,
+            )
+
+
+def live(seen: overview.Overview) -> None:
+    """What answers today, since when, by whom, and how well it does."""
+    st.subheader("Live", anchor=False)
+    promotion = seen.status.live
+    if promotion is None:
+        st.info("No model is live yet.", icon=":material/hourglass_empty:")
+        return
+    with st.container(border=True):
+        st.markdown(f"### Version {promotion.version} {parts.badge(promotion.state)}")
+        if seen.term:
+            st.caption(
+                f"Live {parts.when(seen.term.since)}, by {parts.plain(seen.term.by)} "
+                f"({parts.plain(seen.term.action)})",
+                help=parts.exact(seen.term.since),
+            )
+        metrics = promotion.dossier.get("candidate", {}).get("metrics", {})
+        row = st.container(horizontal=True)
+        for name in METRICS:
+            if name in metrics:
+                row.metric(words.METRICS[name], words.metric(name, metrics[name]), width=180)
+        if metrics:
+            st.caption(
+                f"On {promotion.dossier['held_out_rows']:,} held-out rows, when it was judged."
+            )
+        st.page_link(
+            "views/promotion.py",
+            label="Its dossier",
+            icon=":material/fact_check:",
+            query_params={"version": str(promotion.version)},
+        )
+
+
+def runs(seen: overview.Overview) -> None:
+    """The last jobs, newest first."""
+    st.subheader("Last runs", anchor=False)
+    for job in seen.jobs:
+        note = job.error or parts.job_note(job)
+        took = words.duration(job.started_at, job.finished_at) if job.finished_at else ""
+        st.markdown(
+            f"{parts.badge(job.state)} **{job.kind.value} {job.id}** · "
+            f"{parts.when(job.requested_at)}{f' · {took}' if took else ''}  \n"
+            f":gray[{parts.plain(note[:160])}]",
+            help=parts.exact(job.requested_at),
+        )
+    st.page_link("views/pipeline.py", label="All runs", icon=":material/conveyor_belt:")
+
+
+def first_day() -> None:
+    """What to do on a desk that has seen nothing yet."""
+    st.info(
+        "**Welcome.** Nothing has come in yet. Begin on the Pipeline page: **Ingest next batch** "
+        "asks the data API for the first one. Its comparison follows by itself; then train, and "
+        "decide about what comes of it on the Promotion page.",
+        icon=":material/flag:",
+    )
+    st.page_link("views/pipeline.py", label="Go to Pipeline", icon=":material/conveyor_belt:")
+
+
+@st.fragment(run_every=_ASK_AGAIN)
+def page() -> None:
+    """The whole page: it changes by itself."""
+    seen = session.ask(overview.overview)
+    if seen is None:
+        return
+    if seen.is_empty:
+        first_day()
+        return
+    disagree = session.ask_lately(10.0, overview.disagreement) or []
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        needs([*disagree, *seen.needs])
+    with right:
+        live(seen)
+        runs(seen)
+
+
+page()
