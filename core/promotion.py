@@ -94,7 +94,7 @@ def _apart(overlap: int) -> Gate:
         )
     else:
         says = "No held-out row is among those it learned from."
-    return Gate("apart", overlap == 0, says, blocks=True)
+    return Gate("no overlap", overlap == 0, says, blocks=True)
 
 
 def _better(candidate: Score, champion: Score, dataset: Dataset) -> Gate:
@@ -121,7 +121,7 @@ def _certain(
         if passed
         else f"The difference to version {champion.version} could be chance ({between})."
     )
-    return [Gate("certain", passed, says)]
+    return [Gate("beyond chance", passed, says)]
 
 
 def _others(candidate: Score, champion: Score, dataset: Dataset) -> Gate:
@@ -154,7 +154,7 @@ def _everywhere(slices: Sequence[Slice], champion: Score) -> list[Gate]:
         if worse
         else f"Worse by more than {WORST_SLICE:.0%} on none of {len(compared)} slices of the rows."
     )
-    return [Gate("everywhere", not worse, says)]
+    return [Gate("no worse slice", not worse, says)]
 
 
 def signed(value: float) -> str:

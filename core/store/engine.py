@@ -16,6 +16,13 @@ from core.errors import StoreUnavailable
 WRITE = "driftdesk_write"
 """Execution option that marks a transaction which will write."""
 
+_PREPARE = (
+    "The database is not prepared for this version of driftdesk. Run `python -m workers migrate`, "
+    "then try again."
+)
+_MISSING = {1054, 1146}
+"""What MySQL and MariaDB answer where a column or a table is missing."""
+
 _CONNECT_SECONDS = 5
 _BUSY_SECONDS = 60
 
@@ -70,8 +77,24 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        if _is_unprepared(error):
+            raise StoreUnavailable(_PREPARE) from error
         cause: Any = getattr(error, "orig", None) or error
         said = str(cause.args[-1] if getattr(cause, "args", None) else cause)
         raise StoreUnavailable(
             f"The database did not answer as it should ({said}). Check DATABASE_URL and the server."
         ) from error
+    except sa.exc.ProgrammingError as error:
+        if _is_unprepared(error):
+            raise StoreUnavailable(_PREPARE) from error
+        raise
+
+
+def _is_unprepared(error: Exception) -> bool:
+    """Whether a table or a column is missing, which migrating mends."""
+    cause = getattr(error, "orig", None)
+    arguments = getattr(cause, "args", ())
+    said = str(arguments[-1]) if arguments else ""
+    return said.startswith(("no such table", "no such column")) or (
+        bool(arguments) and arguments[0] in _MISSING
+    )

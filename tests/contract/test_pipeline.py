@@ -319,7 +319,7 @@ def test_rows_on_both_sides_of_the_split_block_the_candidate(
     with store.begin() as work:
         promotion = work.promotions.of_version(1)
         assert promotion.dossier["overlap"] == 1
-        assert [gate.name for gate in promotion.failed_gates] == ["apart"]
+        assert [gate.name for gate in promotion.failed_gates] == ["no overlap"]
         with pytest.raises(IllegalTransition, match="worth nothing"):
             build.approve(work, 1)
 

@@ -434,6 +434,15 @@ def test_a_version_from_elsewhere_can_be_adopted(store: Store) -> None:
         assert not work.promotions.of_version(9).verdict.promote
 
 
+def test_a_database_that_was_never_prepared_says_what_to_run(
+    database_url: str, dataset: Dataset
+) -> None:
+    store = Store.open(database_url, dataset)
+    with pytest.raises(StoreUnavailable, match="workers migrate"), store.read() as work:
+        work.batches.epoch()
+    store.close()
+
+
 def test_a_database_that_is_away_is_said_to_be_away(dataset: Dataset) -> None:
     store = Store.open("mysql+pymysql://nobody@127.0.0.1:1/none", dataset)
     with pytest.raises(StoreUnavailable, match="DATABASE_URL"), store.read():

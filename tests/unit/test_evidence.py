@@ -100,7 +100,7 @@ def test_a_better_score_that_could_be_chance_is_not_recommended() -> None:
     chance = judge(candidate, champion, dataset, differences={"rmse": Difference(-2, -5, 1)})
     assert certain.promote
     assert not chance.promote
-    assert not gate(chance, "certain")
+    assert not gate(chance, "beyond chance")
     assert "could be chance" in " ".join(chance.reasons)
 
 
@@ -119,7 +119,7 @@ def test_rows_on_both_sides_block_whatever_the_scores_say(*, with_champion: bool
     champion = score(2) if with_champion else None
     verdict = judge(score(3, rmse=1.0), champion, build.small_dataset(), overlap=2)
     assert not verdict.promote
-    assert not gate(verdict, "apart")
+    assert not gate(verdict, "no overlap")
     assert "2 held-out rows" in " ".join(verdict.reasons)
 
 
@@ -142,6 +142,6 @@ def test_an_approval_holds_for_the_dossier_that_was_looked_at() -> None:
 
 
 def test_a_blocking_gate_refuses_an_approval() -> None:
-    gates = [{"name": "apart", "passed": False, "says": "2 rows.", "blocks": True}]
+    gates = [{"name": "no overlap", "passed": False, "says": "2 rows.", "blocks": True}]
     with pytest.raises(IllegalTransition, match="2 rows"):
         require_current(candidate(gates=gates), "abc", 1)

@@ -278,7 +278,7 @@ def test_a_dossier_shows_gates_figures_and_material(desk: Desk) -> None:
     proposed(
         desk.store, 3, champion=2, promote=False,
         gates=[
-            {"name": "certain", "passed": False, "says": "It could be chance.", "blocks": False}
+            {"name": "beyond chance", "passed": False, "says": "It could be chance.", "blocks": False}
         ],
         differences={"mae": {"difference": -2.0, "low": -5.0, "high": 1.0}},
         slices=[{"by": "state", "value": "Maine", "rows": 60, "candidate": 9.0, "champion": 10.0,
@@ -306,11 +306,11 @@ def test_a_stale_dossier_cannot_be_approved_and_can_be_made_anew(desk: Desk) -> 
 
 def test_a_force_names_each_gate_that_is_not_passed(desk: Desk) -> None:
     published(desk, "1")
-    gates = [{"name": "everywhere", "passed": False, "says": "Worse in Ohio.", "blocks": False}]
+    gates = [{"name": "no worse slice", "passed": False, "says": "Worse in Ohio.", "blocks": False}]
     proposed(desk.store, 1, promote=False, gates=gates)
     app = page("promotion")
     button(app, "Force…").click().run()
-    assert "**everywhere**: Worse in Ohio" in text(app)
+    assert "**no worse slice**: Worse in Ohio" in text(app)
     app.text_area(key="force-reason").set_value("needed")
     button(app, "Force").click().run()
     assert "Type force 1 to confirm" in text(app)
