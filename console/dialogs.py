@@ -12,7 +12,7 @@ def _named(version: int | None) -> str:
     return f"version {version}" if version else "no version"
 
 
-@st.dialog("Approve", width="medium")
+@parts.dialog("Approve")
 def approve(promotion: Promotion, live: int | None) -> None:
     """Say what an approval changes, and on which dossier it is made."""
     version = promotion.version
@@ -45,7 +45,7 @@ def approve(promotion: Promotion, live: int | None) -> None:
     parts.confirm("Approve and serve it", decide)
 
 
-@st.dialog("Reject", width="medium")
+@parts.dialog("Reject")
 def reject(promotion: Promotion) -> None:
     """A rejection goes on record with a reason."""
     st.markdown(
@@ -65,7 +65,7 @@ def reject(promotion: Promotion) -> None:
     parts.confirm("Reject", decide)
 
 
-@st.dialog("Force", width="medium")
+@parts.dialog("Force")
 def force(version: int, promotion: Promotion | None, live: int | None, reviewers: int) -> None:
     """Name each gate that is passed over; ask for a reason and a typed confirmation."""
     st.markdown(
@@ -88,7 +88,7 @@ def force(version: int, promotion: Promotion | None, live: int | None, reviewers
     )
     st.text_area("Reason", key="force-reason", placeholder="It goes on record.")
     words = f"force {version}"
-    st.text_input(f"Type **{words}** to confirm", key="force-typed")
+    st.text_input(f"Type {words} to confirm", key="force-typed")
 
     def decide() -> None:
         if session.field("force-typed").strip().lower() != words:
@@ -104,7 +104,7 @@ def force(version: int, promotion: Promotion | None, live: int | None, reviewers
     parts.confirm("Force", decide)
 
 
-@st.dialog("Confirm a force", width="medium")
+@parts.dialog("Confirm a force")
 def confirm_force(request: ForceRequest, promotion: Promotion | None) -> None:
     """The second person sees what the first one saw."""
     st.markdown(
@@ -129,7 +129,7 @@ def confirm_force(request: ForceRequest, promotion: Promotion | None) -> None:
     parts.confirm("Confirm and serve it", decide)
 
 
-@st.dialog("Turn down a force", width="medium")
+@parts.dialog("Turn down a force")
 def withdraw_force(request: ForceRequest) -> None:
     """Anybody may turn it down, who asked for it too."""
     st.markdown(f"Version {request.version} is not forced. The request is closed.")
@@ -146,7 +146,7 @@ def withdraw_force(request: ForceRequest) -> None:
     parts.confirm("Turn it down", decide)
 
 
-@st.dialog("Roll back", width="medium")
+@parts.dialog("Roll back")
 def roll_back(live: int, before: Promotion) -> None:
     """Say what a rollback brings back."""
     st.markdown(
@@ -163,7 +163,7 @@ def roll_back(live: int, before: Promotion) -> None:
     parts.confirm(f"Go back to version {before.version}", decide)
 
 
-@st.dialog("Put the registry back", width="medium")
+@parts.dialog("Put the registry back")
 def put_back(live: int | None, alias: int | None) -> None:
     """Undo what somebody did in MLflow behind the desk's back."""
     st.markdown(
@@ -182,7 +182,7 @@ def put_back(live: int | None, alias: int | None) -> None:
     parts.confirm("Put it back", decide)
 
 
-@st.dialog("Close the follow-up", width="medium")
+@parts.dialog("Close the follow-up")
 def close_follow_up(follow_up_id: int, text: str) -> None:
     """Say what was found."""
     st.markdown(parts.plain(text))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from console import actions, queries, session, words
 from core.records import Job, JobState
+
+P = ParamSpec("P")
 
 
 def header(title: str) -> None:
@@ -49,12 +52,28 @@ def act_button(
     where.button(label, key=key, on_click=session.act, args=(done, action, *args), **look)
 
 
+def dialog(title: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """A dialog that stays open whatever changes behind it: what was typed must not be lost."""
+
+    def decorate(content: Callable[P, None]) -> Callable[P, None]:
+        @st.dialog(title, width="medium", on_dismiss=session.dialog_closed)
+        @wraps(content)
+        def shown(*args: P.args, **kwargs: P.kwargs) -> None:
+            session.dialog_opened()
+            content(*args, **kwargs)
+
+        return shown
+
+    return decorate
+
+
 def confirm(label: str, decide: Callable[[], None]) -> None:
     """A dialog's last button: it closes the dialog, or says in it why nothing was done."""
     if st.button(label, type="primary", on_click=decide):
         if session.failed():
             session.show_message()
         else:
+            session.dialog_closed()
             st.rerun()
 
 

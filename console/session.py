@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _MESSAGE = "driftdesk.message"
 _SEEN = "driftdesk.seen"
+_DIALOG = "driftdesk.dialog"
 
 
 @st.cache_resource(show_spinner=False)
@@ -120,15 +121,29 @@ def forget() -> None:
 
 
 def begin() -> None:
-    """Start a run of the whole page: whatever it shows is new."""
+    """Start a run of the whole page: whatever it shows is new, and every dialog is closed."""
     st.session_state[_SEEN] = {}
+    dialog_closed()
+
+
+def dialog_opened() -> None:
+    """Note that a dialog is open in this tab."""
+    st.session_state[_DIALOG] = True
+
+
+def dialog_closed() -> None:
+    """Note that no dialog is open in this tab."""
+    st.session_state[_DIALOG] = False
 
 
 def changed(name: str, value: Any) -> bool:
     """Whether the rest of the page was drawn on another value than this.
 
-    For fragments that run by themselves: when it says so, the whole page must run again.
+    For fragments that run by themselves: when it says so, the whole page must run again. While a
+    dialog is open it says no, since that would close it.
     """
+    if st.session_state.get(_DIALOG):
+        return False
     return bool(st.session_state.setdefault(_SEEN, {}).setdefault(name, value) != value)
 
 

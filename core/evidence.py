@@ -27,6 +27,9 @@ MOVED_BY = 0.10
 FEWEST_IN_SLICE = 30
 """Slices of fewer rows say nothing and are left out."""
 
+BATCH = "batch"
+"""What slices by batch are called."""
+
 _SEED = 20261124
 _MOST_VALUES = 8
 _SHUFFLED_ROWS = 2000

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from core.dataset import METRICS, Dataset
 from core.errors import BadInput, IllegalTransition, ReasonRequired, StaleDossier
-from core.evidence import Difference, Slice
+from core.evidence import BATCH, Difference, Slice
 from core.records import Gate, Promotion, PromotionState, Score, Verdict, figure
 
 MEANINGFUL = 0.01
@@ -137,8 +137,11 @@ def _others(candidate: Score, champion: Score, dataset: Dataset) -> Gate:
 
 
 def _everywhere(slices: Sequence[Slice], champion: Score) -> list[Gate]:
-    """Whether some part of the rows pays for what the whole gains."""
-    compared = [s for s in slices if s.champion and s.difference]
+    """Whether some part of the rows pays for what the whole gains.
+
+    Batches are shown and not asked for: after drift a better model is worse on the old ones.
+    """
+    compared = [s for s in slices if s.champion and s.difference and s.by != BATCH]
     if not compared:
         return []
     worse = [

@@ -58,8 +58,11 @@ class Settings(BaseSettings):
     promotion: Literal["manual", "auto"] = Field(
         "manual", description="Who promotes: a person, or the best recommended candidate unasked."
     )
-    reviewers_required: Literal[1, 2] = Field(
-        1, description="2: a force needs a second person, other than who asked, to confirm it."
+    reviewers_required: int = Field(
+        1,
+        ge=1,
+        le=2,
+        description="2: a force needs a second person, other than who asked, to confirm it.",
     )
     train_on_drift: bool = Field(
         False, description="Queue training by itself when a batch has drifted."

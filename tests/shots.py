@@ -8,14 +8,11 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
+from tests.browser import ARGUMENTS
 from tests.stacks import ROOT
 
 PAGES = ["overview", "pipeline", "drift", "promotion", "predict", "audit", "services"]
 LOOKS = [("light", 1400), ("dark", 1400), ("light", 420)]
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 def main() -> int:

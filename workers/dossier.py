@@ -152,7 +152,7 @@ def _groups(material: Material) -> dict[str, NDArray[np.object_]]:
         for c in material.dataset.features
         if c.type is ColumnType.CATEGORY
     }
-    return categories | {"batch": material.held_out_batches}
+    return categories | {evidence.BATCH: material.held_out_batches}
 
 
 def _points(

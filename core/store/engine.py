@@ -93,7 +93,7 @@ def translated() -> Iterator[None]:
 def _is_unprepared(error: Exception) -> bool:
     """Whether a table or a column is missing, which migrating mends."""
     cause = getattr(error, "orig", None)
-    arguments = getattr(cause, "args", ())
+    arguments: tuple[Any, ...] = getattr(cause, "args", ())
     said = str(arguments[-1]) if arguments else ""
     return said.startswith(("no such table", "no such column")) or (
         bool(arguments) and arguments[0] in _MISSING

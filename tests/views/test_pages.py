@@ -277,9 +277,7 @@ def test_an_alias_that_was_moved_behind_our_back_is_said_and_can_be_put_back(des
 def test_a_dossier_shows_gates_figures_and_material(desk: Desk) -> None:
     proposed(
         desk.store, 3, champion=2, promote=False,
-        gates=[
-            {"name": "beyond chance", "passed": False, "says": "It could be chance.", "blocks": False}
-        ],
+        gates=[{"name": "better", "passed": False, "says": "It could be chance.", "blocks": False}],
         differences={"mae": {"difference": -2.0, "low": -5.0, "high": 1.0}},
         slices=[{"by": "state", "value": "Maine", "rows": 60, "candidate": 9.0, "champion": 10.0,
                  "difference": {"difference": -1.0, "low": -2.0, "high": 0.5}}],

@@ -1,0 +1,260 @@
+"""The day of an operator, in Chromium on real processes: two people, two consoles, one desk."""
+
+from __future__ import annotations
+
+import csv
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from core.dataset import load
+from core.settings import DATASETS
+from tests.browser import chromium, tab
+from tests.house import House
+from tests.stacks import answers, free_port, process, wait_for
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+SEED = 11
+HOSTILE = "<img src=x onerror=alert(1)>"
+LONG = 90_000
+
+
+def houses(folder: Path) -> Path:
+    """Four batches; from the second on houses are twice as large. A city has a hostile name."""
+    print(f"seed {SEED}")
+    dice = random.Random(SEED)
+    folder.mkdir()
+    names = load(DATASETS / "real_estate.toml").names
+    for n, factor in enumerate((1.0, 2.0, 2.05, 2.1)):
+        with (folder / f"batch_{n}.csv").open("w", newline="", encoding="utf-8") as file:
+            out = csv.DictWriter(file, names)
+            out.writeheader()
+            for i in range(600):
+                size = factor * dice.uniform(600, 4000)
+                state = dice.choice(["Maine", "Ohio", "Utah"])
+                level = {"Maine": 90, "Ohio": 130, "Utah": 180}[state]
+                out.writerow(
+                    {
+                        "brokered_by": 4.0, "status": "for_sale",
+                        "price": round(size * level * dice.uniform(0.85, 1.15)),
+                        "bed": dice.randint(1, 6), "bath": dice.randint(1, 4),
+                        "acre_lot": round(dice.uniform(0.1, 2), 2), "street": float(1000 * n + i),
+                        "city": HOSTILE if i % 3 == 0 else f"{state} City", "state": state,
+                        "zip_code": float(dice.randint(10_000, 99_999)),
+                        "house_size": round(size), "prev_sold_date": "2001-05-17",
+                    }
+                )  # fmt: skip
+    return folder
+
+
+@contextmanager
+def second_console(house: House, actor: str) -> Iterator[str]:
+    """The same desk, with somebody else sitting at it."""
+    port = free_port()
+    command = [
+        sys.executable, "-m", "streamlit", "run", "console/app.py", "--server.headless", "true",
+        "--server.address", "127.0.0.1", "--server.port", str(port),
+    ]  # fmt: skip
+    with process(command, house.folder / f"{actor}.log", house.cli_env | {"ACTOR": actor}):
+        wait_for("no second console", answers(f"http://127.0.0.1:{port}/_stcore/health"))
+        yield f"http://127.0.0.1:{port}"
+
+
+class Operator:
+    """A person at a console. No dialog of the browser may ever open, no traceback be shown."""
+
+    def __init__(self, browser: Browser, console: str) -> None:
+        self.page: Page = tab(browser)
+        self.console = console
+        self.alerts: list[str] = []
+        self.page.on(
+            "dialog", lambda dialog: (self.alerts.append(dialog.message), dialog.dismiss())
+        )
+
+    def open(self, path: str = "") -> None:
+        self.page.goto(f"{self.console}/{path}")
+        self.page.locator("h1").wait_for()
+
+    def click(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).first.click()
+
+    def in_dialog(self, name: str, **typed: str) -> None:
+        dialog = self.page.get_by_role("dialog")
+        for label, text in typed.items():
+            field = dialog.get_by_label(label.replace("_", " "), exact=False)
+            field.fill(text)
+            field.press("Tab")
+        dialog.get_by_role("button", name=name, exact=True).click()
+
+    def sees(self, text: str, within: int = 30_000) -> None:
+        from playwright.sync_api import expect
+
+        expect(self.page.get_by_text(text).first).to_be_visible(timeout=within)
+
+    def no_traceback(self) -> None:
+        from playwright.sync_api import expect
+
+        expect(self.page.locator("[data-testid=stException]")).to_have_count(0)
+        assert self.alerts == []
+        assert self.page.locator("img[src=x]").count() == 0
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("day")
+    made = House(folder / "data", f"--folder {houses(folder / 'batches')}", REVIEWERS_REQUIRED="2")
+    with made.running():
+        yield made
+
+
+def test_the_day_of_an_operator(house: House) -> None:
+    with chromium() as browser, second_console(house, "ben") as other:
+        ana, ben = Operator(browser, house.console), Operator(browser, other)
+        first_model(ana)
+        breach_and_reload(ana)
+        decide_at_once(house, ana, ben)
+        predict(ana)
+        roll_back_by_keyboard(ana)
+        force_with_two(ana, ben)
+        everything_is_on_record(house, ana)
+
+
+def first_model(ana: Operator) -> None:
+    ana.open()
+    ana.sees("Welcome")
+    ana.page.get_by_role("link", name="Go to Pipeline").click()
+    ana.click("Ingest next batch")
+    ana.sees("Batch 0 of epoch 1", LONG)
+    ana.open("pipeline")
+    ana.click("Train")
+    ana.open()
+    ana.sees("Version 1 waits for a decision, recommended", LONG)
+    ana.page.get_by_role("link", name="Open Promotion").first.click()
+    ana.click("Approve…")
+    ana.sees("Serving answers with no version today")
+    ana.in_dialog("Approve and serve it")
+    ana.sees("Version 1 is live, and serving answers with it.", LONG)
+    ana.no_traceback()
+
+
+def breach_and_reload(ana: Operator) -> None:
+    ana.open("pipeline")
+    ana.click("Run all")
+    ana.page.get_by_text("running").first.wait_for(timeout=LONG)
+    ana.page.reload()  # in the middle of a job: the page shows the same
+    ana.open()
+    ana.sees("Version 2 waits for a decision, recommended", LONG)
+    ana.open("drift")
+    ana.sees("price_75 rose")
+    ana.no_traceback()
+
+
+def decide_at_once(house: House, ana: Operator, ben: Operator) -> None:
+    """Both have the dialog open; who comes second is told so, and nothing happens twice."""
+    for person in (ana, ben):
+        person.open("promotion?version=2")
+        person.click("Approve…")
+        person.sees("You decide on dossier")
+    ana.in_dialog("Approve and serve it")
+    ana.sees("Version 2 is live, and serving answers with it.", LONG)
+    ben.in_dialog("Approve and serve it")
+    ben.sees("it cannot become APPROVED")
+    ben.no_traceback()
+    approvals = [e for e in house.json("audit") if e["action"] == "approve"]
+    assert [e["subject"] for e in approvals] == ["version:2", "version:1"]
+
+
+def predict(ana: Operator) -> None:
+    ana.open("predict")
+    ana.click("Predict")
+    ana.sees("Version 2")
+    ana.no_traceback()
+
+
+def roll_back_by_keyboard(ana: Operator) -> None:
+    """Without a mouse: to the button, into the dialog, the reason, and done."""
+    ana.open("promotion?show=History")
+    tab_to(ana, "Roll back to version 1")
+    ana.page.keyboard.press("Enter")
+    ana.page.get_by_role("dialog").wait_for()
+    tab_to(ana, "It goes on record.")
+    ana.page.keyboard.type(f"answers moved too far {HOSTILE}")
+    tab_to(ana, "Go back to version 1")
+    ana.page.keyboard.press("Enter")
+    ana.sees("Version 1 is live, and serving answers with it.", LONG)
+
+
+def tab_to(ana: Operator, words: str) -> None:
+    """Press Tab until what has the focus carries these words."""
+    ana.page.get_by_text(words).or_(ana.page.get_by_placeholder(words)).first.wait_for()
+    for _ in range(80):
+        ana.page.keyboard.press("Tab")
+        said = ana.page.evaluate(
+            "(e => e && ['BUTTON', 'TEXTAREA'].includes(e.tagName)"
+            " ? e.innerText + (e.placeholder || '') : '')(document.activeElement)"
+        )
+        if words in said:
+            return
+    raise AssertionError(f"{words!r} cannot be reached by keyboard")
+
+
+def force_with_two(ana: Operator, ben: Operator) -> None:
+    ana.open("promotion?version=2")
+    ana.click("Force…")
+    ana.in_dialog("Force", Reason="the new prices are here to stay", Type_force_2="force 2")
+    ana.sees("waits for a second person")
+    ana.open("promotion?version=2")
+    from playwright.sync_api import expect
+
+    expect(ana.page.get_by_role("button", name="Confirm…")).to_be_disabled()
+    ben.open("promotion")
+    ben.sees("asked")
+    ben.click("Confirm…")
+    ben.in_dialog("Confirm and serve it")
+    ben.sees("Version 2 is live, and serving answers with it.", LONG)
+    ben.open()
+    ben.sees("Look back at a forced version")
+
+
+def everything_is_on_record(house: House, ana: Operator) -> None:
+    for path in (
+        "",
+        "pipeline",
+        "drift",
+        "promotion",
+        "promotion?show=History",
+        "predict",
+        "audit",
+    ):
+        ana.open(path)
+        ana.page.wait_for_load_state("networkidle")
+        ana.no_traceback()
+    ana.open("audit")
+    ana.click("Verify the trail")
+    ana.sees("events are as they were written")
+    assert "events are as they were written" in house.cli("audit", "--verify")
+    history = house.json("audit")
+    live = [e["details"]["action"] for e in history if e["action"] == "live"][::-1]
+    assert live == ["approve", "approve", "rollback", "force"]
+    forced = next(e for e in history if e["action"] == "force")
+    assert (forced["actor"], forced["details"]["confirmed_by"]) == ("ana", "ben")
+    answer = house.json("predict", "bed=3", "house_size=1500", "state=Ohio")
+    wait_for(
+        "the prediction is not on record",
+        lambda: (
+            answer["prediction_id"] in house.cli("passport", "version:2", code=0)
+            or bool(house.json("passport", answer["prediction_id"]))
+        ),
+    )
+    passport = house.json("passport", answer["prediction_id"])
+    assert passport["version"]["version"] == 2
+    assert [b["number"] for b in passport["batches"]] == [0, 1]
+    assert passport["dossier"]["digest"] == passport["version"]["dossier_digest"]
+    assert {"approve", "force", "live", "propose"} <= {e["action"] for e in passport["decisions"]}
