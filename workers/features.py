@@ -264,9 +264,9 @@ def _look_up(table: Table, values: NDArray[Any], elsewhere: float) -> Matrix:
 
 
 def _as_number(texts: NDArray[Any]) -> Matrix:
-    return np.array(
-        [float(t) if t.isascii() and t.isdigit() else np.nan for t in texts], dtype=np.float32
-    )
+    numbers = [float(t) if t.isascii() and t.isdigit() else np.nan for t in texts]
+    with np.errstate(over="ignore"):
+        return np.array(numbers, dtype=np.float64).astype(np.float32)
 
 
 def _ratio(above: Matrix, below: Matrix) -> Matrix:
