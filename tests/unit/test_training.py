@@ -108,7 +108,7 @@ def test_identifiers_are_not_learned_from(fitted: training.Fitted) -> None:
 
 def test_small_sets_are_one_hot_and_large_ones_encoded_by_target(fitted: training.Fitted) -> None:
     assert set(fitted.features.one_hot) == {"size"}
-    assert set(fitted.features.encoded) == {"town", "post"}
+    assert set(fitted.features.encoded) == {"town", "post", "post.beginning"}
     few = sales()
     few["town"] = np.array([f"t{n % ONE_HOT_UP_TO}" for n in range(600)], dtype=object)
     assert "town" in training.fit(few, SHOP).features.one_hot
@@ -318,6 +318,6 @@ def test_the_run_is_logged_with_how_each_column_was_read(fitted: training.Fitted
     assert (logged["fit_on"], logged["one_hot"], logged["target_encoded"]) == (
         "log",
         "size",
-        "town,post",
+        "town,post,post.beginning",
     )
     assert logged["random_state"] == training.RECIPE["random_state"]
