@@ -109,7 +109,7 @@ def passport_lines(found: dict[str, Any]) -> list[str]:
         f"  {e.at:%Y-%m-%d %H:%M}  {e.actor}  {e.action}  {e.reason}".rstrip()
         for e in found.get("decisions", [])
     ]
-    if digest := found.get("dossier", {}).get("digest"):
+    if digest := found.get("dossier", {}).get("dossier"):
         lines.append(f"  dossier {digest[:12]}")
     lines += [f"  batch {b.id}: {b.note}" for b in found.get("batches", [])]
     lines += [

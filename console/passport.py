@@ -65,7 +65,7 @@ def _of_version(work: Work, version: int) -> dict[str, Any]:
     return {
         "version": promotion,
         "decisions": work.audit.of(subjects=subjects),
-        "dossier": {"digest": promotion.dossier_digest}
+        "dossier": {"dossier": promotion.dossier_digest}
         | (work.dossiers.get(promotion.dossier_digest) if promotion.dossier_digest else {}),
         "batches": batches,
         "drift": [report for b in batches for report in work.drift.latest(4, batch_id=b.id)],

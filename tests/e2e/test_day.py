@@ -256,5 +256,5 @@ def everything_is_on_record(house: House, ana: Operator) -> None:
     passport = house.json("passport", answer["prediction_id"])
     assert passport["version"]["version"] == 2
     assert [b["number"] for b in passport["batches"]] == [0, 1]
-    assert passport["dossier"]["digest"] == passport["version"]["dossier_digest"]
+    assert passport["dossier"]["dossier"] == passport["version"]["dossier_digest"]
     assert {"approve", "force", "live", "propose"} <= {e["action"] for e in passport["decisions"]}

@@ -1,0 +1,231 @@
+"""What a server-side rerun of each page costs, on a desk with a long history.
+
+    make bench NAME=reruns
+    make bench NAME=reruns ARGS="--reruns 30"
+
+200 batches with their profiles and drift reports, 60 model versions with dossiers, 100,000
+predictions, 3,000 audit events and 600 jobs on SQLite; a real MLflow with the 60 versions and a
+real serving. Each page is run as Streamlit's own AppTest runs it, in turn with a page that only has
+a title, whose median is taken off: what is left is ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import statistics
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from mlflow.tracking import MlflowClient
+from streamlit.testing.v1 import AppTest
+
+from core.contract import describe
+from core.dataset import Dataset, load
+from core.drift import compare
+from core.evidence import Difference, Slice
+from core.profile import Profiler
+from core.records import ColumnProfile, JobKind, JobState, Reference, Verdict
+from core.registry import digest_of
+from core.settings import DATASETS, Settings
+from core.store import Store
+from core.store.schema import migrate
+from core.tables import predictions
+from serving.app import create_app
+from serving.champion import Champion
+from tests import build, stacks
+from tests.models import tiny_model
+from tests.stacks import ROOT
+
+PAGES = ["overview", "pipeline", "drift", "promotion", "predict", "audit", "services"]
+BATCHES, VERSIONS, PREDICTIONS, EVENTS, JOBS = 200, 60, 100_000, 3_000, 600
+EMPTY = "import streamlit as st\nst.set_page_config(layout='wide')\nst.title('Empty')\n"
+SEED = 20261124
+
+
+def profiles(dataset: Dataset, rng: np.random.Generator, level: float) -> tuple[ColumnProfile, ...]:
+    profiler = Profiler(dataset)
+    for column in dataset.columns:
+        if column.is_text:
+            profiler.add(column.name, [f"v{i}" for i in rng.integers(0, 150, 400)])
+        else:
+            profiler.add(column.name, rng.lognormal(5 * level, 0.5, 400))
+    return profiler.finish()
+
+
+def fill(store: Store, digest: str) -> None:
+    """A long history, as the steps would have written it."""
+    rng = np.random.default_rng(SEED)
+    dataset = store.dataset
+    with store.begin() as work:
+        work.batches.open_epoch()
+        before: tuple[ColumnProfile, ...] | None = None
+        for n in range(BATCHES):
+            batch = work.batches.receive(1, f"h{n}", f"b{n}.json", 1_000_000)
+            work.batches.store(
+                batch, epoch=1, number=n, stored=5_000, quarantined=[], gap=n % 50 == 9, note="ok"
+            )
+            batch = work.batches.get(batch.id)
+            now = profiles(dataset, rng, 1 + 0.05 * rng.random())
+            work.batches.add_profile("batch", batch.id, now)
+            report = compare(before, now, dataset)
+            work.drift.put(batch, Reference.PREVIOUS, f"epoch 1, batch {n - 1}", report)
+            if n > 2:
+                work.drift.put(batch, Reference.CHAMPION, "version 1", report)
+            before = now
+        work.commit()
+    with store.begin() as work:
+        for n in range(1, VERSIONS + 1):
+            propose(work, n, digest, dataset)
+        work.batches.add_profile("model", VERSIONS, before or ())
+        for n in range(JOBS):
+            job, _ = work.jobs.request(list(JobKind)[n % 3], {}, "ana", key=f"{n}")
+            work.jobs.claim(job.id, 1, "w", timedelta(seconds=30))
+            work.jobs.finish(job.id, "w", JobState.SUCCEEDED, result={"note": f"Done {n}."})
+        for n in range(EVENTS):
+            work.audit.add(
+                f"person {n % 7}", "approve", f"version:{n % VERSIONS}", reason="because"
+            )
+        start = datetime(2026, 11, 1, tzinfo=UTC)
+        for at in range(0, PREDICTIONS, 5_000):
+            work.predictions._connection.execute(  # noqa: SLF001 - serving writes this table
+                sa.insert(predictions),
+                [
+                    {
+                        "id": f"{n:08x}-0000-4000-8000-000000000000",
+                        "at": start + timedelta(seconds=n),
+                        "model_version": n % VERSIONS + 1,
+                        "inputs": {"bed": n % 5, "state": "Maine"},
+                        "prediction": 1000.0 * n,
+                    }
+                    for n in range(at, at + 5_000)
+                ],
+            )
+        work.commit()
+
+
+def propose(work: Any, version: int, digest: str, dataset: Dataset) -> None:
+    champion = version - 1 or None
+    metrics = build.score().metrics
+    content = build.dossier(
+        version,
+        champion,
+        digest=digest,
+        data_digest="d" * 64,
+        parity=1e-7,
+        batches=[
+            {"id": n + 1, "epoch": 1, "number": n, "rows": 5_000} for n in range(BATCHES)
+        ],
+        differences={name: dataclasses.asdict(Difference(-1.0, -2.0, -0.5)) for name in metrics},
+        slices=[
+            dataclasses.asdict(Slice("state", f"S{n}", 60, 9.0, 10.0, Difference(-1, -2, -0.5)))
+            for n in range(20)
+        ],
+        gates=[
+            {"name": f"gate {n}", "passed": True, "says": "It is.", "blocks": False}
+            for n in range(5)
+        ],
+        importance={f.name: 0.1 for f in dataset.features},
+        points={name: [float(n) for n in range(1, 401)] for name in
+                ("actual", "candidate", "champion")},
+    )  # fmt: skip
+    short = {k: v for k, v in content.items() if k not in ("points", "golden", "slices")}
+    work.promotions.propose(
+        version,
+        Verdict(True, ("It is better.",)),
+        short,
+        "ana",
+        digest=work.dossiers.freeze(version, content),
+    )
+    if version < VERSIONS:
+        build.approve(work, version, champion=champion)
+        work.promotions.make_live(work.promotions.of_version(version))
+        work.audit.add("ana", "live", f"version:{version}", details={"action": "approve"})
+        for job in work.jobs.open():
+            work.jobs.cancel(job.id)
+
+
+def register(uri: str, name: str, digest: str) -> None:
+    """Sixty versions in a real MLflow, the last but one of them champion."""
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client.create_registered_model(name)
+    for n in range(1, VERSIONS + 1):
+        client.create_model_version(
+            name, "mlflow-artifacts:/0/none", tags={"driftdesk.digest": digest}
+        )
+        if n == VERSIONS - 1:
+            client.set_registered_model_alias(name, "champion", str(n))
+
+
+class OneModel:
+    """A source with one champion."""
+
+    def __init__(self, model: bytes, version: int) -> None:
+        self.model = model
+        self.version = version
+
+    def champion(self) -> Champion:
+        return Champion(self.version, digest_of(self.model))
+
+    def download(self, _champion: Champion) -> bytes:
+        return self.model
+
+
+def timed(app: AppTest) -> float:
+    start = time.perf_counter()
+    app.run()
+    took = time.perf_counter() - start
+    assert not app.exception, app.exception
+    return 1000 * took
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reruns", type=int, default=15)
+    reruns = parser.parse_args().reruns
+    dataset = load(DATASETS / "real_estate.toml")
+    model = tiny_model(describe(dataset, profiles(dataset, np.random.default_rng(SEED), 1.0)))
+    with ExitStack() as open_:
+        folder = Path(open_.enter_context(tempfile.TemporaryDirectory()))
+        mlflow = open_.enter_context(stacks.mlflow(folder))
+        redis = open_.enter_context(stacks.valkey(folder))
+        url = f"sqlite:///{folder / 'desk.db'}"
+        migrate(url, dataset)
+        store = Store.open(url, dataset)
+        fill(store, digest_of(model))
+        register(mlflow, dataset.name, digest_of(model))
+        settings = Settings(_env_file=None, data_dir=folder / "s", database_url=url)  # type: ignore[call-arg]
+        serving = open_.enter_context(
+            stacks.serve(create_app(settings, OneModel(model, VERSIONS - 1)))
+        )
+        os.environ |= {
+            "DATABASE_URL": url, "REDIS_URL": redis, "MLFLOW_TRACKING_URI": mlflow,
+            "SERVING_URL": serving, "DATA_API_URL": f"{serving}", "DATA_DIR": str(folder),
+        }  # fmt: skip
+        measure(reruns)
+
+
+def measure(reruns: int) -> None:
+    empty = AppTest.from_string(EMPTY, default_timeout=60)
+    timed(empty)
+    print(f"{'page':<12}{'first ms':>10}{'rerun ms':>10}{'empty ms':>10}{'beyond':>10}")
+    for name in PAGES:
+        app = AppTest.from_file(str(ROOT / "console" / "app.py"), default_timeout=60)
+        app.run()
+        if name != "overview":
+            app.switch_page(f"views/{name}.py")
+        first = timed(app)
+        pairs = [(timed(app), timed(empty)) for _ in range(reruns)]
+        page, bare = (statistics.median(side) for side in zip(*pairs, strict=True))
+        print(f"{name:<12}{first:>10.0f}{page:>10.0f}{bare:>10.1f}{page - bare:>10.0f}")
+
+
+if __name__ == "__main__":
+    main()
