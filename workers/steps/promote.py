@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 from core.errors import DriftdeskError, IllegalTransition, ModelRefused, ServingUnavailable
+from core.notice import Event, promoted
 from core.records import Promotion, PromotionState
 from core.registry import Registry
 from core.remote import Serving
@@ -56,6 +57,7 @@ class Promote:
                 details={"job": run.job.id, "before": before},
             )
             work.jobs.log(run.job.id, f"Version {promotion.version} is live.")
+            work.notify.add(Event.PROMOTED, f"version:{promotion.version}", promoted(promotion))
             run.complete(work, {"version": promotion.version, "before": before})
 
     def _serve(self, run: Run, promotion: Promotion) -> None:

@@ -19,6 +19,7 @@ from core.contract import METADATA_KEY, Contract, describe
 from core.dataset import Dataset
 from core.decisions import approve
 from core.errors import Missing, ModelRefused, NothingToTrainOn
+from core.notice import Event, waiting
 from core.profile import Profiler
 from core.promotion import judge
 from core.records import Batch, ColumnProfile, Score, Verdict
@@ -193,6 +194,7 @@ class Train:
                 reason=verdict.reasons[0],
                 details={"job": run.job.id, "recommended": verdict.promote},
             )
+            work.notify.add(Event.CANDIDATE, f"version:{version}", waiting(version, verdict))
             if self.promotes and verdict.promote and not _is_promoting(work):
                 promote = approve(
                     work,
