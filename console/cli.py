@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from console import actions, queries, words
+from console import actions, cli_notify, cli_schedules, queries, words
 from console import lines as lines_of
 from console.desk import Desk
 from core.errors import BadRow, DriftdeskError
@@ -28,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Run and decide about a pipeline that retrains a model when its data drifts.",
 )
+app.add_typer(cli_schedules.app, name="schedule")
+app.command("notify-test")(cli_notify.notify_test)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the job is over.")]
