@@ -13,6 +13,7 @@ import streamlit as st
 import structlog
 
 from console.desk import Desk
+from console.health import Watch
 from core.errors import DriftdeskError
 from core.log import configure
 from core.settings import read_settings
@@ -30,6 +31,12 @@ def desk() -> Desk:
     settings = read_settings()
     configure(settings.log_format, "console")
     return Desk.make(settings)
+
+
+@st.cache_resource(show_spinner=False)
+def watch() -> Watch:
+    """What is known of the neighbours, shared by all who look."""
+    return Watch(desk())
 
 
 def actor() -> str:
@@ -65,6 +72,14 @@ def ask(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
         return question(desk(), *args, **kwargs)
     except DriftdeskError as error:
         st.error(str(error), icon=":material/cloud_off:")
+        return None
+
+
+def known(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
+    """Like `ask`, for what another part of the page asks too, and says when it is away."""
+    try:
+        return question(desk(), *args, **kwargs)
+    except DriftdeskError:
         return None
 
 

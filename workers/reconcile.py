@@ -8,7 +8,10 @@ posted. Any number of reconcilers may run.
 
 from __future__ import annotations
 
-from datetime import timedelta
+import os
+import socket
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -32,6 +35,8 @@ def reconcile(wiring: Wiring) -> None:
     Raises:
         Unavailable: the database or a neighbour is away; look again later.
     """
+    with suppress(QueueUnavailable):
+        wiring.queue.beat(f"{socket.gethostname()}:{os.getpid()}", datetime.now(UTC))
     _take_over(wiring)
     _settle(wiring)
     _requeue(wiring)

@@ -17,6 +17,7 @@ from core.store.audit import Audit
 from core.store.batches import Batches
 from core.store.drift import Drift
 from core.store.engine import WRITE, make_engine, translated
+from core.store.history import History
 from core.store.jobs import Jobs
 from core.store.notify import Notify
 from core.store.predictions import Predictions
@@ -39,6 +40,7 @@ class Work:
         self.audit = Audit(connection, now)
         self.batches = Batches(connection, now)
         self.drift = Drift(connection, now)
+        self.history = History(connection)
         self.jobs = Jobs(connection, now)
         self.notify = Notify(connection, now)
         self.predictions = Predictions(connection)

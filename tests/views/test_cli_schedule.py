@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from console.cli import app
@@ -21,7 +23,7 @@ from workers.wiring import Wiring
 
 
 @pytest.fixture
-def url(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> str:
+def url(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     made = f"sqlite:///{tmp_path / 'desk.db'}"
     migrate(made, dataset)
     monkeypatch.setenv("DATABASE_URL", made)
@@ -30,7 +32,9 @@ def url(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> st
     monkeypatch.setenv("WEBHOOK_URL", "")
     # The runner's streams close after each command; logs must not be tied to them.
     monkeypatch.setattr("console.terminal.configure", lambda *_: None)
-    return made
+    structlog.reset_defaults()
+    yield made
+    structlog.reset_defaults()
 
 
 def run(*arguments: str, code: int = 0) -> str:
