@@ -217,21 +217,52 @@ def _reconciler(desk: Desk) -> tuple[bool, str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
-    """The workers by name, and how much stands in each line."""
+class Hand:
+    """A worker by name: busy, idle or dead; `entry` is what it works on."""
 
-    workers: list[WorkerInfo]
-    lengths: dict[str, int]
+    name: str
+    state: str
+    entry: str
+    heard: datetime | None
+    born: datetime | None
 
 
-def crew(desk: Desk) -> Crew:
-    """Who works, and on what.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One queue: what it is for, how much waits, and who works it off."""
+
+    name: str
+    kinds: str
+    length: int
+    hands: list[Hand]
+
+    @property
+    def is_served(self) -> bool:
+        """Whether anybody who is alive works it off."""
+        return any(hand.state != "dead" for hand in self.hands)
+
+
+def crew(desk: Desk) -> list[Line]:
+    """Every queue with its workers.
 
     Raises:
         QueueUnavailable: Redis is away.
     """
-    workers = sorted(desk.queue.workers(), key=lambda w: (w.queue, w.name))
-    return Crew(workers, desk.queue.lengths())
+    now = datetime.now(UTC)
+    workers = sorted(desk.queue.workers(), key=lambda w: w.name)
+    return [
+        Line(
+            name,
+            ", ".join(kind.value for kind, queue in QUEUES.items() if queue == name),
+            length,
+            [
+                Hand(w.name, state_of(w, now), w.entry, w.heartbeat, w.born)
+                for w in workers
+                if name in w.queue.split(",")
+            ],
+        )
+        for name, length in sorted(desk.queue.lengths().items(), reverse=True)
+    ]
 
 
 def state_of(worker: WorkerInfo, now: datetime) -> str:

@@ -20,24 +20,16 @@ class JobFilter:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One page of the jobs that were asked for; `pages` is at least 1."""
-
-    jobs: list[Job]
-    total: int
-    pages: int
-
-
-def jobs(desk: Desk, wanted: JobFilter, page: int = 1) -> Found:
-    """A page of history, newest first; a page after the last is the last."""
-    named = asdict(wanted)
+def count(desk: Desk, wanted: JobFilter) -> int:
+    """How many jobs fit the filter."""
     with desk.store.read() as work:
-        found, total = work.history.jobs(**named, limit=PAGE, offset=(max(page, 1) - 1) * PAGE)
-        pages = max(-(-total // PAGE), 1)
-        if total and not found:
-            found, total = work.history.jobs(**named, limit=PAGE, offset=(pages - 1) * PAGE)
-    return Found(found, total, pages)
+        return work.history.count(**asdict(wanted))
+
+
+def jobs(desk: Desk, wanted: JobFilter, page: int = 1) -> list[Job]:
+    """A page of history, newest first."""
+    with desk.store.read() as work:
+        return work.history.jobs(**asdict(wanted), limit=PAGE, offset=(page - 1) * PAGE)
 
 
 def open_jobs(desk: Desk) -> tuple[int, ...]:

@@ -80,6 +80,8 @@ def duration(start: datetime | None, end: datetime | None) -> str:
     if start is None or end is None:
         return "-"
     seconds = (end - start).total_seconds()
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.1f} min"
 
 

@@ -34,20 +34,20 @@ def show(job_id: int | None) -> None:
 def listing() -> None:
     """Every job that fits the filters, a page at a time."""
     wanted = _filters()
-    page = st.session_state.get("page", 1)
-    found = session.ask(history.jobs, wanted, page)
-    if found is None:
+    total = session.ask(history.count, wanted)
+    if total is None:
         return
-    if not found.total:
+    if not total:
         _nothing(wanted)
         return
-    with st.container(border=True, gap="small"):
-        for job in found.jobs:
-            _row(job)
+    shown = st.container(border=True, gap="small")
     foot = st.container(horizontal=True, vertical_alignment="center")
-    foot.caption(f"{found.total:,} job{'s' if found.total != 1 else ''}")
-    if found.pages > 1:
-        foot.pagination(found.pages, key="page", bind="query-params")
+    foot.caption(f"{total:,} job{'s' if total != 1 else ''}")
+    pages = -(-total // history.PAGE)
+    page = foot.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    with shown:
+        for job in session.ask(history.jobs, wanted, page) or []:
+            _row(job)
 
 
 def _filters() -> JobFilter:
@@ -108,11 +108,12 @@ def _nothing(wanted: JobFilter) -> None:
 
 
 def _row(job: Job) -> None:
-    head, said, when, way = st.columns([2, 5, 2, 2], vertical_alignment="center")
-    head.markdown(f"{parts.badge(job.state)} **{job.kind.value} {job.id}**")
-    said.caption(parts.plain(job.error or parts.job_note(job) or job.stage or "-"))
-    when.caption(
-        f"{words.ago(job.requested_at, parts.now())} · {parts.plain(job.actor)}",
+    said, way = st.columns([5, 1], vertical_alignment="center")
+    came = job.error or parts.job_note(job) or job.stage
+    said.markdown(
+        f"{parts.badge(job.state)} **{job.kind.value} {job.id}** · "
+        f"{words.ago(job.requested_at, parts.now())} · {parts.plain(job.actor)}"
+        + (f"  \n:gray[:small[{parts.plain(came)}]]" if came else ""),
         help=f"{job.requested_at:%Y-%m-%d %H:%M:%S} UTC",
     )
     ways = way.container(horizontal=True, horizontal_alignment="right", gap="small")
@@ -170,13 +171,15 @@ def _detail(job_id: int, *, is_over: bool) -> None:
 
 
 def _times(job: Job) -> None:
-    columns = st.columns(4)
+    row = st.container(horizontal=True, gap="medium")
     entries: list[tuple[str, Any]] = [
         ("Asked for", job.requested_at),
         ("Started", job.started_at),
         ("Finished", job.finished_at),
     ]
-    for column, (label, at) in zip(columns, entries, strict=False):
+    for label, at in entries:
         exact = f"{at:%H:%M:%S}" if at else "-"
-        column.metric(label, exact, help=f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else None)
-    columns[3].metric("Attempt", job.attempt)
+        row.metric(
+            label, exact, help=f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else None, width="content"
+        )
+    row.metric("Attempt", job.attempt, width="content")

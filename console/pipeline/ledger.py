@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from console import history, queries, session, words
+from console import history, parts, queries, session, words
 from console.ledger import MISSING, lines, summary
 from core.records import Batch, Epoch, EpochState
 
-_STATES = {EpochState.OPEN: "open", EpochState.EXHAUSTED: "data ended", EpochState.CLOSED: "closed"}
+_STATES = {
+    EpochState.OPEN: "Open",
+    EpochState.EXHAUSTED: "The data has ended",
+    EpochState.CLOSED: "Closed by a later epoch",
+}
 
 
 def ledger() -> None:
@@ -22,11 +26,11 @@ def ledger() -> None:
             icon=":material/flag:",
         )
         return
-    names = {str(e.number): _name(e) for e in epochs}
-    epoch = st.selectbox(
-        "Epoch", list(names), format_func=names.__getitem__, key="epoch", bind="query-params"
-    )
-    batches = session.ask(history.ledger, int(epoch))
+    known = {e.number: e for e in epochs}
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    epoch = row.selectbox("Epoch", list(known), key="epoch", bind="query-params", width=160)
+    row.caption(_about(known[epoch]))
+    batches = session.ask(history.ledger, epoch)
     if batches is None:
         return
     if not batches:
@@ -37,8 +41,9 @@ def ledger() -> None:
     _quarantine([b for b in batches if b.quarantined])
 
 
-def _name(epoch: Epoch) -> str:
-    return f"Epoch {epoch.number} ({_STATES[epoch.state]}), since {epoch.started_at:%Y-%m-%d %H:%M}"
+def _about(epoch: Epoch) -> str:
+    began = words.ago(epoch.started_at, parts.now())
+    return f"{_STATES[epoch.state]}; it began {began} ({epoch.started_at:%Y-%m-%d %H:%M} UTC)"
 
 
 def _figures(batches: list[Batch]) -> None:
@@ -55,8 +60,9 @@ def _figures(batches: list[Batch]) -> None:
             f"{s.conflicts} came again with other content, {s.lost} broke off or were unreadable.",
         ),
     ]
-    for column, (label, value, explain) in zip(st.columns(len(figures)), figures, strict=True):
-        column.metric(label, f"{value:,}", help=explain or None)
+    row = st.container(horizontal=True, gap="medium")
+    for label, value, explain in figures:
+        row.metric(label, f"{value:,}", help=explain or None, width="content")
 
 
 def _table(batches: list[Batch]) -> None:

@@ -140,19 +140,18 @@ def more(status: queries.Status) -> None:
 
 def headline(status: queries.Status) -> None:
     """Where the pipeline stands, in four figures."""
-    columns = st.columns(4)
+    row = st.container(horizontal=True, gap="medium")
     epoch = status.epoch
     ended = epoch is not None and epoch.state is EpochState.EXHAUSTED
-    columns[0].metric(
-        "Epoch", f"{epoch.number}{' (data ended)' if ended else ''}" if epoch else "-"
-    )
+    number = f"{epoch.number}{' (data ended)' if ended else ''}" if epoch else "-"
+    row.metric("Epoch", number, width="content")
     batch = status.last_batch
-    columns[1].metric("Last batch", f"{batch.number}" if batch else "-")
+    row.metric("Last batch", f"{batch.number}" if batch else "-", width="content")
     verdict = "-"
     if status.report:
         verdict = "retrain" if status.report.report.retrain else "no drift"
-    columns[2].metric("Verdict", verdict)
-    columns[3].metric("Live version", str(status.live.version) if status.live else "none")
+    row.metric("Verdict", verdict, width="content")
+    row.metric("Live version", str(status.live.version) if status.live else "none", width="content")
 
 
 def under_way(jobs: list[Job]) -> None:

@@ -7,10 +7,14 @@ import streamlit as st
 from console import history, queries, session
 from console.pipeline import jobs, ledger, schedules, steps
 
+# Seconds between two looks, while something runs and while nothing does.
 _BUSY, _IDLE = 1.5, 8.0
-"""Seconds between two looks, while something runs and while nothing does."""
 
-_SECTIONS = {"history": "History", "batches": "Batches", "schedule": "Schedule"}
+_SECTIONS = {
+    "History": jobs.listing,
+    "Batches": ledger.ledger,
+    "Schedule": schedules.listing,
+}
 
 
 def live(open_jobs: tuple[int, ...] | None) -> None:
@@ -31,19 +35,13 @@ def sections() -> None:
     chosen = st.segmented_control(
         "Section",
         list(_SECTIONS),
-        default="history",
+        default="History",
         required=True,
-        format_func=_SECTIONS.__getitem__,
         key="view",
         bind="query-params",
         label_visibility="collapsed",
     )
-    if chosen == "batches":
-        ledger.ledger()
-    elif chosen == "schedule":
-        schedules.listing()
-    else:
-        jobs.listing()
+    _SECTIONS[chosen]()
 
 
 named = jobs.chosen()

@@ -5,17 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from console import health, notices, parts, session, words
-from console.health import Crew, Service
+from console.health import Line, Service
 from core.notice import Notice
 
+# Seconds to wait for answers when the page is opened, and when it looks again.
 _FIRST, _LATER = 1.0, 0.3
-"""Seconds to wait for answers when the page is opened, and when it looks again."""
 
+# Seconds between two looks, while answers are out and when all have come.
 _SOON, _RELAXED = 1.0, 8.0
-"""Seconds between two looks, while answers are out and when all have come."""
 
+# Seconds of silence that are worth a word.
 _LONG = 2.0
-"""Seconds of silence that are worth a word."""
 
 _STATES = {True: "green-badge[well]", False: "red-badge[not well]", None: "gray-badge[asking…]"}
 _WORKERS = {"busy": "blue", "idle": "green", "dead": "red"}
@@ -56,35 +56,35 @@ def card(service: Service) -> None:
 
 @st.fragment(run_every=5.0)
 def workers() -> None:
-    """The workers by name, and the lines that they work off."""
-    st.subheader("Workers", anchor=False)
+    """The lines of work, and who works them off."""
+    st.subheader("Queues and workers", anchor=False)
     found = session.ask(health.crew)
     if found is None:
         return
-    for column, (name, length) in zip(st.columns(4), sorted(found.lengths.items()), strict=False):
-        column.metric(f"Waiting in “{name}”", length)
-    if found.workers:
-        st.markdown("\n".join(_worker_lines(found)))
-    else:
-        st.info(
-            "No worker has reported. Start one for each queue: "
-            "`python -m workers run --queue work` and `--queue desk`.",
-            icon=":material/engineering:",
-        )
+    for column, line in zip(st.columns(len(found)), found, strict=True):
+        with column.container(border=True, height="stretch"):
+            queue(line)
 
 
-def _worker_lines(found: Crew) -> list[str]:
+def queue(line: Line) -> None:
+    """One queue: what it is for, how much waits, and its workers by name."""
+    waits = f"{line.length:,} waiting" if line.length else "nothing waits"
+    st.markdown(f"**{line.name}** · {waits}", help=f"For {line.kinds}.")
     now = parts.now()
-    lines = []
-    for worker in found.workers:
-        state = health.state_of(worker, now)
-        entry = f" with {worker.entry}" if worker.entry else ""
-        lines.append(
-            f"- :{_WORKERS[state]}-badge[{state}] `{worker.queue}` "
-            + parts.plain(f"{worker.name[:12]}{entry}, ")
-            + f"heard {words.ago(worker.heartbeat, now)}, started {words.ago(worker.born, now)}"
+    for hand in line.hands:
+        entry = f", on {hand.entry}" if hand.entry else ""
+        since = f"heard {words.ago(hand.heard, now)}, started {words.ago(hand.born, now)}"
+        st.markdown(
+            f":{_WORKERS[hand.state]}-badge[{hand.state}] "
+            + parts.plain(f"{hand.name[:12]}{entry}")
+            + f" :gray[:small[{since}]]"
         )
-    return lines
+    if not line.is_served:
+        st.warning(
+            "Nobody works this line off. Start a worker: "
+            f"`python -m workers run --queue {line.name}`",
+            icon=":material/build:",
+        )
 
 
 @st.fragment(run_every=5.0)

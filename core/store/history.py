@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,38 +23,21 @@ class History:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def jobs(
-        self,
-        *,
-        limit: int,
-        offset: int = 0,
-        kind: JobKind | None = None,
-        state: JobState | None = None,
-        actor: str = "",
-        text: str = "",
-    ) -> tuple[list[Job], int]:
-        """One page of the jobs that are wanted, newest first, and how many there are in all.
-
-        What is empty wants all; `text` is looked for in errors and in what jobs logged, or is
-        a job's number.
-        """
-        where: list[sa.ColumnElement[bool]] = []
-        if kind:
-            where.append(jobs.c.kind == kind.value)
-        if state:
-            where.append(jobs.c.state == state.value)
-        if actor:
-            where.append(jobs.c.actor == actor)
-        if text.strip():
-            where.append(_says(text.strip()))
-        query = sa.select(*_JOB).where(*where).order_by(jobs.c.id.desc())
-        found = self._connection.execute(query.limit(limit).offset(offset))
-        count = sa.select(sa.func.count()).select_from(jobs).where(*where)
-        made = [
+    def jobs(self, *, limit: int, offset: int = 0, **wanted: Any) -> list[Job]:
+        """One page of the jobs that are wanted, newest first; `wanted` as in `count`."""
+        query = sa.select(*_JOB).where(*_where(**wanted)).order_by(jobs.c.id.desc())
+        return [
             Job(**dict(row._mapping) | {"kind": JobKind(row.kind), "state": JobState(row.state)})
-            for row in found
+            for row in self._connection.execute(query.limit(limit).offset(offset))
         ]
-        return made, int(self._connection.execute(count).scalar_one())
+
+    def count(self, **wanted: Any) -> int:
+        """How many jobs are wanted: by `kind`, `state`, `actor` and `text`, empty for any.
+
+        `text` is looked for in errors and in what jobs logged, or is a job's number.
+        """
+        query = sa.select(sa.func.count()).select_from(jobs).where(*_where(**wanted))
+        return int(self._connection.execute(query).scalar_one())
 
     def actors(self, limit: int = 200) -> list[str]:
         """Everybody who asked for a job."""
@@ -84,6 +68,25 @@ class History:
             .limit(limit)
         )
         return [(row.reason, int(row.number)) for row in self._connection.execute(query)]
+
+
+def _where(
+    *,
+    kind: JobKind | None = None,
+    state: JobState | None = None,
+    actor: str = "",
+    text: str = "",
+) -> list[sa.ColumnElement[bool]]:
+    where: list[sa.ColumnElement[bool]] = []
+    if kind:
+        where.append(jobs.c.kind == kind.value)
+    if state:
+        where.append(jobs.c.state == state.value)
+    if actor:
+        where.append(jobs.c.actor == actor)
+    if text.strip():
+        where.append(_says(text.strip()))
+    return where
 
 
 def _says(text: str) -> sa.ColumnElement[bool]:
