@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from core.errors import (
@@ -126,6 +126,10 @@ class FakeQueue:
 
     def reconcilers(self) -> dict[str, datetime]:
         self.ping()
+        latest = max(self.beats.values(), default=None)
+        self.beats = {
+            n: at for n, at in self.beats.items() if latest and latest - at <= timedelta(hours=1)
+        }
         return dict(self.beats)
 
     def ping(self) -> str:
