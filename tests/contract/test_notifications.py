@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from core.store import Store
 from tests import build
 from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.receiver import Receiver, receiver
+from tests.stacks import ROOT
 from tests.work import run_job
 from workers.outbox import post_due
 from workers.reconcile import reconcile
@@ -69,6 +71,21 @@ def test_a_notice_is_posted_signed_and_once(store: Store, hook: Receiver) -> Non
     assert posted["text"].startswith("Train 12 failed.")
     assert posted["driftdesk"]["link"] == "http://127.0.0.1:8501/pipeline?job=12"
     assert state(store, uid) == (Delivery.DELIVERED, 1, "")
+
+
+def test_the_documented_check_accepts_it_and_nothing_else(store: Store, hook: Receiver) -> None:
+    document = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    (check,) = re.findall(r"```python\n(.*?)```", document, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(check, names)
+    tell(store)
+    post_due(wiring(store, hook.url))
+    ((headers, content),) = hook.got
+    assert names["is_genuine"](headers, content, SECRET)
+    assert not names["is_genuine"](headers, content + b" ", SECRET)
+    assert not names["is_genuine"](headers, content, "another")
+    old = headers | {"webhook-timestamp": "1614265330"}
+    assert not names["is_genuine"](old, content, SECRET)
 
 
 def test_what_is_rolled_back_is_never_told(store: Store, hook: Receiver) -> None:
