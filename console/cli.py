@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from console import actions, cli_decide, cli_record, queries
+from console import actions, cli_decide, cli_notify, cli_record, cli_schedules, queries
 from console import lines as lines_of
 from console.terminal import Actor, AsJson, Reason, Wait, at_desk, follow, tell, who
 from core.errors import BadRow
@@ -19,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Run and decide about a pipeline that retrains a model when its data drifts.",
 )
+app.add_typer(cli_schedules.app, name="schedule")
+app.command("notify-test")(cli_notify.notify_test)
 
 
 @app.command()

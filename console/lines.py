@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from console import queries, words
+from console.health import Service
 from core.records import FollowUp, Job, Promotion, StoredReport
 
 
@@ -33,7 +34,7 @@ def report_lines(reports: list[StoredReport]) -> list[str]:
     return lines
 
 
-def status_lines(now: queries.Status, services: list[queries.Service]) -> list[str]:
+def status_lines(now: queries.Status, services: list[Service]) -> list[str]:
     """Where everything stands, a line each."""
     batch = now.last_batch
     lines = [

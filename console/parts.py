@@ -97,9 +97,9 @@ def job_card(job: Job) -> None:
         help=f"{job.requested_at:%Y-%m-%d %H:%M:%S} UTC, attempt {job.attempt}",
     )
     if job.state is JobState.RUNNING:
-        st.progress(job.progress, text=job.stage or "starting")
+        st.progress(job.progress, text=plain(job.stage or "starting"))
     if job.error:
-        st.warning(job.error, icon=":material/report:")
+        st.warning(plain(job.error), icon=":material/report:")
     elif note := job_note(job):
         st.caption(plain(note))
     _job_buttons(job)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from console.desk import Desk
+from console.health import Service, look
 from core.contract import Contract
-from core.errors import DriftdeskError, Missing
+from core.errors import Missing
 from core.records import (
     AuditEvent,
     Batch,
@@ -26,7 +24,6 @@ from core.records import (
     StoredReport,
 )
 from core.registry import RegisteredVersion
-from core.remote import probe
 from core.store.predictions import LoggedPrediction
 
 
@@ -162,78 +159,6 @@ def prediction(desk: Desk, prediction_id: str) -> LoggedPrediction:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A neighbour: is it well, how long did it take to say so, and what to do if it is not."""
-
-    name: str
-    healthy: bool
-    says: str
-    milliseconds: float
-    link: str
-    advice: str
-
-
 def services(desk: Desk) -> list[Service]:
-    """Ask every neighbour how it is, all at once; takes as long as the slowest."""
-    s = desk.settings
-    checks: list[Callable[[], Service]] = [
-        lambda: _http("MLflow", f"{s.mlflow_tracking_uri}/health", s.mlflow_link or
-                      s.mlflow_tracking_uri, "Start MLflow or check MLFLOW_TRACKING_URI."),
-        *(
-            lambda url=url: _serving(desk, url)
-            for url in s.serving_urls
-        ),
-        lambda: _http("Data API", f"{s.data_api_url.rstrip('/')}/health", s.data_api_url,
-                      "Start the data API or check DATA_API_URL."),
-        lambda: _own("Queue (Redis)", lambda: f"version {desk.queue.ping()}", "Check REDIS_URL."),
-        lambda: _own("Database", lambda: _database(desk), "Check DATABASE_URL, then migrate."),
-        lambda: _own("Workers", lambda: _workers(desk), "Start them: python -m workers run."),
-    ]  # fmt: skip
-    with ThreadPoolExecutor(len(checks)) as pool:
-        return [future.result() for future in [pool.submit(check) for check in checks]]
-
-
-def _http(name: str, url: str, link: str, advice: str) -> Service:
-    seen = probe(url)
-    return Service(
-        name, seen.healthy, seen.says, seen.seconds * 1000, link, "" if seen.healthy else advice
-    )
-
-
-def _serving(desk: Desk, url: str) -> Service:
-    """A replica is well when it answers, with or without a model."""
-    start = time.perf_counter()
-    link = f"{desk.settings.serving_link or url}/docs"
-    try:
-        model = desk.serving.model(url)
-    except DriftdeskError as error:
-        took = (time.perf_counter() - start) * 1000
-        return Service("Serving", False, str(error), took, link, "Start it: python -m serving.")
-    took = (time.perf_counter() - start) * 1000
-    says = f"version {model['version']}" if model else "no model is live yet"
-    return Service("Serving", True, says, took, link, "")
-
-
-def _own(name: str, look: Callable[[], str], advice: str) -> Service:
-    start = time.perf_counter()
-    try:
-        says = look()
-    except DriftdeskError as error:
-        return Service(name, False, str(error), (time.perf_counter() - start) * 1000, "", advice)
-    return Service(name, True, says, (time.perf_counter() - start) * 1000, "", "")
-
-
-def _database(desk: Desk) -> str:
-    with desk.store.read() as work:
-        work.batches.epoch()
-    return desk.store.engine.dialect.name
-
-
-def _workers(desk: Desk) -> str:
-    workers = desk.queue.workers()
-    if not workers:
-        raise Missing("no worker has reported")
-    waiting = sum(desk.queue.lengths().values())
-    states = ", ".join(f"{w.queue} {w.state}" for w in sorted(workers, key=lambda w: w.queue))
-    return f"{states}; {waiting} waiting"
+    """Ask every neighbour how it is; takes as long as the slowest."""
+    return look(desk)

@@ -15,6 +15,7 @@ import streamlit as st
 import structlog
 
 from console.desk import Desk
+from console.health import Watch
 from core.errors import DriftdeskError, Missing
 from core.log import configure
 from core.settings import read_settings
@@ -34,6 +35,12 @@ def desk() -> Desk:
     settings = read_settings()
     configure(settings.log_format, "console")
     return Desk.make(settings)
+
+
+@st.cache_resource(show_spinner=False)
+def watch() -> Watch:
+    """What is known of the neighbours, shared by all who look."""
+    return Watch(desk())
 
 
 def actor() -> str:
@@ -145,6 +152,14 @@ def changed(name: str, value: Any) -> bool:
     if st.session_state.get(_DIALOG):
         return False
     return bool(st.session_state.setdefault(_SEEN, {}).setdefault(name, value) != value)
+
+
+def known(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
+    """Like `ask`, for what another part of the page asks too, and says when it is away."""
+    try:
+        return question(desk(), *args, **kwargs)
+    except DriftdeskError:
+        return None
 
 
 def field(key: str, default: Any = "") -> Any:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from core.notice import Delivery
 from core.records import BatchState, Finding, JobState, PromotionState
+from core.schedule import Task
 
 METRICS = {
     "mae": "Mean absolute error",
@@ -30,11 +32,17 @@ STATES: dict[str, tuple[str, str]] = {
     BatchState.REPEATED: ("gray", "repeated"),
     BatchState.CONFLICT: ("red", "conflict"),
     BatchState.UNREADABLE: ("red", "unreadable"),
+    Delivery.PENDING: ("blue", "pending"),
+    Delivery.DELIVERED: ("green", "delivered"),
+    Delivery.GIVEN_UP: ("red", "given up"),
+    Delivery.SKIPPED: ("gray", "not sent"),
     Finding.WITHIN: ("green", "within"),
     Finding.BREACH: ("red", "breach"),
     Finding.UNDEFINED: ("gray", "undefined"),
 }
 """A colour and a word for every state; the word alone is enough to tell them apart."""
+
+TASKS = {Task.INGEST: "ingest the next batch", Task.ALL: "run all"}
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _WHOLE = 100
@@ -55,11 +63,25 @@ def ago(then: datetime | None, now: datetime) -> str:
     return f"{seconds / _DAY:.0f} days ago"
 
 
+def ahead(then: datetime, now: datetime) -> str:
+    """How far off, roughly."""
+    seconds = (then - now).total_seconds()
+    if seconds < _MINUTE:
+        return "in a moment"
+    if seconds < _HOUR:
+        return f"in {seconds / _MINUTE:.0f} min"
+    if seconds < 2 * _DAY:
+        return f"in {seconds / _HOUR:.0f} h"
+    return f"in {seconds / _DAY:.0f} days"
+
+
 def duration(start: datetime | None, end: datetime | None) -> str:
     """How long something took."""
     if start is None or end is None:
         return "-"
     seconds = (end - start).total_seconds()
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.1f} min"
 
 

@@ -26,6 +26,7 @@
         ├── RegistryUnavailable     MLflow
         ├── QueueUnavailable        Redis
         ├── StoreUnavailable        the database
+        ├── NotDelivered            the receiver of notifications
         └── ServingUnavailable      the serving API
 
 A message is one sentence for the operator: what happened and what to do. Adapters
@@ -137,6 +138,10 @@ class QueueUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     """The database did not answer."""
+
+
+class NotDelivered(Unavailable):
+    """The receiver of notifications did not take one."""
 
 
 class ServingUnavailable(Unavailable):

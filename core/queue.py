@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import redis
@@ -37,6 +37,9 @@ worker serves one queue only: RQ takes from several without atomicity and can lo
 
 FUNCTIONS = {kind: f"workers.jobs.{kind.value}" for kind in JobKind}
 """The only functions that a worker runs."""
+
+_RECONCILERS = "driftdesk:reconcilers"
+_FORGET = timedelta(hours=1)
 
 _SOCKET_SECONDS = 5
 _JOB_SECONDS = 6 * 3600
@@ -76,14 +79,20 @@ class KnownJob(RqJob):
         return
 
 
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """A worker as Redis knows it."""
+    """A worker as Redis knows it; `entry` names what it works on."""
 
     name: str
     queue: str
     state: str
     heartbeat: datetime | None
+    born: datetime | None = None
+    entry: str = ""
 
 
 def connect(url: str, *, blocking: bool = False) -> redis.Redis:
@@ -163,9 +172,34 @@ class Queue:
         """Every worker that has reported lately."""
         with _translated():
             return [
-                WorkerInfo(w.name, ",".join(w.queue_names()), str(w.get_state()), w.last_heartbeat)
+                WorkerInfo(
+                    w.name,
+                    ",".join(w.queue_names()),
+                    str(w.get_state()),
+                    w.last_heartbeat,
+                    w.birth_date,
+                    w.get_current_job_id() or "",
+                )
                 for w in Worker.all(connection=self._redis, serializer=JSONSerializer)
             ]
+
+    def beat(self, name: str, at: datetime) -> None:
+        """Note that a reconciler looks after things."""
+        with _translated():
+            self._redis.hset(_RECONCILERS, name, at.isoformat())
+
+    def reconcilers(self) -> dict[str, datetime]:
+        """When each reconciler was last heard; those long gone are forgotten."""
+        with _translated():
+            beats = {
+                _text(name): datetime.fromisoformat(_text(at))
+                for name, at in self._redis.hgetall(_RECONCILERS).items()
+            }
+            latest = max(beats.values(), default=None)
+            gone = [n for n, at in beats.items() if latest and latest - at > _FORGET]
+            if gone:
+                self._redis.hdel(_RECONCILERS, *gone)
+            return {name: at for name, at in beats.items() if name not in gone}
 
     def ping(self) -> str:
         """The server's version."""

@@ -16,11 +16,12 @@ _SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a health page answered, and how long it took in seconds."""
+    """What a health page answered, the start of its text, and how long it took in seconds."""
 
     healthy: bool
     seconds: float
     says: str
+    body: str = ""
 
 
 def probe(url: str, seconds: float = 3.0) -> Probe:
@@ -31,7 +32,12 @@ def probe(url: str, seconds: float = 3.0) -> Probe:
     except requests.RequestException as error:
         return Probe(False, time.perf_counter() - start, f"no answer ({type(error).__name__})")
     took = time.perf_counter() - start
-    return Probe(answer.status_code == requests.codes.ok, took, f"HTTP {answer.status_code}")
+    return Probe(
+        answer.status_code == requests.codes.ok,
+        took,
+        f"HTTP {answer.status_code}",
+        answer.text[:100].strip(),
+    )
 
 
 class Serving:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import getpass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from core.errors import SettingsError
+from core.errors import BadInput, SettingsError
+from core.notice import CHOOSABLE, Event, key_of
 
 DATASETS = Path(__file__).parent / "datasets"
 
@@ -79,6 +81,45 @@ class Settings(BaseSettings):
     mlflow_link: str = Field("", description="MLflow's address for a browser, where it differs.")
     serving_link: str = Field("", description="Serving's address for a browser, where it differs.")
 
+    console_link: str = Field(
+        "http://127.0.0.1:8501", description="The console's address, for links in notifications."
+    )
+    webhook_url: SecretStr = Field(
+        SecretStr(""), description="Where notifications are posted, as JSON; empty sends none."
+    )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signs notifications with HMAC-SHA256; empty leaves them unsigned.",
+    )
+    webhook_events: str = Field(
+        ",".join(CHOOSABLE), description="What to notify of, separated by commas."
+    )
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _postable(cls, url: SecretStr) -> SecretStr:
+        said = url.get_secret_value()
+        if said and not (said.startswith(("http://", "https://")) and urlsplit(said).hostname):
+            raise ValueError("must be an http:// or https:// address")
+        return url
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _usable_secret(cls, secret: SecretStr) -> SecretStr:
+        try:
+            key_of(secret.get_secret_value())
+        except BadInput as error:
+            raise ValueError(str(error)) from None
+        return secret
+
+    @field_validator("webhook_events")
+    @classmethod
+    def _known_events(cls, events: str) -> str:
+        unknown = {e.strip() for e in events.split(",") if e.strip()} - set(CHOOSABLE)
+        if unknown:
+            raise ValueError(f"knows {', '.join(CHOOSABLE)}, not {', '.join(sorted(unknown))}")
+        return events
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, url: str) -> str:
@@ -90,6 +131,17 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database to use: what was set, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'driftdesk.db').absolute()}"
+
+    @property
+    def notified(self) -> frozenset[Event]:
+        """The events that are sent; a test always is."""
+        chosen = {Event(e.strip()) for e in self.webhook_events.split(",") if e.strip()}
+        return frozenset(chosen | {Event.TEST})
+
+    @property
+    def webhook_host(self) -> str:
+        """Where notifications go, without the parts of the address that are secret."""
+        return urlsplit(self.webhook_url.get_secret_value()).hostname or ""
 
     @property
     def spool(self) -> Path:

@@ -164,7 +164,7 @@ jobs = sa.Table(
     sa.Column("state", sa.String(20), nullable=False, index=True),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("args", sa.JSON, nullable=False),
-    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("actor", sa.String(200), nullable=False, index=True),
     sa.Column("requested_at", UtcDateTime, nullable=False),
     sa.Column("started_at", UtcDateTime),
     sa.Column("finished_at", UtcDateTime),
@@ -281,6 +281,39 @@ predictions = sa.Table(
     sa.Column("model_version", sa.Integer, nullable=False),
     sa.Column("inputs", sa.JSON, nullable=False),
     sa.Column("prediction", sa.Double, nullable=False),
+)
+
+schedules = sa.Table(
+    "schedules",
+    metadata,
+    _id(),
+    sa.Column("cron", sa.String(100), nullable=False),
+    sa.Column("zone", sa.String(64), nullable=False),
+    sa.Column("task", sa.String(20), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("created_by", sa.String(200), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("next_run_at", UtcDateTime, index=True),  # null while it is paused
+    sa.Column("last_run_at", UtcDateTime),
+    sa.Column("last_job_id", _Id),
+    sa.Column("note", _Long, nullable=False),
+)
+
+# The outbox: a row is written with what it tells of, and posted afterwards.
+notifications = sa.Table(
+    "notifications",
+    metadata,
+    _id(),
+    sa.Column("uid", sa.String(36), nullable=False, unique=True),
+    sa.Column("event", sa.String(20), nullable=False),
+    sa.Column("subject", sa.String(100), nullable=False),
+    sa.Column("text", _Long, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False, index=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_at", UtcDateTime, nullable=False),
+    sa.Column("delivered_at", UtcDateTime),
+    sa.Column("failure", _Long, nullable=False),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from core.errors import (
@@ -12,7 +13,7 @@ from core.errors import (
     RegistryUnavailable,
     ServingUnavailable,
 )
-from core.queue import entry_id
+from core.queue import WorkerInfo, entry_id
 from core.records import JobKind
 from core.registry import RegisteredVersion, digest_of
 
@@ -94,6 +95,8 @@ class FakeQueue:
 
     def __init__(self) -> None:
         self.entries: list[tuple[JobKind, int, int]] = []
+        self.beats: dict[str, datetime] = {}
+        self.crew: list[WorkerInfo] = []
         self.away = False
 
     def submit(self, kind: JobKind, job_id: int, attempt: int) -> None:
@@ -113,8 +116,21 @@ class FakeQueue:
         desk = [e for e in self.entries if e[0] is JobKind.PROMOTE]
         return {"work": len(self.entries) - len(desk), "desk": len(desk)}
 
-    def workers(self) -> list[Any]:
-        return []
+    def workers(self) -> list[WorkerInfo]:
+        self.ping()
+        return self.crew
+
+    def beat(self, name: str, at: datetime) -> None:
+        self.ping()
+        self.beats[name] = at
+
+    def reconcilers(self) -> dict[str, datetime]:
+        self.ping()
+        latest = max(self.beats.values(), default=None)
+        self.beats = {
+            n: at for n, at in self.beats.items() if latest and latest - at <= timedelta(hours=1)
+        }
+        return dict(self.beats)
 
     def ping(self) -> str:
         if self.away:

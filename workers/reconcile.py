@@ -2,18 +2,25 @@
 
 The job table is the truth. A job whose lease ran out is asked for again or given up; a job
 that no queue knows is queued again, so a wiped Redis loses nothing; a promotion whose job
-died is settled, and the alias put back. Any number of reconcilers may run.
+died is settled, and the alias put back; what a schedule asks for is queued; and notices are
+posted. Any number of reconcilers may run.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+import os
+import socket
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from core.errors import DecidedAlready, DriftdeskError, QueueUnavailable
+from core.notice import Event, failed
 from core.queue import entry_id
 from core.records import JobKind, JobState, Promotion, PromotionState
+from workers.outbox import post_due
+from workers.schedules import fire_due
 from workers.wiring import Wiring
 
 _PATIENCE = timedelta(seconds=5)
@@ -28,9 +35,13 @@ def reconcile(wiring: Wiring) -> None:
     Raises:
         Unavailable: the database or a neighbour is away; look again later.
     """
+    with suppress(QueueUnavailable):
+        wiring.queue.beat(f"{socket.gethostname()}:{os.getpid()}", datetime.now(UTC))
     _take_over(wiring)
     _settle(wiring)
     _requeue(wiring)
+    fire_due(wiring)
+    post_due(wiring)
 
 
 def _take_over(wiring: Wiring) -> None:
@@ -39,6 +50,8 @@ def _take_over(wiring: Wiring) -> None:
             after = work.jobs.take_over(job, wiring.settings.max_attempts)
             message = f"The worker of attempt {job.attempt} is gone; the job is {after.state} now."
             work.jobs.log(job.id, message, "warning")
+            if after.state is JobState.FAILED and after.finished_at == work.now:  # by us
+                work.notify.add(Event.FAILED, f"job:{job.id}", failed(job, after.error))
             log.warning("taken over", job=job.id, attempt=job.attempt, state=after.state.value)
         work.commit()
 

@@ -15,6 +15,7 @@ from typing import Any, Self
 import structlog
 
 from core.errors import DriftdeskError, JobCancelled, LeaseLost, StoreUnavailable
+from core.notice import Event, failed
 from core.records import Job, JobState
 from core.store import Store, Work
 
@@ -149,6 +150,8 @@ class Run:
             with self.store.begin() as work:
                 work.jobs.log(self.job.id, error, "error" if state is JobState.FAILED else "info")
                 work.jobs.finish(self.job.id, self._owner, state, error=error)
+                if state is JobState.FAILED:
+                    work.notify.add(Event.FAILED, f"job:{self.job.id}", failed(self.job, error))
                 work.commit()
         except LeaseLost:
             log.warning("taken over by another run", job=self.job.id)

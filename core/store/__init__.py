@@ -18,11 +18,14 @@ from core.store.batches import Batches
 from core.store.dossiers import Dossiers
 from core.store.drift import Drift
 from core.store.engine import WRITE, make_engine, translated
+from core.store.history import History
 from core.store.jobs import Jobs
+from core.store.notify import Notify
 from core.store.oversight import Oversight
 from core.store.predictions import Predictions
 from core.store.promotions import Promotions
 from core.store.rows import Rows
+from core.store.schedules import Schedules
 
 
 def utc_now() -> datetime:
@@ -40,11 +43,14 @@ class Work:
         self.batches = Batches(connection, now)
         self.dossiers = Dossiers(connection, now)
         self.drift = Drift(connection, now)
+        self.history = History(connection)
         self.jobs = Jobs(connection, now)
+        self.notify = Notify(connection, now)
         self.oversight = Oversight(connection, now)
         self.predictions = Predictions(connection)
         self.promotions = Promotions(connection, now)
         self.rows = Rows(connection, dataset)
+        self.schedules = Schedules(connection, now)
 
     def commit(self) -> None:
         """Keep everything that was written since `begin`; the audit trail goes last."""

@@ -142,6 +142,8 @@ def test_the_whole_pipeline_on_a_dataset_of_ones_own(
         trained = train(store, registry)
         assert trained.state is JobState.SUCCEEDED, trained.error
         assert trained.result["recommended"] is True
+        with store.read() as work:
+            assert work.notify.latest()[0].text.startswith("Version 1 waits for a decision (rec")
         assert trained.result["metrics"]["r2"] > 0.8
         assert promote(store, registry, url, 1).state is JobState.SUCCEEDED
 

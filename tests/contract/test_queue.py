@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,14 @@ def test_a_worker_runs_no_callback_that_an_entry_brings(redis_url: str, tmp_path
 
     assert "antigravity" not in sys.modules
     assert entry_id(JobKind.DRIFT, 1, 2) == "drift-1-2"
+
+
+def test_reconcilers_are_heard_and_those_long_gone_forgotten(queue: Any) -> None:
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    queue.beat("here:1", noon)
+    queue.beat("here:2", noon)
+    queue.beat("here:1", noon + timedelta(minutes=1))
+    assert queue.reconcilers() == {"here:1": noon + timedelta(minutes=1), "here:2": noon}
+    queue.beat("here:1", noon + timedelta(hours=2))
+    assert queue.reconcilers() == {"here:1": noon + timedelta(hours=2)}
+    assert queue.reconcilers() == {"here:1": noon + timedelta(hours=2)}

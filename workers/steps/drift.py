@@ -9,6 +9,7 @@ from core.dataset import Dataset
 from core.decisions import request
 from core.drift import compare
 from core.errors import Missing
+from core.notice import Event, breach
 from core.records import Batch, DriftReport, JobKind, Reference
 from core.store import Work
 from workers.run import Run
@@ -39,6 +40,8 @@ class CheckDrift:
                 training, _ = request(
                     work, JobKind.TRAIN, {}, actor=run.job.actor, reason=report.reasons[0]
                 )
+            if drifted := breach(batch, report, champion):
+                work.notify.add(Event.BREACH, f"batch:{batch.id}", drifted)
             verdict = "asks for training" if report.retrain else "asks for nothing"
             work.jobs.log(run.job.id, f"Batch {batch.number} {verdict}: {report.reasons[0]}")
             run.complete(

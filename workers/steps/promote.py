@@ -19,6 +19,7 @@ from core.errors import (
     ModelRefused,
     ServingUnavailable,
 )
+from core.notice import Event, promoted
 from core.records import Promotion, PromotionState
 from core.registry import Registry
 from core.remote import Serving
@@ -77,6 +78,7 @@ class Promote:
             )
             note = f"Version {promotion.version} is live: every replica of serving said so."
             work.jobs.log(run.job.id, note)
+            work.notify.add(Event.PROMOTED, f"version:{promotion.version}", promoted(promotion))
             run.complete(work, {"version": promotion.version, "before": before, "note": note})
 
     def _serve(self, run: Run, promotion: Promotion, golden: Sequence[Mapping[str, Any]]) -> None:

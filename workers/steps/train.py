@@ -17,6 +17,7 @@ from core.contract import METADATA_KEY, Contract, describe
 from core.dataset import Dataset
 from core.decisions import approve
 from core.evidence import score
+from core.notice import Event, waiting
 from core.records import ColumnProfile
 from core.registry import Registry, digest_of
 from core.runtime import Runtime
@@ -117,6 +118,7 @@ class Train:
                     "dossier": digest,
                 },
             )
+            work.notify.add(Event.CANDIDATE, f"version:{version}", waiting(version, verdict))
             current = made.content["champion"]
             unmoved = champion == (current["version"] if current else None)
             if self.promotes and verdict.promote and unmoved and not _is_promoting(work):

@@ -1,0 +1,115 @@
+"""Schedules: what an operator may do about them and ask of them, on record like every act."""
+
+from __future__ import annotations
+
+from console.desk import Desk
+from core.errors import IllegalTransition
+from core.schedule import Schedule, Task, Timing, in_words, next_run, require_timing
+
+
+def schedules(desk: Desk) -> list[Schedule]:
+    """Every schedule, oldest first."""
+    with desk.store.read() as work:
+        return work.schedules.all()
+
+
+def schedule(desk: Desk, schedule_id: int) -> Schedule:
+    """One schedule.
+
+    Raises:
+        Missing: there is none of that id.
+    """
+    with desk.store.read() as work:
+        return work.schedules.get(schedule_id)
+
+
+def add(desk: Desk, actor: str, timing: Timing, task: Task) -> Schedule:
+    """Queue something again and again from now on.
+
+    Raises:
+        BadInput: the cron line or the time zone cannot be used.
+    """
+    timing = require_timing(timing)
+    with desk.store.begin() as work:
+        made = work.schedules.add(timing, task, next_run(timing, work.now), actor)
+        work.audit.add(actor, "add schedule", _subject(made), details=_details(timing, task))
+        work.commit()
+    return made
+
+
+def edit(desk: Desk, actor: str, seen: Schedule, timing: Timing, task: Task) -> Schedule:
+    """Change when a schedule is due, or what it queues; one that is paused stays so.
+
+    Raises:
+        BadInput: the cron line or the time zone cannot be used.
+        Missing, DecidedAlready: it was removed or changed meanwhile.
+    """
+    timing = require_timing(timing)
+    with desk.store.begin() as work:
+        due = None if seen.is_paused else next_run(timing, work.now)
+        made = work.schedules.change(
+            seen, cron=timing.cron, zone=timing.zone, task=task.value, next_run_at=due
+        )
+        details = {"before": _details(seen.timing, seen.task), "after": _details(timing, task)}
+        work.audit.add(actor, "edit schedule", _subject(seen), details=details)
+        work.commit()
+    return made
+
+
+def pause(desk: Desk, actor: str, seen: Schedule) -> Schedule:
+    """Let nothing come due until somebody resumes it.
+
+    Raises:
+        IllegalTransition: it is paused already.
+        Missing, DecidedAlready: it was removed or changed meanwhile.
+    """
+    if seen.is_paused:
+        raise IllegalTransition(f"Schedule {seen.id} is paused already.")
+    with desk.store.begin() as work:
+        made = work.schedules.change(seen, next_run_at=None)
+        work.audit.add(actor, "pause schedule", _subject(seen))
+        work.commit()
+    return made
+
+
+def resume(desk: Desk, actor: str, seen: Schedule) -> Schedule:
+    """Go on from now; what came due while it was paused is not made up for.
+
+    Raises:
+        IllegalTransition: it is not paused.
+        BadInput: its time zone is no longer known.
+        Missing, DecidedAlready: it was removed or changed meanwhile.
+    """
+    if not seen.is_paused:
+        raise IllegalTransition(f"Schedule {seen.id} is not paused.")
+    with desk.store.begin() as work:
+        made = work.schedules.change(seen, next_run_at=next_run(seen.timing, work.now))
+        work.audit.add(actor, "resume schedule", _subject(seen))
+        work.commit()
+    return made
+
+
+def remove(desk: Desk, actor: str, seen: Schedule) -> None:
+    """Delete a schedule; the jobs that it queued stay.
+
+    Raises:
+        Missing, DecidedAlready: it was removed or changed meanwhile.
+    """
+    with desk.store.begin() as work:
+        work.schedules.remove(seen)
+        details = _details(seen.timing, seen.task)
+        work.audit.add(actor, "remove schedule", _subject(seen), details=details)
+        work.commit()
+
+
+def _subject(schedule: Schedule) -> str:
+    return f"schedule:{schedule.id}"
+
+
+def _details(timing: Timing, task: Task) -> dict[str, str]:
+    return {
+        "cron": timing.cron,
+        "zone": timing.zone,
+        "task": task.value,
+        "in words": in_words(timing),
+    }

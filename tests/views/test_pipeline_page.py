@@ -1,0 +1,316 @@
+"""The Pipeline page on every kind of data: its steps, history, ledger and schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from console import schedules
+from console.desk import Desk
+from core.dataset import Dataset
+from core.records import BatchState, JobKind, JobState, QuarantinedRow
+from core.schedule import Cadence, Task, Timing
+from tests.views.desks import at_a_desk, away, button, labels, page, text
+
+HOSTILE = "<script>alert(1)</script> [x](javascript:alert(1)) :red[x] ![p](http://evil/p.png)"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with at_a_desk(tmp_path, dataset, monkeypatch) as made:
+        yield made
+
+
+def job(
+    desk: Desk,
+    kind: JobKind,
+    state: JobState = JobState.SUCCEEDED,
+    *,
+    actor: str = "ana",
+    error: str = "",
+    **result: object,
+) -> int:
+    with desk.store.begin() as work:
+        made, _ = work.jobs.request(kind, {}, actor)
+        work.jobs.claim(made.id, 1, "w", DAY)
+        work.jobs.log(made.id, f"A line of {kind.value} {made.id}.")
+        if state.is_over:
+            work.jobs.finish(made.id, "w", state, error=error, result=result)
+        else:
+            work.jobs.progress(made.id, "w", 0.4, "reading batch 3")
+        work.commit()
+    return made.id
+
+
+# Steps and what runs
+
+
+def test_each_step_shows_its_last_result_beside_its_button(desk: Desk) -> None:
+    job(desk, JobKind.INGEST, note="Batch 3 of epoch 1: 80 rows stored.")
+    job(desk, JobKind.TRAIN, JobState.FAILED, error="MLflow did not answer.")
+    said = text(page("pipeline"))
+    assert "Batch 3 of epoch 1: 80 rows stored." in said
+    assert "MLflow did not answer." in said
+    assert "It follows each ingest by itself." in said
+
+
+def test_what_runs_shows_how_far_it_is_and_for_how_long(desk: Desk) -> None:
+    running = job(desk, JobKind.INGEST, JobState.RUNNING)
+    app = page("pipeline")
+    assert f"ingest {running}" in text(app)
+    assert f"A line of ingest {running}." in app.code[0].value
+    assert button(app, "Ingest next batch").disabled
+    assert button(app, "Run all").disabled
+    button(app, "Cancel").click().run()
+    with desk.store.read() as work:
+        assert work.jobs.get(running).cancel_requested
+
+
+def test_a_second_tab_shows_what_the_first_one_asked_for(desk: Desk) -> None:
+    one, two = page("pipeline"), page("pipeline")
+    button(one, "Ingest next batch").click().run()
+    assert "ingest 1" in text(two.run())
+    assert button(two, "Ingest next batch").disabled
+
+
+def test_a_restart_is_confirmed_first(desk: Desk) -> None:
+    with desk.store.begin() as work:
+        work.batches.open_epoch()
+        work.commit()
+    app = page("pipeline")
+    button(app, "Restart source").click().run()
+    with desk.store.read() as work:
+        assert work.jobs.recent() == []
+    assert "replaces the rows" in text(app)
+    button(app, "Restart and ingest the first batch").click().run()
+    with desk.store.read() as work:
+        assert work.jobs.recent()[0].args == {"restart_epoch": 1}
+
+
+# History
+
+
+def test_history_is_filtered(desk: Desk) -> None:
+    calm = job(desk, JobKind.INGEST, note="fine")
+    bad = job(desk, JobKind.TRAIN, JobState.FAILED, actor="ben", error="Too few rows.")
+    app = page("pipeline")
+    assert {f"open-{calm}", f"open-{bad}"} <= {b.key for b in app.button}
+    app.selectbox(key="kind").select(JobKind.TRAIN).run()
+    assert f"open-{calm}" not in {b.key for b in app.button}
+    app.selectbox(key="state").select(JobState.SUCCEEDED).run()
+    assert "No job fits these filters." in text(app)
+
+
+def opened(**query: str) -> AppTest:
+    """The page as a link opens it."""
+    from tests.stacks import ROOT
+
+    app = AppTest.from_file(str(ROOT / "console" / "app.py"), default_timeout=30)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def test_a_link_opens_the_same_view(desk: Desk) -> None:
+    job(desk, JobKind.INGEST, note="fine")
+    bad = job(desk, JobKind.TRAIN, JobState.FAILED, actor="ben", error="Too few rows.")
+    app = opened(state="failed", actor="ben", text="few")
+    assert [b.key for b in app.button if b.label == "Open"] == [f"open-{bad}"]
+    assert "1 job" in text(app)
+    assert opened(view="Batches").selectbox == []
+    nonsense = opened(kind="nonsense", state="<script>", page="x", view="nowhere", epoch="9")
+    assert "2 jobs" in text(nonsense)
+
+
+def test_a_long_history_comes_in_pages(desk: Desk) -> None:
+    made = [job(desk, JobKind.DRIFT) for _ in range(23)]
+    app = page("pipeline")
+    assert "23 jobs" in text(app)
+    first = [b.key for b in app.button if b.label == "Open"]
+    assert first == [f"open-{n}" for n in made[:12:-1]]
+    last = opened(page="3")
+    assert [b.key for b in last.button if b.label == "Open"] == [f"open-{n}" for n in made[2::-1]]
+
+
+def test_a_job_has_a_link_of_its_own_with_its_log_and_what_followed(desk: Desk) -> None:
+    drift = job(desk, JobKind.DRIFT, reasons=["Every statistic is within its limit."])
+    ingest = job(desk, JobKind.INGEST, note="fine", drift_job=drift)
+    app = opened(job=str(ingest))
+    assert f"A line of ingest {ingest}." in app.code[0].value
+    button(app, f"Go on to its comparison, job {drift}").click().run()
+    assert app.query_params["job"] == str(drift)
+    assert f"A line of drift {drift}." in app.code[0].value
+    button(app, "All jobs").click().run()
+    assert "job" not in app.query_params
+    assert "Ingest next batch" in labels(app)
+
+
+@pytest.mark.parametrize("named", ["999", "x", "-1", "9" * 40, HOSTILE])
+def test_a_link_to_no_job_says_so_and_leads_back(desk: Desk, named: str) -> None:
+    app = opened(job=named)
+    assert "There is no job" in text(app)
+    assert "All jobs" in labels(app)
+
+
+def test_a_failed_job_is_retried_from_its_link(desk: Desk) -> None:
+    bad = job(desk, JobKind.INGEST, JobState.FAILED, error="The data API is away.")
+    button(opened(job=str(bad)), "Retry").click().run()
+    with desk.store.read() as work:
+        assert work.jobs.get(bad).attempt == 2
+
+
+# The ledger
+
+
+def batches(desk: Desk) -> None:
+    with desk.store.begin() as work:
+        work.batches.open_epoch()
+        for number, bad in ((0, 0), (3, 2)):
+            batch = work.batches.receive(1, f"h{number}", f"{number}.json", 1000)
+            rows = [QuarantinedRow(n, f"price: {HOSTILE}", HOSTILE) for n in range(bad)]
+            work.batches.store(
+                batch, epoch=1, number=number, stored=5, quarantined=rows, gap=0, note="n"
+            )
+        lost = work.batches.receive(1, "", "x.part", 0)
+        work.batches.close(lost.id, BatchState.UNREADABLE, number=None, note="The worker died.")
+        work.batches.open_epoch()
+        work.commit()
+
+
+def test_the_ledger_of_an_epoch_names_what_never_came_and_why_rows_are_out(desk: Desk) -> None:
+    batches(desk)
+    app = opened(view="Batches", epoch="1")
+    assert app.selectbox(key="epoch").value == 1
+    table = app.dataframe[0].value
+    assert list(table["Batch"]) == ["", "3", "1 to 2", "0"]
+    assert list(table["State"]) == ["unreadable", "stored", "missing", "stored"]
+    figures = {m.label: m.value for m in app.metric}
+    assert (figures["Batches stored"], figures["Never came"], figures["Quarantined"]) == (
+        "2", "2", "2",
+    )  # fmt: skip
+    assert list(app.dataframe[1].value["Rows"]) == [2]
+    app.selectbox(key="epoch").select(2).run()
+    assert "Nothing has come in during this epoch yet." in text(app)
+
+
+def test_an_empty_ledger_and_no_schedule_say_what_to_do(desk: Desk) -> None:
+    assert "No batch has come in yet" in text(opened(view="Batches"))
+    assert "Nothing is queued by itself" in text(opened(view="Schedule"))
+
+
+# Schedules
+
+
+def test_a_schedule_is_added_with_its_next_runs_shown_first(desk: Desk) -> None:
+    app = opened(view="Schedule")
+    button(app, "Add a schedule…").click().run()
+    assert "Every day at 06:00 (UTC). Next:" in text(app)
+    button(app, "Save").click().run()
+    (made,) = schedules.schedules(desk)
+    assert (made.timing, made.task) == (Timing("0 6 * * *"), Task.INGEST)
+    with desk.store.read() as work:
+        assert work.audit.latest()[0].action == "add schedule"
+    assert "every day at 06:00" in text(app)
+
+
+def asked(*, schedule: bool) -> AppTest:
+    """The dialog by itself: the whole page would close it at each rerun that AppTest makes."""
+
+    def script(*, schedule: bool) -> None:
+        from console import schedules, session
+        from console.pipeline.schedules import ask_timing
+
+        ask_timing(schedules.schedules(session.desk())[0] if schedule else None)
+        session.show_message()
+
+    app = AppTest.from_function(script, default_timeout=30, kwargs={"schedule": schedule}).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def often(app: AppTest, cadence: Cadence) -> None:
+    next(g for g in app.segmented_control if g.label == "How often").set_value(cadence).run()
+
+
+def test_a_cron_line_that_is_none_cannot_be_saved_and_is_not_lost(desk: Desk) -> None:
+    app = asked(schedule=False)
+    often(app, Cadence.CRON)
+    field = next(t for t in app.text_input if t.label == "Cron line")
+    field.set_value("61 * * * *").run()
+    assert "look at the field minute" in text(app)
+    assert button(app, "Save").disabled
+    field = next(t for t in app.text_input if t.label == "Cron line")
+    assert field.value == "61 * * * *"
+    field.set_value("30 6 * * 1-5").run()
+    button(app, "Save").click().run()
+    assert [s.timing.cron for s in schedules.schedules(desk)] == ["30 6 * * 1-5"]
+
+
+def test_a_schedule_is_changed(desk: Desk) -> None:
+    schedules.add(desk, "ben", Timing("30 6 * * 1", "Europe/Zurich"), Task.ALL)
+    app = asked(schedule=True)
+    assert "Every Monday at 06:30 (Europe/Zurich). Next: Mon 20" in text(app)
+    often(app, Cadence.HOURLY)
+    button(app, "Save").click().run()
+    (changed,) = schedules.schedules(desk)
+    assert (changed.timing, changed.task) == (Timing("30 * * * *", "Europe/Zurich"), Task.ALL)
+
+
+def test_a_schedule_is_paused_resumed_and_removed(desk: Desk) -> None:
+    schedules.add(desk, "ben", Timing("30 6 * * 1", "Europe/Zurich"), Task.ALL)
+    app = opened(view="Schedule")
+    assert "every Monday at 06:30 (Europe/Zurich)" in text(app)
+    button(app, "Pause").click().run()
+    assert "paused" in text(app)
+    assert schedules.schedules(desk)[0].is_paused
+    button(app, "Resume").click().run()
+    assert not schedules.schedules(desk)[0].is_paused
+    button(app, "Remove…").click().run()
+    assert schedules.schedules(desk)
+    button(app, "Remove it").click().run()
+    assert schedules.schedules(desk) == []
+    with desk.store.read() as work:
+        acts = [e.action for e in work.audit.latest(subject="schedule:1")]
+    assert acts == ["remove schedule", "resume schedule", "pause schedule", "add schedule"]
+
+
+def test_who_edits_a_schedule_that_somebody_changed_is_told(desk: Desk) -> None:
+    made = schedules.add(desk, "ben", Timing("0 6 * * *"), Task.INGEST)
+    app = opened(view="Schedule")
+    button(app, "Remove…").click().run()
+    schedules.edit(desk, "ben", made, Timing("0 7 * * *"), Task.ALL)
+    button(app, "Remove it").click().run()
+    assert "changed by somebody else" in text(app)
+    assert len(schedules.schedules(desk)) == 1
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("view", ["History", "Batches", "Schedule"])
+def test_a_broken_database_is_said(desk: Desk, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    away(desk, monkeypatch)
+    assert "DATABASE_URL" in text(opened(view=view))
+    assert "DATABASE_URL" in text(opened(job="1"))
+
+
+def test_hostile_text_is_inert_everywhere(desk: Desk) -> None:
+    bad = job(desk, JobKind.TRAIN, JobState.FAILED, actor=HOSTILE, error=HOSTILE)
+    job(desk, JobKind.INGEST, note=HOSTILE)
+    batches(desk)
+    schedules.add(desk, HOSTILE, Timing("0 6 * * *"), Task.INGEST)
+    for query in ({}, {"job": str(bad)}, {"view": "Batches", "epoch": "1"}, {"view": "Schedule"}):
+        app = opened(**query)
+        for kind in ("markdown", "caption", "info", "warning", "error"):
+            for element in getattr(app, kind):
+                assert "<script>" not in element.value
+                assert "[x](javascript" not in element.value
+                assert ":red[x]" not in element.value
+                assert "![p](" not in element.value

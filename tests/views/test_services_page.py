@@ -1,0 +1,189 @@
+"""The Services page: who is well, who hangs, who works, and what was told to the outside."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from console import health, notices
+from console.desk import Desk
+from console.health import Watch
+from core.dataset import Dataset
+from core.errors import SettingsError
+from core.notice import Delivery, Event
+from core.queue import WorkerInfo
+from core.records import JobKind
+from tests.views.desks import at_a_desk, away, button, page, text
+
+HOSTILE = "<script>alert(1)</script> [x](javascript:alert(1)) :red[x]"
+SECRET_URL = "https://hooks.example/services/T0P-S3CRET"
+
+
+@pytest.fixture
+def desk(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    told = {"webhook_url": SECRET_URL, "webhook_secret": "hush-hush"}
+    with at_a_desk(tmp_path, dataset, monkeypatch, **told) as made:
+        yield made
+
+
+def worker(queue: str, state: str = "idle", *, silent: float = 1.0, entry: str = "") -> WorkerInfo:
+    now = datetime.now(UTC)
+    heard = now - timedelta(seconds=silent)
+    return WorkerInfo(f"{queue}0123456789", queue, state, heard, now - timedelta(hours=1), entry)
+
+
+def crew(desk: Desk, *workers: WorkerInfo) -> None:
+    desk.queue.crew = list(workers)  # type: ignore[attr-defined]
+
+
+def by_name(services: list[health.Service]) -> dict[str, health.Service]:
+    return {s.name: s for s in services}
+
+
+def test_what_is_broken_says_what_to_do_and_what_is_well_its_version(desk: Desk) -> None:
+    said = text(page("services"))
+    assert "Start MLflow or check MLFLOW_TRACKING_URI." in said
+    assert "Start the data API or check DATA_API_URL." in said
+    assert "python -m workers reconcile" in said
+    assert "sqlite 3." in said
+    assert "9.1" in said
+
+
+def test_workers_are_named_busy_idle_and_dead(desk: Desk) -> None:
+    crew(desk, worker("work", "busy", entry="train-4-1"), worker("desk", silent=600.0))
+    desk.queue.submit(JobKind.PROMOTE, 5, 1)
+    said = text(page("services"))
+    assert ":blue-badge[busy] work01234567, on train-4-1" in said
+    assert ":red-badge[dead] desk01234567" in said
+    assert "heard 10 min ago" in said
+    assert "**desk** · 1 waiting" in said
+    assert "python -m workers run --queue desk" in said
+    found = by_name(health.look(desk))["Workers"]
+    assert not found.healthy
+    assert "Nobody serves the queue desk" in found.says
+    crew(desk, worker("work"), worker("desk"))
+    assert by_name(health.look(desk))["Workers"].says == "2 idle"
+
+
+def test_a_reconciler_is_well_while_it_is_heard(desk: Desk) -> None:
+    desk.queue.beat("here:1", datetime.now(UTC) - timedelta(minutes=5))
+    assert not by_name(health.look(desk))["Reconciler"].healthy
+    desk.queue.beat("here:2", datetime.now(UTC))
+    assert by_name(health.look(desk))["Reconciler"].says == "1 running"
+
+
+def test_every_replica_of_serving_is_asked(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls = "http://127.0.0.1:1, http://127.0.0.1:2"
+    with at_a_desk(tmp_path, dataset, monkeypatch, serving_url=urls) as desk:
+        desk.serving.about = {  # type: ignore[attr-defined]
+            "version": 3, "digest": "abcdef0123", "refused": {"version": 4, "reason": "no"},
+        }  # fmt: skip
+        found = by_name(health.look(desk))
+        assert found["Serving 1"].says == found["Serving 2"].says
+        assert "Answers with version 3; it refuses version 4: no" in found["Serving 1"].says
+        assert found["Serving 2"].version == "model abcdef01"
+
+
+def test_one_that_hangs_keeps_nobody_waiting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    hang, hung = threading.Event(), threading.Event()
+
+    def ping() -> str:
+        hung.set()
+        hang.wait(60)
+        return "9.1"
+
+    monkeypatch.setattr(desk.queue, "ping", ping)
+    watch = Watch(desk)
+    found = by_name(watch.look(0.0))
+    assert hung.wait(30)
+    assert found["Queue (Redis)"].healthy is None
+    watch.look(0.2)  # it is not asked a second time while the first question is out
+    asking = [t for t in threading.enumerate() if t.name == "ask Queue (Redis)"]
+    assert len(asking) == 1
+    hang.set()
+    asking[0].join(30)
+    assert by_name(watch.look(0.0))["Queue (Redis)"].healthy
+
+
+def test_what_was_known_is_shown_while_it_is_asked_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(desk)
+    assert by_name(watch.look(30))["Database"].healthy
+    hang = threading.Event()
+    monkeypatch.setattr(desk.store, "read", lambda: hang.wait(60))
+    monkeypatch.setattr(health, "_REST", 0.0)
+    found = by_name(watch.look(0.0))["Database"]
+    hang.set()
+    assert found.healthy
+    assert found.asking >= 0
+
+
+def test_a_check_that_breaks_is_an_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk.queue, "ping", lambda: 1 / 0)
+    found = by_name(Watch(desk).look(30))["Queue (Redis)"]
+    assert not found.healthy
+    assert "ZeroDivisionError" in found.says
+
+
+def test_with_redis_and_the_database_away_the_page_still_says_what_it_knows(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.queue.away = True  # type: ignore[attr-defined]
+    away(desk, monkeypatch)
+    said = text(page("services"))
+    assert "Redis did not answer" in said
+    assert "Check DATABASE_URL, then migrate." in said
+
+
+# Notifications
+
+
+def test_a_test_is_sent_by_the_button_and_goes_through_the_outbox(desk: Desk) -> None:
+    app = page("services")
+    assert "Nothing has been told yet." in text(app)
+    button(app, "Send a test").click().run()
+    with desk.store.read() as work:
+        (notice,) = work.notify.latest()
+        assert work.audit.latest()[0].action == "test webhook"
+    assert (notice.event, notice.state) == (Event.TEST, Delivery.PENDING)
+    assert list(app.dataframe[0].value["State"]) == ["pending"]
+
+
+def test_neither_the_address_nor_the_secret_is_shown(desk: Desk) -> None:
+    app = page("services")
+    assert "Posted to hooks.example, signed: breach, candidate, failed, promoted." in text(app)
+    everything = str(app) + text(app)
+    assert "S3CRET" not in everything
+    assert "hush-hush" not in everything
+
+
+def test_without_an_address_the_page_says_how_to_set_one(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with at_a_desk(tmp_path, dataset, monkeypatch) as desk:
+        app = page("services")
+        assert "Set `WEBHOOK_URL`" in text(app)
+        assert button(app, "Send a test").disabled
+        with pytest.raises(SettingsError, match="WEBHOOK_URL"):
+            notices.send_test(desk, "ana")
+
+
+def test_hostile_text_is_inert(desk: Desk) -> None:
+    crew(desk, worker("work", "busy", entry=HOSTILE))
+    desk.serving.about = {"version": 3, "refused": {"version": 4, "reason": HOSTILE}}  # type: ignore[attr-defined]
+    with desk.store.begin() as work:
+        work.notify.add(Event.FAILED, "job:1", HOSTILE)
+        work.commit()
+    app = page("services")
+    for kind in ("markdown", "caption", "info", "warning", "error"):
+        for element in getattr(app, kind):
+            assert "<script>" not in element.value
+            assert "[x](javascript" not in element.value
+            assert ":red[x]" not in element.value

@@ -1,0 +1,71 @@
+"""The webhook: one signed JSON POST. Nothing here says or logs the address or the secret."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+
+import requests
+
+from core.errors import NotDelivered
+from core.notice import Notice, body, signature
+from core.settings import Settings
+
+_SECONDS = (3.0, 5.0)
+"""How long to wait for a connection, and for each part of the answer."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Webhook:
+    """A receiver of notices.
+
+    Each request has the headers `webhook-id` (the same for every try), `webhook-timestamp`
+    (seconds since 1970) and, with a secret, `webhook-signature`: see `core.notice`.
+    """
+
+    url: str
+    secret: str
+    console: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Webhook | None:
+        """The receiver that the settings name, if they name one."""
+        url = settings.webhook_url.get_secret_value()
+        secret = settings.webhook_secret.get_secret_value()
+        return cls(url, secret, settings.console_link) if url else None
+
+    def post(self, notice: Notice) -> None:
+        """Send a notice once.
+
+        Raises:
+            NotDelivered: the receiver did not take it. The message names neither its
+                address nor what it said.
+        """
+        content = json.dumps(body(notice, self.console), ensure_ascii=False).encode()
+        sent = int(time.time())
+        headers = {
+            "content-type": "application/json; charset=utf-8",
+            "user-agent": "driftdesk",
+            "webhook-id": notice.uid,
+            "webhook-timestamp": str(sent),
+        }
+        if self.secret:
+            headers["webhook-signature"] = signature(self.secret, notice.uid, sent, content)
+        try:
+            with requests.post(
+                self.url,
+                data=content,
+                headers=headers,
+                timeout=_SECONDS,
+                allow_redirects=False,
+                stream=True,  # the body of the answer is nobody's concern, however long it is
+            ) as answer:
+                status = answer.status_code
+        except (requests.RequestException, ValueError) as error:
+            # Its text holds the address, which at Slack and its like is a secret.
+            raise NotDelivered(f"No answer ({type(error).__name__}).") from None
+        if requests.codes.multiple_choices <= status < requests.codes.bad_request:
+            raise NotDelivered(f"HTTP {status}: it points elsewhere, and that is not followed.")
+        if not requests.codes.ok <= status < requests.codes.multiple_choices:
+            raise NotDelivered(f"HTTP {status}.")
