@@ -100,6 +100,16 @@ class Features:
         ]
         return np.column_stack(parts)
 
+    def sources(self) -> list[tuple[str, ...]]:
+        """The features that each column of the matrix is made of, in the columns' order."""
+        singles = [*self.numbers, *self.codes]
+        shown = [name for name, values in self.one_hot.items() for _value in values]
+        return [
+            *((name,) for name in singles),
+            *self.pairs,
+            *((name,) for name in (*shown, *self.encoded)),
+        ]
+
     def nodes(self, output: str) -> tuple[list[NodeProto], list[TensorProto]]:
         """The same steps as ONNX nodes from the named inputs ([n, 1] each) to `output` ([n, m])."""
         graph = _Graph()

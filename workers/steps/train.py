@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,16 @@ from core.contract import METADATA_KEY, Contract, describe
 from core.dataset import Dataset
 from core.decisions import approve
 from core.errors import Missing, ModelRefused, NothingToTrainOn
+from core.explain import TREES_KEY
+from core.interval import calibrate
 from core.profile import Profiler
 from core.promotion import judge
 from core.records import Batch, ColumnProfile, Score, Verdict
 from core.registry import Registry, digest_of
 from core.runtime import Runtime
+from core.split import row_hash
 from core.store import Work
-from workers import export, training
+from workers import export, training, trees
 from workers.run import Run
 
 _REQUIREMENTS = ("onnxruntime", "numpy")
@@ -71,11 +74,18 @@ class Train:
         with run.interruptible():
             fitted = training.fit(material.training, self.dataset)
         run.progress(0.5, "exporting to ONNX", always=True)
-        contract = describe(self.dataset, material.profiles)
+        contract = self._contract(material, fitted)
+        tables = trees.tables(fitted)
+        metadata = {METADATA_KEY: contract.to_json()}
+        if tables.is_explainable():
+            metadata[TREES_KEY] = tables.to_text()
+        else:
+            run.say("Too many columns hang together: answers cannot be explained.", "warning")
         with run.interruptible():
-            model = export.to_onnx(fitted, self.dataset, {METADATA_KEY: contract.to_json()})
+            model = export.to_onnx(fitted, self.dataset, metadata)
             runtime = Runtime(model)
             worst = export.check_parity(runtime, fitted, material.held_out)
+            trees.check_sum(runtime, material.held_out)
         run.progress(0.65, f"scoring on {len(material.held_out[target]):,} rows", always=True)
         metrics = self._score(runtime, material)
         champion = self._champion(run, material)
@@ -113,6 +123,23 @@ class Train:
             profiler.add(name, [v or None for v in values] if is_text else values)
         seen = [p for p in profiler.finish() if p.count + p.nulls]
         return Material(batches, training_rows, held_out, tuple(seen))
+
+    def _contract(self, material: Material, fitted: training.Fitted) -> Contract:
+        """What the model takes, with the range around its answers where rows suffice for one."""
+        contract = describe(self.dataset, material.profiles)
+        rows, target = material.held_out, self.dataset.target
+        if not len(rows[target.name]):
+            return contract
+        grids = {p.column: p.grid for p in material.profiles}
+        interval = calibrate(
+            rows[target.name],
+            fitted.predict(rows),
+            row_hash(rows, self.dataset),
+            levels=grids.get(target.name, ()),
+            on_log=fitted.on_log,
+            floor=target.minimum,
+        )
+        return replace(contract, interval=interval)
 
     def _score(self, runtime: Runtime, material: Material) -> dict[str, float]:
         actual = material.held_out[self.dataset.target.name]
