@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from math import log10
+from math import ceil, floor, log10
 from typing import Any
 
 from console.predicting import Answer, Step, amount
 from core.records import figure
 
-UP, DOWN, ANSWER = "#2a7f9e", "#c8553d", "#0b6e6e"
+UP, DOWN, ANSWER, POINT = "#2a7f9e", "#c8553d", "#1d8a86", "#e09f3e"
 _FEWEST_DECADES = 0.2
+_MANY_DECADES = 4
+_SHORT_WAY = 6
 _ROW, _FRAME = 34, 64
 _LONGEST = 22
 _CLEAR = "rgba(0,0,0,0)"
@@ -35,12 +37,12 @@ def span(answer: Answer, unit: str, *, on_log: bool) -> dict[str, Any]:
         "x": at,
         "y": [0, 0, 0],
         "line": {"width": 8, "color": ANSWER},
-        "opacity": 1,
         "marker": {
             "size": [14, 18, 14],
             "symbol": ["line-ns-open", "diamond", "line-ns-open"],
-            "color": ANSWER,
-            "line": {"width": 3, "color": ANSWER},
+            "opacity": 1,
+            "color": [ANSWER, POINT, ANSWER],
+            "line": {"width": 3, "color": [ANSWER, POINT, ANSWER]},
         },
         "text": [figure(x) for x in at],
         "textposition": ["bottom center", "top center", "bottom center"],
@@ -127,6 +129,7 @@ def _mark(at: float) -> dict[str, Any]:
         "yref": "paper",
         "y0": 0,
         "y1": 1,
+        "layer": "below",
         "line": {"color": ANSWER, "width": 2, "dash": "dot"},
     }
 
@@ -140,9 +143,22 @@ def _axis(values: Sequence[float], *, is_log: bool, room: float) -> dict[str, An
     axis = {"range": [low - wide * 0.12, high + wide * room], "tickangle": 0, "fixedrange": True}
     if not is_log:
         return axis | {"type": "linear", "nticks": 5, "zeroline": False}
-    ticks = [m * 10.0**e for e in range(-3, 12) for m in (1, 2, 5)]
-    shown = [t for t in ticks if axis["range"][0] <= log10(t) <= axis["range"][1]]  # type: ignore[index]
+    shown = _ticks(10 ** axis["range"][0], 10 ** axis["range"][1])  # type: ignore[index]
     return axis | {"type": "log", "tickvals": shown, "ticktext": [figure(t) for t in shown]}
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Some round values between two: 1, 2 and 5 of each decade, or even steps on a short way."""
+    if high / low > _SHORT_WAY:
+        decades = range(floor(log10(low)), ceil(log10(high)) + 1)
+        marks = (1,) if len(decades) > _MANY_DECADES else (1, 2, 5)
+        ticks = [m * 10.0**e for e in decades for m in marks]
+    else:
+        rough = (high - low) / 4
+        size = 10.0 ** floor(log10(rough))
+        step = next(size * m for m in (1, 2, 5, 10) if size * m >= rough)
+        ticks = [step * n for n in range(ceil(low / step), floor(high / step) + 1)]
+    return [t for t in ticks if low <= t <= high]
 
 
 def _layout(height: int) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from core.records import figure
 from core.store.predictions import LoggedPrediction
 
 _FACTOR_FROM = 2.0
+_MINUS = "\u2212"
 _LEAST_STEPS = 100
+_EXACT = 2.0**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,11 @@ class Answer:
     at: datetime | None = None
 
 
-def answered(given: Mapping[str, Any], row: Mapping[str, Any], contract: Contract) -> Answer:
-    """What serving just answered."""
-    coverage = contract.interval.coverage() if contract.interval else None
+def answered(
+    given: Mapping[str, Any], row: Mapping[str, Any], contract: Contract | None = None
+) -> Answer:
+    """What serving just answered; `contract` is that of the version which did, where known."""
+    coverage = contract.interval.coverage() if contract and contract.interval else None
     return Answer(
         str(given["prediction_id"]), int(given["model_version"]), float(given["prediction"]),
         dict(row), given.get("low"), given.get("high"), coverage, given.get("contributions"),
@@ -71,10 +75,10 @@ def coverage_words(coverage: Mapping[str, Any]) -> str:
 def effect_words(effect: float, scale: str) -> str:
     """An effect as people say it: per cent or a factor on the log scale, an amount otherwise."""
     if scale != "log":
-        return f"{'+' if effect >= 0 else '-'}{figure(abs(effect))}"
+        return f"{'+' if effect >= 0 else _MINUS}{figure(abs(effect))}"
     factor = math.exp(effect)
     if 1 / _FACTOR_FROM < factor < _FACTOR_FROM:
-        return f"{factor - 1:+.1%}"
+        return f"{factor - 1:+.1%}".replace("-", _MINUS)
     return f"x {figure(factor)}" if factor > 1 else f"÷ {figure(1 / factor)}"
 
 
@@ -84,7 +88,7 @@ def value_words(value: object, unit: str = "") -> str:
         return "empty"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return amount(float(value), unit)
-    return str(value)
+    return f"{value} {unit}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,16 +234,23 @@ def template_rows(contract: Contract) -> list[dict[str, object]]:
 
 def history_rows(found: Sequence[LoggedPrediction]) -> list[dict[str, object]]:
     """The log as a table; inputs as text, because a column of a table has one type."""
+    fields = list(dict.fromkeys(name for p in found for name in p.inputs))
     return [
         {
             "When": p.at.replace(tzinfo=None),
-            "Prediction": p.prediction,
+            "Prediction": round(p.prediction, 2),
             "Version": p.model_version,
-            **{name: "" if v is None else str(v) for name, v in p.inputs.items()},
+            **{name: _cell(p.inputs.get(name)) for name in fields},
             "Open": f"predict?id={p.id}",
         }
         for p in found
     ]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))
+    return "" if value is None else str(value)
 
 
 def answer_lines(answer: Answer, units: Mapping[str, tuple[str, str]], unit: str) -> list[str]:

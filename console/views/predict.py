@@ -47,7 +47,7 @@ else:
         label_visibility="collapsed",
         bind="query-params",
     )
-    if served and contract:
+    if served and contract and chosen != "History":
         st.caption(
             f"Version {served['version']} answers: {parts.plain(contract.title)}. "
             "Form and file follow from its own contract."

@@ -87,19 +87,29 @@ def pushes(answer: Answer, contract: Contract | None, unit: str, *, on_log: bool
 
 
 def link(answer: Answer) -> None:
-    """The way to the page that this answer keeps."""
-    st.page_link(
-        "views/predict.py",
-        label=f"Permanent link to prediction {answer.id}",
-        query_params={"id": answer.id},
+    """The way to the page that this answer keeps; its address is the permanent link."""
+    st.button(
+        "Open its permanent page",
         icon=":material/link:",
+        help=f"Prediction {answer.id}",
+        on_click=_open,
+        args=(answer.id,),
     )
+
+
+def _open(prediction_id: str) -> None:
+    st.query_params["id"] = prediction_id
+
+
+def leave(mode: str) -> None:
+    """From the page of one prediction to another part of the page; meant for buttons."""
+    st.query_params.pop("id", None)
+    session.keep("show", mode)
 
 
 def permanent(wanted: str, contract: Contract | None) -> None:
     """A recorded prediction by its id, whatever is live today."""
-    st.page_link("views/predict.py", label="All predictions", icon=":material/arrow_back:",
-                 query_params={"show": "History"})  # fmt: skip
+    st.button("All predictions", icon=":material/arrow_back:", on_click=leave, args=("History",))
     if not _ID.fullmatch(wanted):
         st.error("This is no prediction's id. Ids look like 3fa85f64-5717-4562-b3fc-2c963f66afa6.",
                  icon=":material/link_off:")  # fmt: skip

@@ -122,6 +122,7 @@ def predict(run: Run) -> None:
         for lot in actions.predict_rows(session.desk(), rows):
             run.answers += lot
             bar.progress(len(run.answers) / total, text=f"{len(run.answers):,} of {total:,} rows")
+        st.rerun()  # without the button, which has done its work
     except BadRow as error:
         st.error(
             parts.plain(f"The live model changed and refuses a row: {error}. Send the file again."),
@@ -151,4 +152,14 @@ def results(run: Run, contract: Contract) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    st.dataframe(predicting.as_text(rows[:_SHOWN]), hide_index=True, width="stretch")
+    st.dataframe(
+        predicting.as_text(rows[:_SHOWN]),
+        hide_index=True,
+        width="stretch",
+        column_config={
+            name: st.column_config.NumberColumn(format="localized")
+            for name in ("prediction", "low", "high")
+        },
+    )
+    if len(rows) > _SHOWN:
+        st.caption(f"The first {_SHOWN} of {len(rows):,} rows; the file has them all.")

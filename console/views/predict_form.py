@@ -15,6 +15,7 @@ from core.errors import BadRow, DriftdeskError
 from core.records import figure
 
 _ANSWER = "predict.answer"
+_ABREAST = 3
 _SORTED_FROM = 12
 _EARLIEST, _LATEST = date(1800, 1, 1), date(2200, 12, 31)
 
@@ -34,11 +35,13 @@ def one_row(contract: Contract) -> None:
 def form(contract: Contract) -> dict[str, Any] | None:
     """The row that was asked about, once the button was pressed."""
     with st.form("predict", border=True):
-        columns = st.columns(3)
         row = {}
-        for n, field in enumerate(contract.fields):
-            with columns[n % 3]:
-                row[field.name] = widget(field)
+        for start in range(0, len(contract.fields), _ABREAST):
+            # A line of columns at a time, so that a narrow screen keeps the fields' order.
+            columns = st.columns(_ABREAST)
+            for column, field in zip(columns, contract.fields[start:], strict=False):
+                with column:
+                    row[field.name] = widget(field)
         asked = st.form_submit_button("Predict", type="primary", icon=":material/calculate:")
     return {k: v for k, v in row.items() if v is not None} if asked else None
 
@@ -124,7 +127,7 @@ def refill(contract: Contract, inputs: dict[str, Any]) -> None:
     for field in contract.fields:
         session.keep(f"field-{field.name}", as_widget(field, inputs.get(field.name)))
     session.keep(_ANSWER, None)
-    st.query_params.clear()
+    predict_answer.leave("One row")
 
 
 def ask(contract: Contract, row: dict[str, Any]) -> None:
