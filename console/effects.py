@@ -13,6 +13,7 @@ from core.records import figure
 UP, DOWN, ANSWER, POINT = "#2a7f9e", "#c8553d", "#1d8a86", "#e09f3e"
 _FEWEST_DECADES = 0.2
 _MANY_DECADES = 4
+_LEAST_ON_LOG = 1e-6
 _SHORT_WAY = 6
 _ROW, _FRAME = 34, 64
 _LONGEST = 22
@@ -29,7 +30,7 @@ def span(answer: Answer, unit: str, *, on_log: bool) -> dict[str, Any]:
     """The range as a line with the prediction on it; needs `low` and `high`."""
     low, high = answer.low or 0.0, answer.high or 0.0
     at = [low, answer.prediction, high]
-    is_log = on_log and low > 0
+    is_log = on_log and low > _LEAST_ON_LOG
     axis = _axis(at, is_log=is_log, room=0.12)
     trace = {
         "type": "scatter",
@@ -69,7 +70,7 @@ def way(pushed: Sequence[Step], *, on_log: bool) -> dict[str, Any]:
     length wherever they stand.
     """
     ends = [end for s in pushed for end in (s.start, s.end)]
-    is_log = on_log and min(ends, default=0.0) > 0
+    is_log = on_log and min(ends, default=0.0) > _LEAST_ON_LOG
     # Two fields may have one label, and a bar needs a place of its own.
     names = [f"{inert(s.label)}<br><i>{inert(s.value)}</i>" for s in pushed]
     places = list(range(len(pushed)))

@@ -43,7 +43,7 @@ def _cell(value: object) -> object:
     if isinstance(value, int):
         return value
     if isinstance(value, float):
-        return "" if math.isnan(value) else repr(value)
+        return "" if math.isnan(value) else _text(repr(value))  # "-inf" is no number to them
     if isinstance(value, datetime | date):
         return value.isoformat()
     return _text(str(value))

@@ -10,7 +10,7 @@ from typing import Any
 
 from console import words
 from console.csvfile import Accepted, Rejected
-from core.contract import OFFERED_CATEGORIES, Contract, Field
+from core.contract import OFFERED_CATEGORIES, Contract, Field, from_days, read_value
 from core.dataset import ColumnType
 from core.records import figure
 from core.store.predictions import LoggedPrediction
@@ -135,28 +135,42 @@ def unusual(contract: Contract, row: Mapping[str, Any]) -> list[str]:
     """What the model has seen little or nothing of, in a sentence each."""
     notes = []
     for field in contract.fields:
-        value = row.get(field.name)
-        if value is None or value == "":
+        try:
+            value = read_value(field, row.get(field.name))
+        except ValueError:  # then there was no answer, or from a model of another contract
             continue
-        if field.type is ColumnType.NUMBER and field.low is not None and field.high is not None:
-            if not field.low <= float(value) <= field.high:
-                notes.append(
-                    f"{field.label} {value_words(value, field.unit)} is outside of what training "
-                    f"mostly saw ({figure(field.low)} to {figure(field.high)})."
-                )
-        elif _is_unseen(field, str(value)):
-            notes.append(f"{field.label} “{value}” was not seen in training.")
+        if isinstance(value, str):
+            if value and _is_unseen(field, value):
+                notes.append(f"{field.label} “{value}” was not seen in training.")
+        elif _is_outside(field, value):
+            notes.append(
+                f"{field.label} {value_words(row[field.name], field.unit)} is outside of what "
+                f"training mostly saw. {usual_words(field)}"
+            )
     return notes
+
+
+def _is_outside(field: Field, value: float) -> bool:
+    """Null is nowhere, and so not outside."""
+    return field.low is not None and field.high is not None and (
+        value < field.low or value > field.high
+    )  # fmt: skip
+
+
+def usual_words(field: Field) -> str:
+    """What training mostly saw of a number or a date, in a sentence; empty where nobody knows."""
+    if field.low is None or field.high is None:
+        return ""
+    return f"Usually {_usual(field, field.low)} to {_usual(field, field.high)}."
+
+
+def _usual(field: Field, end: float) -> str:
+    return from_days(end) if field.type is ColumnType.DATE else figure(end)
 
 
 def _is_unseen(field: Field, value: str) -> bool:
     """Only a list that is whole can say so."""
-    is_text = field.type in (ColumnType.CATEGORY, ColumnType.CODE)
-    return (
-        is_text
-        and 0 < len(field.categories) < OFFERED_CATEGORIES
-        and value.strip() not in field.categories
-    )
+    return 0 < len(field.categories) < OFFERED_CATEGORIES and value not in field.categories
 
 
 def is_whole(field: Field) -> bool:

@@ -29,8 +29,6 @@ def show(answer: Answer, contract: Contract | None) -> None:
         left.caption(f"Version {answer.version} · {predicting.when(answer, parts.now())}")
         with right:
             span(answer, unit, on_log=on_log)
-        for note in predicting.unusual(contract, answer.inputs) if contract else []:
-            st.warning(parts.plain(note), icon=":material/travel_explore:")
     pushes(answer, contract, unit, on_log=on_log)
 
 

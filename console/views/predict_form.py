@@ -9,10 +9,9 @@ import streamlit as st
 
 from console import actions, parts, predicting, session
 from console.views import predict_answer
-from core.contract import Contract, Field, from_days
+from core.contract import Contract, Field
 from core.dataset import ColumnType
 from core.errors import BadRow, DriftdeskError
-from core.records import figure
 
 _ANSWER = "predict.answer"
 _ABREAST = 3
@@ -28,6 +27,8 @@ def one_row(contract: Contract) -> None:
         ask(contract, row)
     answer = session.field(_ANSWER, None)
     if answer is not None:
+        for note in predicting.unusual(contract, answer.inputs):
+            st.warning(parts.plain(note), icon=":material/travel_explore:")
         predict_answer.show(answer, contract)
         predict_answer.link(answer)
 
@@ -56,14 +57,15 @@ def widget(field: Field) -> Any:
     label = parts.plain(field.label) + unit
     key = f"field-{field.name}"
     empty = "May be empty." if field.nullable else "Must be given."
+    about = f"{predicting.usual_words(field)} {empty}".strip()
     if field.default is not None:
         session.prefill(key, as_widget(field, field.default))
     if field.type is ColumnType.NUMBER:
-        return number(field, label, key, empty)
+        return number(field, label, key, about)
     if field.type is ColumnType.DATE:
         chosen = st.date_input(
             label, value=None, min_value=_EARLIEST, max_value=_LATEST, key=key,
-            help=f"{usual(field)}{empty}",
+            help=about,
         )  # fmt: skip
         return chosen.isoformat() if isinstance(chosen, date) else None
     offered = list(field.categories)
@@ -78,10 +80,9 @@ def widget(field: Field) -> Any:
     )
 
 
-def number(field: Field, label: str, key: str, empty: str) -> float | int | None:
+def number(field: Field, label: str, key: str, about: str) -> float | int | None:
     """A number's widget: whole numbers for what is counted."""
     low = field.minimum
-    about = f"{usual(field)}{empty}"
     step = predicting.step_of(field)
     if predicting.is_whole(field):
         return st.number_input(
@@ -92,15 +93,6 @@ def number(field: Field, label: str, key: str, empty: str) -> float | int | None
         label, value=None, min_value=low, step=step, format="%g", key=key, placeholder="Empty",
         help=about,
     )  # fmt: skip
-
-
-def usual(field: Field) -> str:
-    """What training mostly saw, in a sentence."""
-    if field.low is None or field.high is None:
-        return ""
-    if field.type is ColumnType.DATE:
-        return f"Usually {from_days(field.low)} to {from_days(field.high)}. "
-    return f"Usually {figure(field.low)} to {figure(field.high)}. "
 
 
 def as_widget(field: Field, value: Any) -> Any:
