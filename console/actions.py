@@ -7,7 +7,7 @@ made and raises the errors of `core.errors`, whose messages are for the operator
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +17,9 @@ from core.errors import IllegalTransition, Missing, QueueUnavailable, ReasonRequ
 from core.promotion import require_reason
 from core.records import FollowUp, ForceRequest, Job, JobKind, JobState, Promotion
 from core.store import Work
+
+PREDICTED_AT_ONCE = 500
+"""Rows in one request to serving: a small part of a second, so that progress is seen."""
 
 
 def request_ingest(
@@ -249,14 +252,26 @@ def retry(desk: Desk, actor: str, job_id: int) -> Job:
     return _submit(desk, job)
 
 
-def predict(desk: Desk, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask the served model.
+def predict(desk: Desk, row: Mapping[str, Any], *, explain: bool = False) -> dict[str, Any]:
+    """Ask the served model; with `explain`, also for what pushed its answer.
 
     Raises:
         BadRow: the row does not fit the live model.
         ServingUnavailable: serving is away, or has no model yet.
     """
-    return desk.serving.predict(row)
+    return desk.serving.predict(row, explain=explain)
+
+
+def predict_rows(desk: Desk, rows: Sequence[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Ask the served model for many rows, some hundreds at a time; yields each lot's answers.
+
+    Raises:
+        BadRow: a row does not fit the live model, which may have changed meanwhile; the lots
+            before it are answered.
+        ServingUnavailable: serving is away, or has no model any more.
+    """
+    for start in range(0, len(rows), PREDICTED_AT_ONCE):
+        yield desk.serving.predict_batch(rows[start : start + PREDICTED_AT_ONCE])
 
 
 def _request(

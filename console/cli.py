@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -119,20 +120,25 @@ def predict(
     ] = None,
     *,
     row: Annotated[str, typer.Option("--row", help="The whole row as JSON instead.")] = "",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also say what pushed the answer up or down.")
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Option("--csv", help="Predict every row of this CSV file instead.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the results go; the default is stdout.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the served model for one prediction."""
+    """Ask the served model for one prediction, or for one for each row of a CSV file."""
     with at_desk() as desk:
+        if file is not None:
+            rejected = predict_file(desk, file, out)
+            raise typer.Exit(1 if rejected else 0)
         asked = _row(fields or [], row)
-        answer = actions.predict(desk, asked)
-        tell(
-            answer,
-            as_json=as_json,
-            lines=lambda: [
-                f"{answer['prediction']:,.2f}",
-                f"version {answer['model_version']}, prediction {answer['prediction_id']}",
-            ],
-        )
+        answer = actions.predict(desk, asked, explain=explain)
+        tell(answer, as_json=as_json, lines=lambda: prediction_lines(desk, answer, asked))
 
 
 def _row(fields: list[str], row: str) -> dict[str, Any]:

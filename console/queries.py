@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from console.desk import Desk
 from console.health import Service, look
 from core.contract import Contract
-from core.errors import Missing
+from core.errors import BadInput, Missing
 from core.records import (
     AuditEvent,
     Batch,
@@ -24,7 +25,7 @@ from core.records import (
     StoredReport,
 )
 from core.registry import RegisteredVersion
-from core.store.predictions import LoggedPrediction
+from core.store.predictions import ID_PREFIX, LoggedPrediction, Page, Place, Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,40 @@ def prediction(desk: Desk, prediction_id: str) -> LoggedPrediction:
     if found is None:
         raise Missing(f"There is no prediction {prediction_id} on record.")
     return found
+
+
+def search_predictions(
+    desk: Desk,
+    *,
+    id_prefix: str = "",
+    version: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    value: str = "",
+    before: str = "",
+    limit: int = 25,
+) -> Page:
+    """One page of the prediction log, newest first; `before` is what `place` made of the last.
+
+    Raises:
+        BadInput: the start of the id, or the place, is none.
+    """
+    start = id_prefix.strip().lower()
+    if start and not ID_PREFIX.fullmatch(start):
+        raise BadInput("An id is searched for by its first characters, four at least: 3fa8…")
+    try:
+        at, _, after = before.partition("~")
+        place_before = Place(datetime.fromisoformat(at).astimezone(UTC), after) if before else None
+    except ValueError as error:
+        raise BadInput("This page of the history is none. Start from the newest.") from error
+    search = Search(start, version, since, until, value.strip())
+    with desk.store.read() as work:
+        return work.predictions.search(search, limit, place_before)
+
+
+def place(page: Page) -> str:
+    """Where the next page begins, as text for an address; empty at the end."""
+    return f"{page.older.at.isoformat()}~{page.older.id}" if page.older else ""
 
 
 def services(desk: Desk) -> list[Service]:

@@ -165,3 +165,13 @@ def known(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
 def field(key: str, default: Any = "") -> Any:
     """What a widget of this session holds."""
     return st.session_state.get(key, default)
+
+
+def prefill(key: str, value: Any) -> None:
+    """Give a widget its first value in a way that it can be emptied, too."""
+    st.session_state.setdefault(key, value)
+
+
+def keep(key: str, value: Any) -> None:
+    """Remember something of this session's own, or fill a widget before it is shown."""
+    st.session_state[key] = value

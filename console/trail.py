@@ -8,7 +8,7 @@ from typing import Any
 
 from console import review, words
 from console.desk import Desk
-from console.exports import csv_of
+from console.inert import inert_csv
 from core.records import AuditEvent, Batch, StoredReport
 
 _MOST = 10_000
@@ -64,7 +64,7 @@ def reports(found: Sequence[StoredReport]) -> list[dict[str, Any]]:
 
 def csv(desk: Desk, *, action: str, actor: str, subject: str) -> bytes:
     """Everything on record that fits, newest first, as CSV; ten thousand events at most."""
-    rows: list[tuple[Any, ...]] = []
+    rows: list[dict[str, object]] = []
     before: int | None = None
     while len(rows) < _MOST:
         page = review.audit(
@@ -74,17 +74,16 @@ def csv(desk: Desk, *, action: str, actor: str, subject: str) -> bytes:
             break
         before = page[-1].id
         rows += [
-            (
-                e.id,
-                e.at.isoformat(),
-                e.actor,
-                e.action,
-                e.subject,
-                e.reason,
-                json.dumps(e.details, ensure_ascii=False),
-                e.hash,
-            )
+            {
+                "id": e.id,
+                "at": e.at,
+                "actor": e.actor,
+                "action": e.action,
+                "subject": e.subject,
+                "reason": e.reason,
+                "details": json.dumps(e.details, ensure_ascii=False),
+                "hash": e.hash,
+            }
             for e in page
         ]
-    header = ("id", "at", "actor", "action", "subject", "reason", "details", "hash")
-    return csv_of(header, rows)
+    return inert_csv(rows).encode("utf-8-sig")

@@ -15,6 +15,7 @@ from typing import Any
 
 from core.dataset import ColumnType, Dataset
 from core.errors import BadRow, ModelRefused
+from core.interval import Interval
 from core.records import ColumnProfile
 
 METADATA_KEY = "driftdesk.contract"
@@ -54,7 +55,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """All inputs of a model, in the order in which it takes them, and its output."""
+    """All inputs of a model, in the order in which it takes them, and its output.
+
+    `interval` is the range around its answers; files from before there was one have none.
+    """
 
     dataset: str
     title: str
@@ -62,6 +66,7 @@ class Contract:
     target_label: str
     target_unit: str
     fields: tuple[Field, ...]
+    interval: Interval | None = None
 
     def to_json(self) -> str:
         """The contract as text, for the model file's metadata."""
@@ -86,7 +91,12 @@ class Contract:
                 )
                 for entry in document.pop("fields")
             )
-            return cls(fields=fields, **document)
+            interval = document.pop("interval", None)
+            return cls(
+                fields=fields,
+                interval=Interval.from_document(interval) if interval else None,
+                **document,
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelRefused("The model file carries no readable contract.") from error
 

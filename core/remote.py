@@ -12,6 +12,7 @@ import requests
 from core.errors import BadRow, ServingUnavailable
 
 _SECONDS = 5.0
+_BATCH_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,17 @@ class Serving:
         """The version that each replica answers with."""
         return {url: self.model(url).get("version") for url in self.urls}
 
-    def predict(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """One prediction: `prediction_id`, `prediction`, `model_version`.
+    def predict(self, row: Mapping[str, Any], *, explain: bool = False) -> dict[str, Any]:
+        """One prediction: `prediction_id`, `prediction`, `model_version`; `low` and `high`.
+
+        The ends are there where the model has a range. With `explain` there is also
+        `contributions`, None where the model cannot say.
 
         Raises:
             BadRow: the row does not fit the live model's contract.
         """
-        return dict(self._call("POST", self.urls[0], "/predict", dict(row)))
+        path = "/predict?explain=true" if explain else "/predict"
+        return dict(self._call("POST", self.urls[0], path, dict(row)))
 
     def check(self, url: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Ask one replica off the record: `model_version`, `digest` and `predictions`.
@@ -75,10 +80,22 @@ class Serving:
         """
         return self._call("POST", url, "/predict/check", {"rows": [dict(row) for row in rows]})
 
-    def _call(self, method: str, url: str, path: str, body: Any = None) -> dict[str, Any]:
+    def predict_batch(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """A prediction for each row, in their order.
+
+        Raises:
+            BadRow: some row does not fit the live model's contract; none was predicted.
+        """
+        body = {"rows": [dict(row) for row in rows]}
+        answer = self._call("POST", self.urls[0], "/predict/batch", body, _BATCH_SECONDS)
+        return list(answer["predictions"])
+
+    def _call(
+        self, method: str, url: str, path: str, body: Any = None, seconds: float = _SECONDS
+    ) -> dict[str, Any]:
         try:
             answer = self._session.request(
-                method, url + path, json=body, timeout=_SECONDS, allow_redirects=False
+                method, url + path, json=body, timeout=seconds, allow_redirects=False
             )
             content: dict[str, Any] = answer.json()
         except (requests.RequestException, ValueError) as error:

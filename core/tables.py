@@ -277,10 +277,15 @@ predictions = sa.Table(
     "predictions",
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
-    sa.Column("at", UtcDateTime, nullable=False, index=True),
+    sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("model_version", sa.Integer, nullable=False),
     sa.Column("inputs", sa.JSON, nullable=False),
     sa.Column("prediction", sa.Double, nullable=False),
+    # What was said beside the prediction: its range, and what pushed it where that was asked.
+    sa.Column("answer", sa.JSON(none_as_null=True)),
+    # Newest first, page by page: of all, and of one version.
+    sa.Index("ix_predictions_at_id", "at", "id"),
+    sa.Index("ix_predictions_version_at_id", "model_version", "at", "id"),
 )
 
 schedules = sa.Table(

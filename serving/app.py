@@ -101,8 +101,9 @@ def _add_routes(app: FastAPI, slot: Slot, records: PredictionLog) -> None:
     @app.post("/predict")
     async def predict(request: Request) -> dict[str, Any]:
         current = _model(slot)
+        explain = _flag(request, "explain")
         row = await _json(request, LARGEST_ROW)
-        return (await _answer(current, [row], records))[0]
+        return (await _answer(current, [row], records, explain=explain))[0]
 
     @app.post("/predict/batch")
     async def predict_batch(request: Request) -> dict[str, Any]:
@@ -151,8 +152,15 @@ async def _json(request: Request, largest: int) -> Any:
         raise Problem(422, "The body is not JSON.") from None
 
 
+def _flag(request: Request, name: str) -> bool:
+    said = request.query_params.get(name, "false")
+    if said not in ("true", "false"):
+        raise Problem(422, f"{name} must be true or false.")
+    return said == "true"
+
+
 async def _answer(
-    model: LiveModel, rows: list[Any], records: PredictionLog
+    model: LiveModel, rows: list[Any], records: PredictionLog, *, explain: bool = False
 ) -> list[dict[str, Any]]:
     inputs = [_inputs(model, row, i if len(rows) > 1 else None) for i, row in enumerate(rows)]
     if len(rows) <= _IN_LOOP:
@@ -162,14 +170,35 @@ async def _answer(
     if not all(map(math.isfinite, values)):
         raise Problem(422, "The model has no finite answer for this row.")
     now = datetime.now(UTC)
+    extra = {"contributions": await _contributions(model, inputs[0])} if explain else {}
+    interval = model.runtime.contract.interval
+    coverage = {"coverage": interval.coverage()} if interval else {}
     answers = []
     for row, value in zip(rows, values, strict=True):
-        record = Record(str(uuid.uuid4()), now, model.version, row, value)
+        beside = _range(model, value) | extra
+        kept = beside | coverage if beside else {}
+        record = Record(str(uuid.uuid4()), now, model.version, row, value, kept)
         records.add(record)
         answers.append(
             {"prediction_id": record.id, "prediction": value, "model_version": model.version}
+            | beside
         )
     return answers
+
+
+def _range(model: LiveModel, value: float) -> dict[str, Any]:
+    """The ends of the range around an answer; nothing for models that have none."""
+    interval = model.runtime.contract.interval
+    if interval is None:
+        return {}
+    low, high = interval.bounds(value)
+    return {"low": low, "high": high}
+
+
+async def _contributions(model: LiveModel, inputs: dict[str, float | str]) -> dict[str, Any] | None:
+    """What pushed the answer; None for models whose file cannot say."""
+    explained = await run_in_threadpool(model.runtime.explain, inputs)
+    return explained.to_document() if explained else None
 
 
 def _inputs(model: LiveModel, row: Any, index: int | None) -> dict[str, float | str]:

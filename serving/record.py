@@ -21,7 +21,7 @@ import structlog
 
 log = structlog.get_logger()
 
-COLUMNS = ("id", "at", "model_version", "inputs", "prediction")
+COLUMNS = ("id", "at", "model_version", "inputs", "prediction", "answer")
 
 _CAPACITY = 20_000
 _AT_ONCE = 500
@@ -31,13 +31,14 @@ _DRAIN_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One answer: `inputs` is the request's row as it came."""
+    """One answer: `inputs` is the request's row as it came; `beside` is what was said with it."""
 
     id: str
     at: datetime
     model_version: int
     inputs: dict[str, Any]
     prediction: float
+    beside: dict[str, Any]
 
 
 class PredictionLog:
@@ -132,6 +133,7 @@ def _insert(connection: Any, records: Sequence[Record]) -> None:
             r.model_version,
             json.dumps(r.inputs),
             r.prediction,
+            json.dumps(r.beside) if r.beside else None,
         )
         for r in records
     ]

@@ -22,6 +22,7 @@ def openapi(live: LiveModel | None) -> dict[str, Any]:
             "prediction_id": {"type": "string", "format": "uuid"},
             "prediction": {"type": "number"},
             "model_version": {"type": "integer"},
+            **_BESIDE,
         },
     }
     return {
@@ -29,7 +30,10 @@ def openapi(live: LiveModel | None) -> dict[str, Any]:
         "info": {"title": "driftdesk serving", "version": "1", "description": about},
         "components": {"schemas": {"Row": row, "Prediction": prediction, "Problem": _PROBLEM}},
         "paths": {
-            "/predict": {"post": _post("Predict one row", _ref("Row"), _ref("Prediction"))},
+            "/predict": {
+                "post": _post("Predict one row", _ref("Row"), _ref("Prediction"))
+                | {"parameters": [_EXPLAIN]}
+            },
             "/predict/batch": {
                 "post": _post(
                     "Predict many rows",
@@ -93,6 +97,35 @@ _CHECKED = {
         "digest": {"type": "string"},
         "predictions": {"type": "array", "items": {"type": "number"}},
     },
+}
+
+_BESIDE = {
+    "low": {"type": "number", "description": "The low end of the range, if the model has one."},
+    "high": {"type": "number", "description": "The high end of the range."},
+    "contributions": {
+        "type": ["object", "null"],
+        "description": "What pushed the answer up or down, where explain=true asked for it. On "
+        "the scale value, baseline plus all effects is the prediction; on log, log(1 + baseline) "
+        "plus all effects is log(1 + prediction).",
+        "properties": {
+            "scale": {"enum": ["log", "value"]},
+            "baseline": {"type": "number"},
+            "fields": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"field": {"type": "string"}, "effect": {"type": "number"}},
+                },
+            },
+        },
+    },
+}
+
+_EXPLAIN = {
+    "name": "explain",
+    "in": "query",
+    "description": "Also say what pushed the answer up or down.",
+    "schema": {"type": "boolean", "default": False},
 }
 
 _PROBLEM = {

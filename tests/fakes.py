@@ -146,12 +146,19 @@ class FakeServing:
         self.about: dict[str, Any] = {}
         self.away = False
         self.asked: list[dict[str, Any]] = []
+        self.beside: dict[str, Any] = {}
 
     def model(self, url: str = "") -> dict[str, Any]:
         if self.away:
             raise ServingUnavailable("Serving at nowhere did not answer.")
         return self.about
 
-    def predict(self, row: dict[str, Any]) -> dict[str, Any]:
+    def predict(self, row: dict[str, Any], *, explain: bool = False) -> dict[str, Any]:
         self.asked.append(row)
-        return {"prediction": 250_000.0, "model_version": 3, "prediction_id": "p-1"}
+        answer = {"prediction": 250_000.0, "model_version": 3, "prediction_id": "p-1"}
+        return answer | self.beside
+
+    def predict_batch(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        if self.away:
+            raise ServingUnavailable("Serving at nowhere did not answer.")
+        return [self.predict(row) for row in rows]

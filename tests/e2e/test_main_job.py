@@ -89,7 +89,7 @@ def in_browser(house: House) -> None:
             expect(page.locator("[data-testid=stException]")).to_have_count(0)
         page.goto(f"{house.console}/predict")
         page.get_by_role("button", name="Predict", exact=True).click()
-        expect(page.get_by_text("Version 1 · prediction")).to_be_visible()
+        expect(page.get_by_text("Version 1 · just now")).to_be_visible()
 
 
 def test_a_wiped_queue_loses_no_job(tmp_path: Path) -> None:

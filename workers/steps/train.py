@@ -7,7 +7,7 @@ The split is by row content, so those rows are unseen by every version ever trai
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow.models import ModelSignature
@@ -17,12 +17,14 @@ from core.contract import METADATA_KEY, Contract, describe
 from core.dataset import Dataset
 from core.decisions import approve
 from core.evidence import score
+from core.explain import TREES_KEY
+from core.interval import calibrate
 from core.notice import Event, waiting
 from core.records import ColumnProfile
 from core.registry import Registry, digest_of
 from core.runtime import Runtime
 from core.store import Work
-from workers import dossier, export, training
+from workers import dossier, export, training, trees
 from workers.dossier import Dossier, Model, load_champion
 from workers.material import Material, read
 from workers.run import Run
@@ -53,11 +55,18 @@ class Train:
         with run.interruptible():
             fitted = training.fit(material.training, self.dataset)
         run.progress(0.45, "exporting to ONNX", always=True)
-        contract = describe(self.dataset, material.profiles)
+        contract = self._contract(material, fitted)
+        tables = trees.tables(fitted)
+        metadata = {METADATA_KEY: contract.to_json()}
+        if tables.is_explainable():
+            metadata[TREES_KEY] = tables.to_text()
+        else:
+            run.say("Too many columns hang together: answers cannot be explained.", "warning")
         with run.interruptible():
-            model = export.to_onnx(fitted, self.dataset, {METADATA_KEY: contract.to_json()})
+            model = export.to_onnx(fitted, self.dataset, metadata)
             runtime = Runtime(model)
             worst = export.check_parity(runtime, fitted, material.held_out)
+            trees.check_sum(runtime, material.held_out)
         run.progress(0.55, f"scoring on {len(material.actual):,} rows", always=True)
         with run.interruptible():
             metrics = score(material.actual, runtime.predict(material.held_out))
@@ -81,6 +90,22 @@ class Train:
         with run.interruptible():
             made = dossier.make(material, Model(version, runtime), champion, requests, about)
         self._propose(run, version, made, material.profiles)
+
+    def _contract(self, material: Material, fitted: training.Fitted) -> Contract:
+        """What the model takes, with the range around its answers where rows suffice for one."""
+        contract = describe(self.dataset, material.profiles)
+        if not len(material.actual):
+            return contract
+        grids = {p.column: p.grid for p in material.profiles}
+        interval = calibrate(
+            material.actual,
+            fitted.predict(material.held_out),
+            material.held_out_hashes,
+            levels=grids.get(self.dataset.target.name, ()),
+            on_log=fitted.on_log,
+            floor=self.dataset.target.minimum,
+        )
+        return replace(contract, interval=interval)
 
     def _parameters(self, material: Material, fitted: training.Fitted) -> dict[str, Any]:
         return {

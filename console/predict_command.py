@@ -1,0 +1,83 @@
+"""`driftdesk predict`: one answer in lines, or a CSV file in and another out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from console import actions, predicting, queries
+from console.csvfile import read_sheet
+from console.desk import Desk
+from console.inert import inert_csv
+from core.errors import BadInput, BadRow, ServingUnavailable
+
+_TOLD = 20
+
+
+def prediction_lines(desk: Desk, given: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """An answer for people: its range, the coverage of that, and what pushed it where asked."""
+    served = queries.served(desk)
+    units = {c.name: (c.label, c.unit) for c in desk.dataset.columns}
+    unit = desk.dataset.target.unit
+    answer = predicting.answered(given, asked)
+    if served and served["version"] == answer.version:
+        answer = predicting.answered(given, asked, queries.contract_of(served))
+    return predicting.answer_lines(answer, units, unit)
+
+
+def predict_file(desk: Desk, source: Path, out: Path | None) -> int:
+    """Predict the rows of a file; returns how many did not fit, which are told on stderr.
+
+    Progress goes to stderr, the results to `out` or stdout. `out` is written whole or not at all;
+    when serving goes away half-way, what was answered is written before that is said.
+
+    Raises:
+        BadInput: the file cannot be read or understood, or `out` cannot be written.
+        ServingUnavailable: serving is away, or has no model.
+        BadRow: the live model changed, and takes other rows now.
+    """
+    served = queries.served(desk)
+    if not served:
+        raise ServingUnavailable("No model is live yet. Train one and approve it, then ask again.")
+    sheet = read_sheet(_content(source), queries.contract_of(served))
+    for bad in sheet.rejected[:_TOLD]:
+        typer.echo(f"line {bad.line}: {bad.why}", err=True)
+    if len(sheet.rejected) > _TOLD:
+        typer.echo(f"and {len(sheet.rejected) - _TOLD:,} more rows that do not fit", err=True)
+    answers: list[dict[str, Any]] = []
+    total = len(sheet.accepted)
+    try:
+        for lot in actions.predict_rows(desk, [a.row for a in sheet.accepted]):
+            answers += lot
+            typer.echo(
+                f"  {len(answers) / total:4.0%}  {len(answers):,} of {total:,} rows", err=True
+            )
+    except (BadRow, ServingUnavailable):
+        typer.echo(f"Broken off: {len(answers):,} of {total:,} rows are answered.", err=True)
+        if answers:
+            _write(inert_csv(predicting.result_rows(sheet.accepted, answers)), out)
+        raise
+    _write(inert_csv(predicting.result_rows(sheet.accepted, answers)), out)
+    return len(sheet.rejected)
+
+
+def _content(source: Path) -> bytes:
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{source} cannot be read: {error.strerror}.") from error
+
+
+def _write(text: str, out: Path | None) -> None:
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    part = out.with_name(f".{out.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="")
+        part.replace(out)
+    except OSError as error:
+        raise BadInput(f"{out} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,401 @@
+"""The Predict page: form, range, pushes, permanent links, files and history."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from streamlit.testing.v1 import AppTest
+
+from console.desk import Desk
+from core.contract import Contract
+from core.errors import BadRow, ServingUnavailable
+from core.interval import Interval
+from core.tables import predictions
+from tests import build
+from tests.build import contract
+from tests.views.test_pages import button, desk, page, text
+
+__all__ = ["desk"]  # the fixture
+
+INTERVAL = Interval(0.9, True, (), (0.5,), 900, 0.912, 877)
+CONTRIBUTIONS = {
+    "scale": "log",
+    "baseline": 199_999.0,
+    "fields": [
+        {"field": "house_size", "effect": math.log(1.5)},
+        {"field": "state", "effect": -math.log(1.2)},
+    ],
+}
+BESIDE = {"low": 150_000.0, "high": 400_000.0, "contributions": CONTRIBUTIONS}
+ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+
+
+def live(desk: Desk, version: int = 3, **changes: Any) -> Contract:
+    made = replace(contract(desk.dataset), **{"interval": INTERVAL} | changes)
+    desk.serving.about = {"version": version, "contract": json.loads(made.to_json())}  # type: ignore[attr-defined]
+    return made
+
+
+def log(desk: Desk, count: int = 1, **values: Any) -> list[str]:
+    rows = [
+        {
+            "id": str(uuid.UUID(int=n + 10**38, version=4)),
+            "at": build.NOON + timedelta(seconds=n),
+            "model_version": 1 + n % 2,
+            "inputs": {"bed": n % 5, "city": f"Town {n}"},
+            "prediction": 1000.0 + n,
+            "answer": None,
+            **values,
+        }
+        for n in range(count)
+    ]
+    with desk.store.engine.begin() as connection:
+        connection.execute(sa.insert(predictions), rows)
+    return [str(r["id"]) for r in rows]
+
+
+def mode(app: AppTest, name: str) -> AppTest:
+    app.segmented_control(key="show").set_value(name).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def at(app: AppTest, prediction_id: str) -> AppTest:
+    app.query_params["id"] = prediction_id
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def ask(app: AppTest) -> AppTest:
+    button(app, "Predict").click().run()
+    assert not app.exception, app.exception
+    return app
+
+
+# One row
+
+
+def test_an_answer_comes_with_its_range_its_coverage_and_what_pushed_it(desk: Desk) -> None:
+    live(desk)
+    desk.serving.beside = BESIDE  # type: ignore[attr-defined]
+    said = text(ask(page("predict")))
+    assert "250,000 USD" in said
+    assert "150,000 to 400,000 USD" in said
+    assert "90% of such rows were within; measured coverage 91.2% on 877 rows" in said
+    assert "From **200,000 USD**" in said or "From **199,999 USD**" in said
+    assert "each field multiplies it" in said
+
+
+def test_the_pushes_are_there_as_a_table_too(desk: Desk) -> None:
+    live(desk)
+    desk.serving.beside = BESIDE  # type: ignore[attr-defined]
+    table = ask(page("predict")).dataframe[0].value
+    assert table["Field"].tolist() == ["House size", "State"]
+    assert table["Push"].tolist() == ["+50.0%", "\u221216.7%"]
+
+
+def test_the_answer_stays_while_something_else_is_done(desk: Desk) -> None:
+    live(desk)
+    app = ask(page("predict"))
+    app.run()
+    assert "250,000 USD" in text(app)
+    assert len(desk.serving.asked) == 1  # type: ignore[attr-defined]
+
+
+def test_a_field_can_be_emptied_and_a_new_value_typed(desk: Desk) -> None:
+    live(desk)
+    app = page("predict")
+    assert app.number_input(key="field-bed").value == 2
+    app.number_input(key="field-bed").set_value(None)
+    app.selectbox(key="field-city").set_value(None)
+    state = app.selectbox(key="field-state")
+    state.options.append("Atlantis")  # AppTest knows of no new options
+    state.set_value("Atlantis")
+    said = text(ask(app))
+    (asked,) = desk.serving.asked  # type: ignore[attr-defined]
+    assert "bed" not in asked
+    assert "city" not in asked
+    assert asked["state"] == "Atlantis"
+    assert "Atlantis” was not seen in training" in said.replace("\\", "")
+
+
+def test_counts_are_whole_and_quantities_are_not(desk: Desk) -> None:
+    live(desk)
+    app = page("predict")
+    assert isinstance(app.number_input(key="field-bed").value, int)
+    assert isinstance(app.number_input(key="field-house_size").value, float)
+    assert app.number_input(key="field-bed").min == 0
+
+
+def test_dates_are_asked_for_as_days(desk: Desk) -> None:
+    made = live(desk)
+    day = replace(made.fields[1], name="sold", label="Sold", type="date", default="2020-05-17",
+                  minimum=None, step=None, low=15_000.0, high=18_000.0)  # fmt: skip
+    live(desk, fields=(day,))
+    app = page("predict")
+    assert str(app.date_input(key="field-sold").value) == "2020-05-17"
+    assert "2011-01-26 to 2019-04-14" in app.date_input(key="field-sold").help
+    ask(app)
+    assert desk.serving.asked == [{"sold": "2020-05-17"}]  # type: ignore[attr-defined]
+
+
+def test_a_refused_row_names_its_fields_and_loses_no_input(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live(desk)
+
+    def refuse(row: Any, *, explain: bool = False) -> Any:
+        raise BadRow({"bed": "must be at least 0", "zip_code": "must be given"})
+
+    monkeypatch.setattr(desk.serving, "predict", refuse)
+    app = page("predict")
+    app.number_input(key="field-bath").set_value(7)
+    said = text(ask(app)).replace("\\", "")
+    assert "Bedrooms must be at least 0." in said
+    assert "ZIP code must be given." in said
+    assert app.number_input(key="field-bath").value == 7
+
+
+def test_a_model_from_before_there_were_ranges_says_so(desk: Desk) -> None:
+    live(desk, interval=None)
+    desk.serving.beside = {"contributions": None}  # type: ignore[attr-defined]
+    said = text(ask(page("predict")))
+    assert "no range" in said
+    assert "its version cannot say" in said
+
+
+# A page for each prediction
+
+
+def test_a_recorded_prediction_keeps_its_page_when_its_version_is_gone(desk: Desk) -> None:
+    answer = BESIDE | {"coverage": INTERVAL.coverage()}
+    log(desk, id=ID, model_version=1, answer=answer, prediction=250_000.0,
+        inputs={"house_size": 1500, "state": "Ohio", "gone": "x"})  # fmt: skip
+    for version in (3, None):
+        desk.serving.about = {}  # type: ignore[attr-defined]
+        if version:
+            live(desk, version)
+        app = at(page("predict"), ID)
+        said = text(app)
+        assert "250,000 USD" in said
+        assert "Version 1" in said
+        assert "2026-11-23 12:00:00 UTC" in said
+        assert "150,000 to 400,000 USD" in said
+        assert "measured coverage 91.2% on 877 rows" in said
+        assert [d.value for d in app.dataframe][1]["Value"].tolist() == ["1,500 sq ft", "Ohio", "x"]
+
+
+def test_its_inputs_can_be_asked_again(desk: Desk) -> None:
+    live(desk)
+    log(desk, id=ID, inputs={"bed": 4.0, "state": "Ohio", "bath": "many", "house_size": -1})
+    app = at(page("predict"), ID)
+    button(app, "Ask again with these inputs").click().run()
+    assert not app.exception
+    assert app.number_input(key="field-bed").value == 4
+    assert app.selectbox(key="field-state").value == "Ohio"
+    assert app.number_input(key="field-bath").value is None
+    assert app.number_input(key="field-house_size").value is None
+    assert app.selectbox(key="field-city").value is None
+    assert "id" not in app.query_params
+
+
+def test_an_answer_leads_to_its_page_and_back(desk: Desk) -> None:
+    live(desk)
+    log(desk, id=ID)
+    desk.serving.beside = {"prediction_id": ID}  # type: ignore[attr-defined]
+    app = ask(page("predict"))
+    button(app, "Open its permanent page").click().run()
+    assert app.query_params["id"] in (ID, [ID])
+    assert ID in text(app)
+    button(app, "All predictions").click().run()
+    assert app.segmented_control(key="show").value == "History"
+
+
+def test_what_is_not_on_record_yet_is_waited_for(desk: Desk) -> None:
+    app = at(page("predict"), ID)
+    assert "not on record (yet)" in text(app)
+    log(desk, id=ID)
+    app.run()
+    assert "1,000 USD" in text(app)
+
+
+@pytest.mark.parametrize("wrong", ["x", "'; DROP TABLE predictions; --", f"{ID}0"])
+def test_what_is_no_id_is_said_to_be_none(desk: Desk, wrong: str) -> None:
+    assert "This is no prediction's id" in text(at(page("predict"), wrong))
+
+
+def test_hostile_text_in_a_record_is_shown_inert(desk: Desk) -> None:
+    live(desk)
+    hostile = "<img src=x onerror=alert(1)> :red[x] [x](javascript:alert(1))"
+    pushed = {"scale": "log", "baseline": 1.0, "fields": [{"field": "city", "effect": 0.5}]}
+    log(desk, id=ID, inputs={"city": hostile}, answer={"contributions": pushed})
+    app = at(page("predict"), ID)
+    said = text(app)
+    assert "](javascript" not in said
+    assert ":red[" not in said
+    figures = " ".join(str(chart.proto.spec) for chart in app.get("plotly_chart"))
+    assert "<img" not in figures
+
+
+# A file
+
+
+def upload(app: AppTest, content: bytes, name: str = "rows.csv") -> AppTest:
+    app.file_uploader(key="predict-file").set_value((name, content, "text/csv")).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def downloads(app: AppTest) -> list[str]:
+    return [b.label for b in app.get("download_button")]
+
+
+GOOD = b"bed,city\n3,=evil()\nmany,x\n4,b\n"
+
+
+def test_a_file_is_previewed_with_its_rejected_rows_and_their_rules(desk: Desk) -> None:
+    live(desk)
+    app = upload(mode(page("predict"), "CSV file"), GOOD)
+    assert [(m.label, m.value) for m in app.metric] == [
+        ("Rows that fit", "2"),
+        ("Rows that do not", "1"),
+    ]
+    rejected = app.dataframe[0].value
+    assert rejected["line"].tolist() == [3]
+    assert rejected["why"].tolist() == ["bed: must be a number"]
+    assert "Not in the file, so empty" in text(app)
+    assert desk.serving.asked == []  # type: ignore[attr-defined]
+
+
+def test_its_rows_are_predicted_and_kept_for_download(desk: Desk) -> None:
+    live(desk)
+    desk.serving.beside = {"low": 1.0, "high": 2.0}  # type: ignore[attr-defined]
+    app = upload(mode(page("predict"), "CSV file"), GOOD)
+    button(app, "Predict 2 rows").click().run()
+    assert not app.exception
+    assert desk.serving.asked == [{"bed": 3, "city": "=evil()"}, {"bed": 4, "city": "b"}]  # type: ignore[attr-defined]
+    assert "2 rows are predicted by version 3" in text(app)
+    shown = app.dataframe[-1].value
+    assert shown["prediction"].tolist() == [250_000.0] * 2
+    app.run()
+    assert "2 rows are predicted" in text(app), "a rerun loses nothing"
+    assert len(desk.serving.asked) == 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "empty"), (b"bed;city\n1;a\n", "semicolons"), (b"city\n\xff\n", "UTF-8"),
+     (b"price\n1\n", "no column price")],
+)  # fmt: skip
+def test_a_file_that_cannot_be_understood_is_said_so(desk: Desk, content: bytes, says: str) -> None:
+    live(desk)
+    app = upload(mode(page("predict"), "CSV file"), content)
+    assert says in text(app).replace("\\", "")
+    assert [b.label for b in app.button if "rows" in b.label] == []
+
+
+def test_when_serving_goes_away_half_way_what_was_answered_is_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live(desk)
+    monkeypatch.setattr("console.actions.PREDICTED_AT_ONCE", 2)
+    ask_batch, lots = desk.serving.predict_batch, []
+
+    def flaky(rows: Any) -> Any:
+        lots.append(rows)
+        if len(lots) == 2:
+            raise ServingUnavailable("Serving did not answer.")
+        return ask_batch(rows)
+
+    monkeypatch.setattr(desk.serving, "predict_batch", flaky)
+    app = upload(mode(page("predict"), "CSV file"), b"bed\n" + b"1\n" * 5)
+    button(app, "Predict 5 rows").click().run()
+    assert "What was answered so far is kept" in text(app).replace("\\", "")
+    app.run()
+    assert "2 of 5 rows are answered" in text(app)
+    button(app, "Go on with the other 3 rows").click().run()
+    assert "5 rows are predicted" in text(app)
+    assert len(desk.serving.asked) == 5  # type: ignore[attr-defined]
+
+
+def test_the_form_and_the_file_say_what_to_do_without_a_model(desk: Desk) -> None:
+    app = mode(page("predict"), "CSV file")
+    assert "No model is live yet" in text(app)
+    assert "Nothing has been predicted yet" in text(mode(app, "History"))
+
+
+# History
+
+
+def test_history_is_paged_newest_first(desk: Desk) -> None:
+    log(desk, 60)
+    app = mode(page("predict"), "History")
+    seen = app.dataframe[0].value["city"].tolist()
+    while not button(app, "Older").disabled:
+        button(app, "Older").click().run()
+        assert not app.exception
+        seen += app.dataframe[0].value["city"].tolist()
+    assert seen == [f"Town {n}" for n in reversed(range(60))]
+    button(app, "Newest").click().run()
+    assert app.dataframe[0].value["city"].tolist()[0] == "Town 59"
+
+
+def test_history_is_searched_by_id_version_time_and_value(desk: Desk) -> None:
+    ids = log(desk, 40)
+    app = mode(page("predict"), "History")
+    app.text_input(key="starts").set_value(ids[7][:36]).run()
+    assert app.dataframe[0].value["city"].tolist() == ["Town 7"]
+    app.text_input(key="starts").set_value("").run()
+    app.number_input(key="version").set_value(2).run()
+    assert set(app.dataframe[0].value["Version"]) == {2}
+    app.text_input(key="has").set_value("city=town 11").run()
+    assert app.dataframe[0].value["Open"].tolist() == [f"predict?id={ids[11]}"]
+    app.date_input(key="since").set_value(build.NOON.date() + timedelta(days=1)).run()
+    assert "Nothing fits" in text(app)
+    app.date_input(key="since").set_value(build.NOON.date()).run()
+    app.date_input(key="until").set_value(build.NOON.date()).run()
+    assert len(app.dataframe[0].value) == 1
+
+
+def test_a_search_that_cannot_be_is_said_so(desk: Desk) -> None:
+    app = mode(page("predict"), "History")
+    app.text_input(key="starts").set_value("3f").run()
+    assert "four at least" in text(app)
+    app.text_input(key="starts").set_value("").run()
+    app.query_params["before"] = "yesterday"
+    app.run()
+    assert "Start from the newest" in text(app)
+
+
+def test_a_new_search_starts_from_the_newest(desk: Desk) -> None:
+    log(desk, 60)
+    app = mode(page("predict"), "History")
+    button(app, "Older").click().run()
+    app.text_input(key="has").set_value("Town 59").run()
+    assert app.dataframe[0].value["city"].tolist() == ["Town 59"]
+
+
+def test_the_results_file_is_inert(desk: Desk) -> None:
+    from console import predicting
+    from console.csvfile import read_sheet
+    from console.inert import inert_csv
+
+    made = live(desk)
+    sheet = read_sheet(GOOD, made)
+    answers = desk.serving.predict_batch([a.row for a in sheet.accepted])
+    rows = list(
+        csv.DictReader(io.StringIO(inert_csv(predicting.result_rows(sheet.accepted, answers))))
+    )
+    assert [r["city"] for r in rows] == ["'=evil()", "b"]
+    assert [r["line"] for r in rows] == ["2", "4"]
+    assert rows[0]["prediction_id"] == "p-1"
