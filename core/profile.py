@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dataset import ColumnType, Dataset
-from core.records import ColumnProfile
+from core.records import ColumnProfile, Tails
 
 LEVELS = tuple(i / 100 for i in range(101))
 """The quantile levels of a profile's grid."""
 
 KEPT_CATEGORIES = 200
 """How many of a text column's values a profile counts; the most common ones."""
+
+KEPT_EXTREMES = 64
+"""How many of a numeric column's smallest, and of its largest, values a profile keeps."""
 
 
 def profile_number(column: str, values: NDArray[np.float64]) -> ColumnProfile:
@@ -45,7 +48,31 @@ def profile_number(column: str, values: NDArray[np.float64]) -> ColumnProfile:
         minimum=float(ordered[0]),
         maximum=float(ordered[-1]),
         grid=tuple(float(q) for q in grid),
+        tails=_tails(ordered),
     )
+
+
+def _tails(ordered: NDArray[np.float64]) -> Tails | None:
+    """The ends as they are, the rest as moments; None where those are beyond every float."""
+    end = min(KEPT_EXTREMES, len(ordered) // 2)
+    low, rest, high = np.split(ordered, [end, len(ordered) - end])
+    if len(ordered) <= 2 * KEPT_EXTREMES:
+        low, rest = np.concatenate([low, rest]), rest[:0]
+    ends = tuple(low.tolist()), tuple(high.tolist())
+    if len(rest) == 0:
+        return Tails(*ends)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = float(np.mean(rest))
+        away = rest - mean
+        squares = away * away
+        std = float(np.sqrt(np.mean(squares)))
+        if std == 0.0:
+            return Tails(*ends, rest=len(rest), mean=mean)
+        skew = float(np.mean(squares * (away / std)) / std**2)
+        kurtosis = float(np.mean((squares / std**2) ** 2))
+    if not np.isfinite([mean, std, skew, kurtosis]).all():
+        return None
+    return Tails(*ends, len(rest), mean, std, skew, kurtosis)
 
 
 def _quantiles(ordered: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,9 +18,11 @@ from core.store.batches import Batches
 from core.store.drift import Drift
 from core.store.engine import WRITE, make_engine, translated
 from core.store.jobs import Jobs
+from core.store.limits import Limits
 from core.store.predictions import Predictions
 from core.store.promotions import Promotions
 from core.store.rows import Rows
+from core.store.scores import Scores
 
 
 def utc_now() -> datetime:
@@ -38,9 +40,11 @@ class Work:
         self.batches = Batches(connection, now)
         self.drift = Drift(connection, now)
         self.jobs = Jobs(connection, now)
+        self.limits = Limits(connection, now)
         self.predictions = Predictions(connection)
         self.promotions = Promotions(connection, now)
         self.rows = Rows(connection, dataset)
+        self.scores = Scores(connection, now)
 
     def commit(self) -> None:
         """Keep everything that was written since `begin`."""
