@@ -86,7 +86,9 @@ def alarms(seen: DriftReport) -> bool:
     return any(c.finding is Finding.BREACH and not c.could_be_noise for c in seen.changes)
 
 
-def simulate(draw: Draw, then: int, now: int, *, trials: int, seed: int, rise: float = 1.3) -> Rates:
+def simulate(
+    draw: Draw, then: int, now: int, *, trials: int, seed: int, rise: float = 1.3
+) -> Rates:
     """Run the trials of one distribution at one pair of sizes; a rise of 0 is not looked for."""
     rng = np.random.default_rng(seed)
     broke = false = beyond = found = 0

@@ -34,7 +34,6 @@ DIVISIONS = 3999
 
 _LARGEST = 1e9
 _QUANTILES = {"50": 0.5, "75": 0.75}
-_SPLITS = (0.0, 0.5, 1.0)
 
 Floats = NDArray[np.float64]
 
@@ -193,31 +192,22 @@ def _describe(pool: _Pool, sums: Floats, squares: Floats, count: int) -> tuple[F
 def _quantiles(
     reference: ColumnProfile, current: ColumnProfile, rng: np.random.Generator
 ) -> dict[str, Floats]:
-    """The worst over what a grid cannot say: where inside a cell one value gives way to the next.
-
-    A column of few values jumps between two of them somewhere inside a cell of one per cent.
-    """
     if len(reference.grid) != len(LEVELS) or len(current.grid) != len(LEVELS):
         return {}
-    levels = {
-        name: [
+    levels, values = _together(reference, current)
+    drawn = {}
+    for name, q in _QUANTILES.items():
+        then, now = (
             rng.beta(q * (p.count - 1) + 1, (1 - q) * (p.count - 1) + 1, DIVISIONS)
             for p in (reference, current)
-        ]
-        for name, q in _QUANTILES.items()
-    }
-    drawn: dict[str, Floats] = {}
-    for split in _SPLITS:
-        at, values = _together(reference, current, split)
-        for name, (then, now) in levels.items():
-            ratios = np.sort(_ratios(np.interp(then, at, values), np.interp(now, at, values)))
-            drawn[name] = np.maximum(drawn[name], ratios) if name in drawn else ratios
+        )
+        drawn[name] = _ratios(np.interp(then, levels, values), np.interp(now, levels, values))
     return drawn
 
 
-def _together(one: ColumnProfile, other: ColumnProfile, split: float) -> tuple[Floats, Floats]:
+def _together(one: ColumnProfile, other: ColumnProfile) -> tuple[Floats, Floats]:
     """The quantile function of both sides' rows together: levels, and the values there."""
-    curves = [_curve(p, split) for p in (one, other)]
+    curves = [_curve(p) for p in (one, other)]
     values = np.unique(np.concatenate([v for _, v in curves]))
     weights = np.array([one.count, other.count]) / (one.count + other.count)
     below = sum(w * _share(c, values, "left") for w, c in zip(weights, curves, strict=True))
@@ -226,18 +216,37 @@ def _together(one: ColumnProfile, other: ColumnProfile, split: float) -> tuple[F
     return levels, np.repeat(values, 2)
 
 
-def _curve(profile: ColumnProfile, split: float) -> tuple[Floats, Floats]:
-    """Levels and values of one grid, with a sharp step in each cell between two tied values."""
+def _curve(profile: ColumnProfile) -> tuple[Floats, Floats]:
+    """Levels and values of one profile, as sharp around its quantiles as it knows.
+
+    A column of few values jumps between two of them somewhere inside a cell of the grid. Around
+    the median and the upper quartile the place is known; elsewhere the middle is taken.
+    """
     levels, grid = np.asarray(LEVELS), np.asarray(profile.grid)
+    steps = profile.tails.steps if profile.tails else ()
+    exact = np.array([level for below, up_to, *_ in steps for level in (below, up_to)])
     tied = np.diff(grid) == 0
     beside = np.concatenate([[False], tied[:-1]]) | np.concatenate([tied[1:], [False]])
-    steps = np.flatnonzero(beside & ~tied)
-    at = levels[steps] + split * (levels[steps + 1] - levels[steps])
-    where = np.repeat(steps + 1, 2)
-    return (
-        np.insert(levels, where, np.repeat(at, 2)),
-        np.insert(grid, where, np.column_stack([grid[steps], grid[steps + 1]]).ravel()),
-    )
+    jumps = [
+        i
+        for i in np.flatnonzero(beside & ~tied)
+        if not ((exact >= levels[i]) & (exact <= levels[i + 1])).any()
+    ]
+    middle = (levels[jumps] + levels[np.add(jumps, 1, dtype=int)]) / 2 if jumps else levels[:0]
+    knots = [
+        *zip(levels, grid, strict=True),
+        *((m, grid[i + side]) for m, i in zip(middle, jumps, strict=True) for side in (0, 1)),
+        *(
+            knot
+            for (below, up_to, before, after), value in zip(
+                steps, (profile.q50, profile.q75), strict=False
+            )
+            for knot in ((below, before), (below, value), (up_to, value), (up_to, after))
+        ),
+    ]
+    at, where = np.array(knots, dtype=np.float64).T
+    order = np.lexsort((at, where))
+    return np.maximum.accumulate(at[order]), where[order]
 
 
 def _share(curve: tuple[Floats, Floats], values: Floats, side: str) -> Floats:

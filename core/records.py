@@ -147,7 +147,9 @@ class Tails:
 
     `low` and `high` are the smallest and largest values, ascending, at most
     `core.profile.KEPT_EXTREMES` each; `rest` counts all others. Their `mean` and `std` (divided by
-    n) are in the column's unit; `skew` and `kurtosis` (of a normal: 3) have none.
+    n) are in the column's unit; `skew` and `kurtosis` (of a normal: 3) have none. `steps` says how
+    the values lie around the median and the upper quartile, which may stand for many equal ones:
+    for each the share of rows below it, the share up to it, and the values next to it.
     """
 
     low: tuple[float, ...]
@@ -157,6 +159,7 @@ class Tails:
     std: float = 0.0
     skew: float = 0.0
     kurtosis: float = 0.0
+    steps: tuple[tuple[float, float, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

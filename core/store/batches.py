@@ -38,7 +38,8 @@ def _epoch(row: sa.Row[Any]) -> Epoch:
 def _tails(kept: dict[str, Any] | None) -> Tails | None:
     if not kept:
         return None
-    return Tails(**kept | {"low": tuple(kept["low"]), "high": tuple(kept["high"])})
+    lists = {name: tuple(kept[name]) for name in ("low", "high")}
+    return Tails(**kept | lists | {"steps": tuple(map(tuple, kept["steps"]))})
 
 
 class Batches:

@@ -125,6 +125,15 @@ class Drift:
         kept = self._connection.execute(query).scalar()
         return Advice.from_json(kept) if kept else None
 
+    def stamp(self) -> tuple[int, datetime | None]:
+        """Something that is another whenever a report has been written."""
+        query = sa.select(
+            sa.func.max(drift_reports.c.id).label("id"),
+            sa.func.max(drift_reports.c.created_at).label("at"),
+        )
+        row = self._connection.execute(query).one()
+        return int(row.id or 0), row.at
+
     def cells(self, reference: Reference, limit: int = 200) -> list[Cell]:
         """Every statistic of the newest batches' reports against one reference, oldest first.
 

@@ -1,0 +1,109 @@
+"""What every command of `driftdesk` shares: options, the desk, printing, and waiting for a job."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+
+from console import lines as lines_of
+from console import queries
+from console.desk import Desk
+from core.errors import BadRow, DriftdeskError
+from core.log import configure
+from core.records import Job, JobState
+from core.settings import read_settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the job is over.")]
+Actor = Annotated[str, typer.Option(help="Who acts; the default is the setting ACTOR.")]
+Reason = Annotated[str, typer.Option(help="Why; it goes on record.")]
+
+_ASK_EVERY = 0.3
+
+
+@contextmanager
+def at_desk() -> Iterator[Desk]:
+    """The desk for one command; what goes wrong becomes one sentence and exit code 1."""
+    try:
+        settings = read_settings()
+        configure(settings.log_format, "cli")
+        desk = Desk.make(settings)
+        try:
+            yield desk
+        finally:
+            desk.store.close()
+    except BadRow as error:
+        for field, rule in error.problems.items():
+            typer.echo(f"{field}: {rule}", err=True)
+        raise typer.Exit(1) from error
+    except DriftdeskError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.value if isinstance(value, Enum) else value
+
+
+def tell(value: Any, *, as_json: bool, lines: Callable[[], list[str]]) -> None:
+    """Print a value as JSON for programs, or as lines for people."""
+    if as_json:
+        typer.echo(json.dumps(_plain(value), ensure_ascii=False, indent=2))
+    else:
+        for line in lines():
+            typer.echo(line)
+
+
+def follow(desk: Desk, job: Job, *, wait: bool, as_json: bool) -> None:
+    """Print a job, after it is over where that was asked for; a bad end is exit code 1."""
+    said = ""
+    while wait and not job.state.is_over:
+        if not as_json and job.stage and job.stage != said:
+            said = job.stage
+            typer.echo(f"  {job.progress:4.0%}  {said}", err=True)
+        time.sleep(_ASK_EVERY)
+        job = queries.job(desk, job.id)
+    if wait:
+        job = _follow_up(desk, job, as_json=as_json)
+    tell(job, as_json=as_json, lines=lambda: [lines_of.job_line(job)])
+    if job.state in (JobState.FAILED, JobState.CANCELLED):
+        raise typer.Exit(1)
+
+
+def _follow_up(desk: Desk, job: Job, *, as_json: bool) -> Job:
+    """Wait for the jobs that this one queued, too: drift after ingest, training after drift."""
+    for key in ("drift_job", "train_job", "promote_job"):
+        if follower := job.result.get(key):
+            if not as_json:
+                typer.echo(lines_of.job_line(job), err=True)
+            after = queries.job(desk, int(follower))
+            while not after.state.is_over:
+                time.sleep(_ASK_EVERY)
+                after = queries.job(desk, after.id)
+            if after.state is JobState.FAILED:
+                return after
+            last = _follow_up(desk, after, as_json=as_json)
+            if not as_json and last.id != job.id:
+                typer.echo(lines_of.job_line(last), err=True)
+    return job
+
+
+def who(desk: Desk, actor: str) -> str:
+    """Who acts: who was named, or who the settings say."""
+    return actor or desk.settings.actor
