@@ -68,7 +68,7 @@ def _bands(shown: Sequence[StatChange], names: Sequence[str], end: float) -> dic
         "x": [min(max(c.band or 0, _FLOOR), end) for c in shown],
         "y": list(names),
         "width": [0.95] * len(shown),
-        "marker": {"color": BAND, "line": {"width": 0}},
+        "marker": {"color": BAND, "line": {"width": 1, "color": "rgba(128,128,128,0.7)"}},
         "customdata": [percent(c.band) if c.band is not None else "not known" for c in shown],
         "hovertemplate": "by drawing alone up to %{customdata}<extra></extra>",
     }

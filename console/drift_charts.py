@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, floor, log10
 from typing import Any
 
 from console.charts import GRID, LIMIT, TITLES
@@ -13,7 +14,7 @@ from core.limits import Cell
 from core.records import Finding, figure
 from core.shape import Overlay
 
-REFERENCE, CURRENT = "#8c8c8c", "#0b7a75"
+REFERENCE, CURRENT = "#8c8c8c", "#17958d"
 
 STEPS = [
     (0.25, "#2166ac", "under ¼ of the limit"),
@@ -36,25 +37,55 @@ def shade(cell: Cell) -> int | None:
     return next(n for n, (top, _, _) in enumerate(STEPS) if times <= top)
 
 
-def heat(cells: Sequence[Cell], labels: dict[str, str], chosen: int) -> dict[str, Any]:
+def worst(cells: Sequence[Cell], rows: int) -> list[Cell]:
+    """One cell a batch and column, the statistic nearest to or furthest beyond its limit.
+
+    Of many columns the `rows` that ever went furthest are kept.
+    """
+    found: dict[tuple[int, str], Cell] = {}
+    peak: dict[str, float] = {}
+    for c in cells:
+        times = _times(c)
+        peak[c.column] = max(peak.get(c.column, -1.0), times)
+        kept = found.get((c.batch_id, c.column))
+        if kept is None or times > _times(kept):
+            found[c.batch_id, c.column] = c
+    most = set(sorted(peak, key=lambda column: -peak[column])[:rows])
+    return [c for c in found.values() if c.column in most]
+
+
+def _times(cell: Cell) -> float:
+    return -1.0 if cell.ratio is None else cell.ratio / cell.limit
+
+
+def heat(
+    cells: Sequence[Cell], labels: dict[str, str], chosen: int, *, by_column: bool
+) -> dict[str, Any]:
     """Batches from left to right, statistics from top to bottom, ratio / limit as shades.
 
     A cross marks a breach and a ring one that could be noise. Each cell carries its batch's id as
-    `customdata[0]`; the marks lie over the shades because only they can be clicked.
+    `customdata[0]`; the marks lie over the shades because only they can be clicked. With
+    `by_column` there is a row a column, and `cells` has one cell for each, as `worst` gives them.
     """
     batches = list(dict.fromkeys((c.batch_id, c.epoch, c.batch_number) for c in cells))
     epochs = len({epoch for _, epoch, _ in batches})
     columns = [f"{e}·{n}" if epochs > 1 else str(n) for _, e, n in batches]
-    rows = [(c, s) for c in labels for s in STATISTICS if any(x.column == c for x in cells)]
+    there = {(c.column, "" if by_column else c.statistic) for c in cells}
+    every = [(c, s) for c in labels for s in (("",) if by_column else STATISTICS)]
+    rows = [row for row in every if row in there]
     x_of = {batch_id: n for n, (batch_id, _, _) in enumerate(batches)}
     y_of = {row: n for n, row in enumerate(rows)}
+    placed = [
+        (x_of[c.batch_id], y_of[row], c)
+        for c in cells
+        if (row := (c.column, "" if by_column else c.statistic)) in y_of
+    ]
     z: list[list[int | None]] = [[None] * len(batches) for _ in rows]
-    shown = [c for c in cells if (c.column, c.statistic) in y_of]
-    for c in shown:
-        z[y_of[c.column, c.statistic]][x_of[c.batch_id]] = shade(c)
+    for x, y, c in placed:
+        z[y][x] = shade(c)
+    names = [f"{labels[c]}, {TITLES[s].lower()}" if s else labels[c] for c, s in rows]
     few = len(batches) <= _TEXT_UP_TO
-    names = [f"{labels[c]}, {TITLES[s].lower()}" for c, s in rows]
-    data = [_shades(z), _marks(shown, x_of, y_of, labels, few=few)]
+    data = [_shades(z), _marks(placed, labels, few=few)]
     layout: dict[str, Any] = {
         "height": 90 + 21 * len(rows),
         "margin": {"l": 8, "r": 8, "t": 8, "b": 36},
@@ -101,13 +132,9 @@ def _shades(z: list[list[int | None]]) -> dict[str, Any]:
 
 
 def _marks(
-    shown: Sequence[Cell],
-    x_of: dict[int, int],
-    y_of: dict[tuple[str, str], int],
-    labels: dict[str, str],
-    *,
-    few: bool,
+    placed: Sequence[tuple[int, int, Cell]], labels: dict[str, str], *, few: bool
 ) -> dict[str, Any]:
+    shown = [c for _, _, c in placed]
     breach = [c.finding is Finding.BREACH for c in shown]
     noise = [
         b and c.band is not None and (c.ratio or 0) <= c.band
@@ -116,19 +143,18 @@ def _marks(
     trace: dict[str, Any] = {
         "type": "scatter",
         "mode": "markers+text" if few else "markers",
-        "x": [x_of[c.batch_id] for c in shown],
-        "y": [y_of[c.column, c.statistic] for c in shown],
+        "x": [x for x, _, _ in placed],
+        "y": [y for _, y, _ in placed],
         "marker": {
             "symbol": [
                 "circle-open" if n else "x-thin" if b else "square"
                 for n, b in zip(noise, breach, strict=True)
             ],
             "size": 14 if few else 9,
-            "color": "rgba(0,0,0,0.75)" if not few else "rgba(0,0,0,0.4)",
+            "color": "rgba(0,0,0,0.75)",
             "opacity": [0.0 if few or not b else 1.0 for b in breach],
             "line": {"width": 1.4, "color": "rgba(0,0,0,0.75)"},
         },
-        "unselected": {"marker": {"opacity": 0.0 if few else 0.6}},
         "customdata": [
             [
                 c.batch_id,
@@ -150,8 +176,6 @@ def _marks(
         ),
     }
     if not few:
-        # Unmarked cells stay as they are when one is clicked.
-        del trace["unselected"]
         return trace
     trace["text"] = [
         "" if c.ratio is None else percent(c.ratio) + ("~" if n else "!" if b else "")
@@ -186,6 +210,9 @@ def distribution(
         "type": "log" if logarithmic else "linear",
         "gridcolor": GRID,
     }
+    if logarithmic:
+        ticks = _decades(seen.edges[0], seen.edges[-1])
+        axis |= {"tickvals": ticks, "ticktext": [figure(t) for t in ticks]}
     if seen.values and not logarithmic:
         data = [
             _columns(seen.values, seen.reference, names[0], REFERENCE, ""),
@@ -213,6 +240,14 @@ def distribution(
             },
         },
     }
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Round places on a logarithmic axis: 1, 2 and 5 of each decade, or decades alone if many."""
+    first, last = floor(log10(low)), ceil(log10(high))
+    steps = (1, 2, 5) if last - first <= 3 else (1,)  # noqa: PLR2004
+    every = range(first, last + 1, max((last - first) // 8, 1))
+    return [s * 10.0**n for n in every for s in steps if low <= s * 10.0**n <= high]
 
 
 def _columns(

@@ -76,11 +76,12 @@ def ratios(report: StoredReport, grouping: str) -> None:
         "no-drift band: how far two draws from the same data may lie apart. A breach is red and "
         "hatched; one inside its band is dotted, carries a ~ and could be noise."
     )
+    wide = 3 if grouping == BY_COLUMN else len(STATISTICS)
     row: list[st.delta_generator.DeltaGenerator] = []
     for n, ((title, found), called) in enumerate(zip(groups, names, strict=True)):
-        if n % 4 == 0:
-            row = list(st.columns(4 if len(groups) != 5 else 5))  # noqa: PLR2004
-        row[n % len(row)].plotly_chart(
+        if n % wide == 0:
+            row = list(st.columns(wide))
+        row[n % wide].plotly_chart(
             charts.ratios(found, called, title, largest=largest),
             key=f"ratios-{report.id}-{grouping}-{n}",
             width="stretch",

@@ -24,8 +24,11 @@ NULLS_ROSE = 0.25
 FAR_OUT = 10.0
 """The middle of the data may leave the reference's usual range by this factor."""
 
-MANY, KNOWN_LEFT = 10, 0.1
-"""Of a text column with so many values, this share of the rows must carry one seen before."""
+KNOWN_LEFT = 0.1
+"""The share of a text column's rows that must carry a value seen before."""
+
+MANY = 10
+"""With fewer values than this, all may be new for good reason: a batch from one new place."""
 
 _FACTORS = {
     10.0: "10",
@@ -87,18 +90,17 @@ def _of_column(column: Column, then: ColumnProfile, now: ColumnProfile) -> Itera
 
 
 def _of_text(column: Column, then: ColumnProfile, now: ColumnProfile) -> Iterator[str]:
-    if then.distinct < MANY or then.distinct > len(then.categories):
-        return  # too few to tell, or not all of them are known
+    if then.distinct > len(then.categories) or now.distinct > len(now.categories):
+        return  # not all values are known
     known = sum(n for value, n in now.categories.items() if value in then.categories)
-    if now.distinct > len(now.categories) or known >= KNOWN_LEFT * now.count:
+    if known >= KNOWN_LEFT * now.count:
         return
     folded = {_folded(value) for value in then.categories}
     written = sum(n for value, n in now.categories.items() if _folded(value) in folded)
-    way = " They are known ones, written in another way." if written > now.count / 2 else ""
-    yield (
-        f"Of {column.label}'s values, those seen before are left in {known / now.count:.0%} of "
-        f"the rows only.{way}"
-    )
+    if written > now.count / 2:
+        yield f"{column.label} says what it said before in another way of writing."
+    elif min(then.distinct, now.distinct) >= MANY:
+        yield f"Of {column.label}'s {now.distinct} values hardly any was ever seen before."
 
 
 def _folded(value: str) -> str:

@@ -16,18 +16,24 @@ from console import (
     words,
 )
 from console.desk import Desk
+from core.advice import Recommendation
 from core.limits import Cell
 from core.records import Reference, StoredReport
 
 PREVIOUS, CHAMPION = "The batch before", "The champion's rows"
 SECTIONS = ["What matters", "Side by side", "Distributions", "What came in", "Limits"]
 WINDOWS = {"Last 12": 12, "Last 50": 50, "Last 200": drifts.MOST_BATCHES}
+_EVERY_STATISTIC, _ROWS = 50, 20
+"""With more batches than this the history shows each column's worst, of so many columns."""
+
 _BATCH, _HEAT = "drift-batch", "drift-heat"
 
 
 @st.dialog("Train anyway")
-def ask_why_train() -> None:
-    """Training that the data does not ask for goes on record with a reason."""
+def ask_why_train(warning: str) -> None:
+    """Training that is not recommended goes on record with a reason."""
+    if warning:
+        st.warning(parts.plain(warning), icon=":material/block:")
     st.text_area("Why train now?", key="drift-train-reason", placeholder="It goes on record.")
 
     def train() -> None:
@@ -58,9 +64,12 @@ def choose(batches: list[drifts.ComparedBatch]) -> drifts.ComparedBatch:
     return named[name]
 
 
-def buttons(view: drifts.View, report: StoredReport) -> None:
+def buttons(view: drifts.View, report: StoredReport, batches: list[drifts.ComparedBatch]) -> None:
     """What can be done about this batch."""
-    asks = any(r.report.retrain for r in view.reports.values())
+    newest = batches[0].id == view.batch.id
+    asks = newest and any(r.report.retrain for r in view.reports.values())
+    found = view.advice
+    blocked = bool(found and found.recommendation is Recommendation.BLOCK)
     row = st.container(horizontal=True)
     row.button(
         "Compare again",
@@ -70,8 +79,15 @@ def buttons(view: drifts.View, report: StoredReport) -> None:
         args=("The comparison is queued.", actions.request_drift),
         kwargs={"batch_id": view.batch.id},
     )
-    if row.button("Train anyway…" if not asks else "Train…", icon=":material/model_training:"):
-        ask_why_train()
+    if asks and not blocked:
+        row.button(
+            "Train",
+            icon=":material/model_training:",
+            on_click=session.act,
+            args=("Training is queued.", actions.request_train),
+        )
+    elif row.button("Train anyway…", icon=":material/model_training:"):
+        ask_why_train(found.reasons[0] if found and blocked else "")
     with row:
         parts_drift.downloads(report)
 
@@ -97,9 +113,15 @@ def history(view: drifts.View, reference: Reference, cells: list[Cell]) -> None:
         return
     wanted = set(newest)
     shown = [c for c in cells if c.batch_id in wanted]
+    by_column = len(wanted) > _EVERY_STATISTIC
     labels = {c.name: c.label for c in session.desk().dataset.compared}
     figure = session.remembered(
-        lambda: drift_charts.heat(shown, labels, view.batch.id),
+        lambda: drift_charts.heat(
+            drift_charts.worst(shown, _ROWS) if by_column else shown,
+            labels,
+            view.batch.id,
+            by_column=by_column,
+        ),
         "heat", view.stamp, reference.value, window, view.batch.id,
     )  # fmt: skip
     st.plotly_chart(
@@ -111,6 +133,8 @@ def history(view: drifts.View, reference: Reference, cells: list[Cell]) -> None:
         selection_mode="points",
         alt=f"Ratio divided by limit for every statistic of the last {len(newest)} batches.",
     )
+    if by_column:
+        st.caption("Each column's worst statistic of each batch.")
     keys = " ".join(
         f'<span style="display:inline-block;width:.8em;height:.8em;background:{colour}"></span> '
         f"{said} &nbsp;"
@@ -185,7 +209,7 @@ def page(batches: list[drifts.ComparedBatch]) -> None:
     )
     parts_drift.verdict(report)
     parts_drift.advice(view.advice)
-    buttons(view, report)
+    buttons(view, report, batches)
     parts_drift.ratios(report, grouping)
     history(view, report.reference, cells)
     sections(view, report, cells)

@@ -153,10 +153,12 @@ def test_a_text_column_of_unknown_values_is_named_and_another_way_of_writing_is_
     before = profile_text("weather", {f"kind {n}": 30 for n in range(20)}, 0)
     same = profile_text("weather", {f"kind {n}": 3 for n in range(5)} | {"new": 20}, 0)
     other = profile_text("weather", {f"x{n}": 30 for n in range(20)}, 0)
+    one_new = profile_text("weather", {"Massachusetts": 176}, 0)
+    assert faults([before], [one_new], DATA) == ()
     upper = profile_text("weather", {f"KIND-{n}": 30 for n in range(20)}, 0)
     assert faults([before], [same], DATA) == ()
-    assert "seen before are left in 0%" in faults([before], [other], DATA)[0]
-    assert "written in another way" in faults([before], [upper], DATA)[0]
+    assert "hardly any was ever seen" in faults([before], [other], DATA)[0]
+    assert "another way of writing" in faults([before], [upper], DATA)[0]
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.9, 1.3, 2.0, 5.0, 7.0])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core import limits
-from core.advice import Advice, advise
+from core.advice import Advice, Recommendation, advise
 from core.broken import faults
 from core.dataset import Dataset
 from core.decisions import request
@@ -84,7 +84,11 @@ class CheckDrift:
         report, champion = by[Reference.PREVIOUS], by.get(Reference.CHAMPION)
         training = None
         asks = report.retrain or bool(champion and champion.retrain)
-        if asks and (self.trains or run.job.args.get("then_train")):
+        unasked = asks and (self.trains or run.job.args.get("then_train"))
+        if unasked and advice.recommendation is Recommendation.BLOCK:
+            note = "Training is not queued by itself: the batch looks broken."
+            work.jobs.log(run.job.id, note, "warning")
+        elif unasked:
             training, _ = request(
                 work, JobKind.TRAIN, {}, actor=run.job.actor, reason=report.reasons[0]
             )
