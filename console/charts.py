@@ -18,7 +18,7 @@ TITLES = {"mean": "Mean", "std": "Spread (std)", "50": "Median", "75": "Upper qu
 
 _PATTERNS = {Finding.WITHIN: "", Finding.BREACH: "/", Finding.UNDEFINED: "x"}
 _FLOOR = 1e-4
-_ROOM = 40
+_ROOM = 60
 
 
 def png(filename: str) -> dict[str, Any]:
@@ -57,7 +57,13 @@ def ratios(
         },
         "yaxis": {"autorange": "reversed", "automargin": True},
     }
-    data = [_bands(shown, names, 10 ** ends[1]), _bars(shown, names), _limits(shown, names)]
+    end = 10 ** ends[1] / (_ROOM / 2)
+    data = [
+        _bands(shown, names, end),
+        _bars(shown, names),
+        _limits(shown, names),
+        _told(shown, names, end),
+    ]
     return {"data": data, "layout": layout}
 
 
@@ -81,9 +87,6 @@ def _bars(shown: Sequence[StatChange], names: Sequence[str]) -> dict[str, Any]:
         "x": [max(c.ratio or 0, _FLOOR) for c in shown],
         "y": list(names),
         "width": [0.55] * len(shown),
-        "text": [percent(c.ratio) + (" ~" if c.could_be_noise else "") for c in shown],
-        "textposition": "outside",
-        "cliponaxis": False,
         "marker": {
             "color": [NOISE if c.could_be_noise else COLOURS[c.finding] for c in shown],
             "pattern": {
@@ -95,6 +98,7 @@ def _bars(shown: Sequence[StatChange], names: Sequence[str]) -> dict[str, Any]:
         "customdata": [
             [
                 c.name,
+                percent(c.ratio),
                 _number(c.reference),
                 _number(c.current),
                 percent(c.limit),
@@ -104,10 +108,24 @@ def _bars(shown: Sequence[StatChange], names: Sequence[str]) -> dict[str, Any]:
             for c in shown
         ],
         "hovertemplate": (
-            "%{customdata[0]}: %{text} (limit %{customdata[3]})"
-            "<br>%{customdata[1]} → %{customdata[2]}"
-            "<br>by drawing alone up to %{customdata[4]}%{customdata[5]}<extra></extra>"
+            "%{customdata[0]}: %{customdata[1]} (limit %{customdata[4]})"
+            "<br>%{customdata[2]} → %{customdata[3]}"
+            "<br>by drawing alone up to %{customdata[5]}%{customdata[6]}<extra></extra>"
         ),
+    }
+
+
+def _told(shown: Sequence[StatChange], names: Sequence[str], end: float) -> dict[str, Any]:
+    """Each ratio as a figure, to the right of everything that is drawn for it."""
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": [max(c.ratio or _FLOOR, min(c.band or _FLOOR, end), c.limit) * 1.25 for c in shown],
+        "y": list(names),
+        "text": [percent(c.ratio) + (" ~" if c.could_be_noise else "") for c in shown],
+        "textposition": "middle right",
+        "cliponaxis": False,
+        "hoverinfo": "skip",
     }
 
 

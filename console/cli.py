@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from console import actions, queries, words
+from console import actions, cli_limits, drifts, queries, words
 from console import lines as lines_of
 from console.desk import Desk
 from core.errors import BadRow, DriftdeskError
@@ -28,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Run and decide about a pipeline that retrains a model when its data drifts.",
 )
+app.add_typer(cli_limits.app, name="limits")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the job is over.")]
@@ -153,8 +154,13 @@ def drift(
                 return
         reports = queries.reports(desk, 2)
         newest = [r for r in reports if r.batch_id == reports[0].batch_id]
+        advice = drifts.view(desk, newest[0].batch_id).advice if newest else None
         if show or not as_json:
-            _print(newest, as_json=as_json, lines=lambda: lines_of.report_lines(newest))
+            _print(
+                [_plain(r) | {"advice": advice.to_json() if advice else None} for r in newest],
+                as_json=as_json,
+                lines=lambda: lines_of.report_lines(newest, advice),
+            )
 
 
 @app.command()

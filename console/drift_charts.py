@@ -283,7 +283,7 @@ def _stairs(
 def errors(found: Sequence[tuple[int, BatchScore]], chosen: int, unit: str) -> dict[str, Any]:
     """One version's mean absolute error by batch, with two standard errors either way."""
     known = [(n, s) for n, s in found if "mae" in s.metrics]
-    names = [f"batch {n}" for n, _ in known]
+    names = [str(n) for n, _ in known]
     return {
         "data": [
             {
@@ -301,15 +301,15 @@ def errors(found: Sequence[tuple[int, BatchScore]], chosen: int, unit: str) -> d
                 },
                 "customdata": [[f"{s.rows:,}", figure(s.metrics["mae"])] for _, s in known],
                 "hovertemplate": (
-                    "%{x}: %{customdata[1]} on %{customdata[0]} held-out rows<extra></extra>"
+                    "batch %{x}: %{customdata[1]} on %{customdata[0]} held-out rows<extra></extra>"
                 ),
             }
         ],
         "layout": {
-            "height": 260,
-            "margin": {"l": 8, "r": 8, "t": 8, "b": 30},
+            "height": 280,
+            "margin": {"l": 8, "r": 8, "t": 8, "b": 40},
             "showlegend": False,
-            "xaxis": {"type": "category"},
+            "xaxis": {"type": "category", "tickangle": 0, "title": {"text": "batch"}},
             "yaxis": {
                 "title": {"text": f"mean absolute error{f' ({unit})' if unit else ''}"},
                 "gridcolor": GRID,

@@ -39,6 +39,7 @@ def editor(reference: Reference, cells: list[Cell]) -> None:
         return
     labels = {c.name: c.label for c in session.desk().dataset.compared}
     _table(found, labels)
+    st.caption("Type another limit to see what it would have said of the batches that are stored.")
     keys, value = _form(labels)
     changed = {k: value for k in keys if value is not None and value != found.limits[k]}
     _preview(found.limits | changed, reference, cells, asked=bool(changed))
@@ -105,7 +106,7 @@ def _form(labels: dict[str, str]) -> tuple[list[Key], float | None]:
         step=1.0,
         key="limit-value",
         format="%g",
-        placeholder="Type one to see what it would have said",
+        placeholder="such as 20",
     )
     keys = list(product(columns or labels, statistics or STATISTICS))
     return keys, None if value is None else round(value / 100, 9)

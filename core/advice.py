@@ -210,6 +210,12 @@ def advise(
         retrain = rose or bool(matter)
         recommendation = Recommendation.RETRAIN if retrain else Recommendation.IGNORE
         said = _drift_words(breaches, real, matter, weights)
+        lately = {c.column for c in reports[0].changes if c in real} if reports else set()
+        if matter and not lately & {w.column for w in matter}:
+            said += (
+                " It shows against the rows that the model was trained on, and not against the "
+                "batch before."
+            )
         reasons = [*reasons, said] if rose else [said, *reasons]
     return Advice(recommendation, tuple(reasons), error, error_note, weights)
 

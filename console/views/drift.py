@@ -23,9 +23,8 @@ from core.records import Reference, StoredReport
 PREVIOUS, CHAMPION = "The batch before", "The champion's rows"
 SECTIONS = ["What matters", "Side by side", "Distributions", "What came in", "Limits"]
 WINDOWS = {"Last 12": 12, "Last 50": 50, "Last 200": drifts.MOST_BATCHES}
+# With more batches than this the history shows each column's worst, of so many columns.
 _EVERY_STATISTIC, _ROWS = 50, 20
-"""With more batches than this the history shows each column's worst, of so many columns."""
-
 _BATCH, _HEAT = "drift-batch", "drift-heat"
 
 
