@@ -16,6 +16,7 @@ FEW_VALUES = 24
 """A column of at most so many distinct quantiles is shown value by value."""
 
 _LOW, _HIGH = 1, 99
+_MOSTLY = 0.9
 
 Floats = NDArray[np.float64]
 
@@ -65,7 +66,10 @@ def overlay(
         if not len(middle):
             return None
     values: Sequence[float] = ()
-    distinct = np.unique(middle)
+    distinct, times = np.unique(middle, return_counts=True)
+    tied = distinct[times > 1]
+    if len(tied) <= FEW_VALUES and times[times > 1].sum() >= _MOSTLY * len(middle):
+        distinct = tied  # what lies between two of them is how quantiles are read, no value
     if len(distinct) == 1:
         wide = abs(distinct[0]) * 0.5 or 0.5
         edges, values = np.array([distinct[0] - wide, distinct[0] + wide]), distinct.tolist()
