@@ -150,23 +150,28 @@ def _columns(reference: str, change: StatChange | None) -> dict[str, object]:
     }
 
 
-def downloads(report: StoredReport) -> None:
-    """The report as CSV; each chart saves itself as PNG."""
+def report_csv(report: StoredReport) -> bytes:
+    """A report as CSV, one row a statistic."""
     header = (
         "epoch", "batch", "compared with", "column", "statistic", "reference", "current", "ratio",
         "limit", "band", "finding", "could be noise",
     )  # fmt: skip
-    rows = [
+    rows = (
         (
             report.epoch, report.batch_number, report.reference_name, c.column, c.statistic,
             c.reference, c.current, c.ratio, c.limit, c.band, c.finding.value,
             "yes" if c.could_be_noise else "no",
         )
         for c in report.report.changes
-    ]  # fmt: skip
+    )  # fmt: skip
+    return exports.csv_of(header, rows)
+
+
+def downloads(report: StoredReport) -> None:
+    """The report as CSV; each chart saves itself as PNG."""
     st.download_button(
         "CSV",
-        exports.csv_of(header, rows),
+        report_csv(report),
         file_name=f"drift-epoch-{report.epoch}-batch-{report.batch_number}-"
         f"{report.reference.value}.csv",
         mime="text/csv",
