@@ -8,7 +8,7 @@ from console import charts, drift_charts, drifts, exports, parts, session, words
 from core.advice import Advice, Recommendation
 from core.broken import null_share
 from core.dataset import STATISTICS, ColumnType
-from core.records import ColumnProfile, Reference, StatChange, StoredReport
+from core.records import ColumnProfile, Reference, StatChange, StoredReport, figure
 from core.shape import beyond, categories, overlay
 
 BY_STATISTIC, BY_COLUMN = "By statistic", "By column"
@@ -113,41 +113,32 @@ def figures(reports: dict[Reference, StoredReport]) -> None:
     if Reference.CHAMPION not in reports:
         st.info("There was no champion when this batch was compared.", icon=":material/info:")
     st.dataframe(
-        [
-            {
-                "Statistic": name,
-                "Now": _of(by, name, lambda c: c.current),
-                **{
-                    key: value
-                    for reference in by
-                    for key, value in _columns(NAMES[reference], by[reference].get(name)).items()
-                },
-            }
-            for name in names
-        ],
-        hide_index=True,
-        width="stretch",
-        height="content",
+        [_row(name, by) for name in names], hide_index=True, width="stretch", height="content"
     )
 
 
-def _of(by: dict[Reference, dict[str, StatChange]], name: str, read: object) -> float | None:
-    found = next((c[name] for c in by.values() if name in c), None)
-    return read(found) if found and callable(read) else None
+def _row(name: str, by: dict[Reference, dict[str, StatChange]]) -> dict[str, str]:
+    there = {reference: found[name] for reference, found in by.items() if name in found}
+    one = next(iter(there.values()))
+    row = {"Statistic": name, "Now": _value(one.current), "Limit": words.percent(one.limit)}
+    for reference in by:
+        head, change = NAMES[reference].capitalize(), there.get(reference)
+        row[head] = _value(change.reference) if change else "-"
+        row[f"Change from {NAMES[reference]}"] = _change(change) if change else "-"
+    return row
 
 
-def _columns(reference: str, change: StatChange | None) -> dict[str, object]:
-    head = reference.capitalize()
-    if change is None:
-        return {head: None, f"{head}: change": "-", f"{head}: finding": "-"}
+def _value(value: float | None) -> str:
+    return "-" if value is None else figure(value)
+
+
+def _change(change: StatChange) -> str:
+    """A change in words, such as "21.3%, breach (noise reaches 4.0%)"."""
+    if change.ratio is None:
+        return words.STATES[change.finding][1]
+    band = "" if change.band is None else f" (noise reaches {words.percent(change.band)})"
     noise = ", could be noise" if change.could_be_noise else ""
-    return {
-        head: change.reference,
-        f"{head}: change": words.percent(change.ratio),
-        f"{head}: limit": words.percent(change.limit),
-        f"{head}: by drawing alone": "-" if change.band is None else words.percent(change.band),
-        f"{head}: finding": words.STATES[change.finding][1] + noise,
-    }
+    return f"{words.percent(change.ratio)}, {words.STATES[change.finding][1]}{noise}{band}"
 
 
 def report_csv(report: StoredReport) -> bytes:

@@ -201,8 +201,21 @@ def _quantiles(
             rng.beta(q * (p.count - 1) + 1, (1 - q) * (p.count - 1) + 1, DIVISIONS)
             for p in (reference, current)
         )
-        drawn[name] = _ratios(np.interp(then, levels, values), np.interp(now, levels, values))
+        ratios = _ratios(np.interp(then, levels, values), np.interp(now, levels, values))
+        drawn[name] = ratios + np.where(ratios > 0, _half_step(reference, name), 0.0)
     return drawn
+
+
+def _half_step(profile: ColumnProfile, statistic: str) -> float:
+    """Half the way to the next value, relative to the quantile.
+
+    Rounded values move by whole steps where the grid, read in between, moves by parts of one.
+    """
+    value = profile.statistic(statistic)
+    if not value or not profile.tails or not profile.tails.steps:
+        return 0.0
+    _, _, before, after = profile.tails.steps[list(_QUANTILES).index(statistic)]
+    return max(value - before, after - value) / 2 / abs(value)
 
 
 def _together(one: ColumnProfile, other: ColumnProfile) -> tuple[Floats, Floats]:
