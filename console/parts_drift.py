@@ -7,7 +7,7 @@ import streamlit as st
 from console import charts, drift_charts, drifts, exports, parts, session, words
 from core.advice import Advice, Recommendation
 from core.broken import null_share
-from core.dataset import STATISTICS, ColumnType
+from core.dataset import STATISTICS, ColumnType, Role
 from core.records import ColumnProfile, Reference, StatChange, StoredReport, figure
 from core.shape import beyond, categories, overlay
 
@@ -221,43 +221,44 @@ def came_in(report: StoredReport) -> None:
     if not then:
         st.caption("There was nothing to compare the first batch with.")
         return
-    rows = []
-    for column in dataset.columns:
-        before, after = then.get(column.name), now.get(column.name)
-        if before and after:
-            told = _texts(before, after) if column.is_text else _numbers(before, after)
-            nulls = {
-                "Empty then": words.percent(null_share(before)),
-                "Empty now": words.percent(null_share(after)),
-            }
-            rows.append({"Column": column.label, **nulls, "What is new": told})
-    st.caption(f"Against {report.reference_name}. Columns that it never learned are left out.")
+    rows = [
+        {
+            "Column": column.label,
+            "Empty then": words.percent(null_share(then[column.name])),
+            "Empty now": words.percent(null_share(now[column.name])),
+            **(_texts if column.is_text else _numbers)(then[column.name], now[column.name]),
+        }
+        for column in dataset.columns
+        if column.role is not Role.IDENTIFIER and column.name in then and column.name in now
+    ]
+    st.caption(
+        f"Against {report.reference_name}. Shares are of the rows that have a value; values are "
+        "the most common ones, and counts stand only where every value is known."
+    )
     st.dataframe(rows, hide_index=True, width="stretch", height="content")
 
 
-def _texts(before: ColumnProfile, after: ColumnProfile) -> str:
+def _texts(before: ColumnProfile, after: ColumnProfile) -> dict[str, str]:
     seen = categories(before, after)
-    told = [
-        _values("New", seen.new, seen.new_count),
-        _values("Vanished", seen.vanished, seen.vanished_count),
-    ]
-    return f"{before.distinct:,} → {after.distinct:,} values. " + " ".join(t for t in told if t)
+    return {
+        "Values": f"{before.distinct:,} → {after.distinct:,}",
+        "New": _values(seen.new, seen.new_count),
+        "Vanished": _values(seen.vanished, seen.vanished_count),
+        "Out of the old range": "",
+    }
 
 
-def _values(what: str, found: tuple[tuple[str, float], ...], count: int | None) -> str:
-    if not found:
-        return ""
+def _values(found: tuple[tuple[str, float], ...], count: int | None) -> str:
     named = ", ".join(f"{value} ({share:.1%})" for value, share in found)
-    number = f" ({count:,})" if count is not None else " (of the common ones)"
-    return f"{what}{number}: {named}."
+    # The table's own toolbar saves cells as they are, so they are made inert here.
+    return f"{count:,}: {named}" if found and count is not None else str(exports.inert(named))
 
 
-def _numbers(before: ColumnProfile, after: ColumnProfile) -> str:
+def _numbers(before: ColumnProfile, after: ColumnProfile) -> dict[str, str]:
     below, above = beyond(before, after)
-    if not below and not above:
-        return "All values within the reference's range."
     sides = [f"{below:.2%} below" if below else "", f"{above:.2%} above" if above else ""]
-    return f"{' and '.join(s for s in sides if s)} the reference's range."
+    out = " and ".join(s for s in sides if s) or "none"
+    return {"Values": "", "New": "", "Vanished": "", "Out of the old range": out}
 
 
 def matter(view: drifts.View) -> None:

@@ -6,7 +6,7 @@ from itertools import product
 
 import streamlit as st
 
-from console import actions, charts, drifts, parts, session, words
+from console import actions, charts, drifts, exports, parts, session, words
 from core.dataset import STATISTICS
 from core.limits import Cell, Key
 from core.records import Reference
@@ -170,11 +170,11 @@ def _record(found: drifts.InForce, labels: dict[str, str]) -> None:
             [
                 {
                     "When (UTC)": e.at.replace(tzinfo=None),
-                    "Who": e.actor,
+                    "Who": exports.inert(e.actor),
                     "Limit of": f"{labels.get(e.column, e.column)}, "
                     f"{charts.TITLES.get(e.statistic, e.statistic).lower()}",
                     "Became": "the dataset's" if e.value is None else words.percent(e.value),
-                    "Why": e.reason,
+                    "Why": exports.inert(e.reason),
                 }
                 for e in found.entries
             ],

@@ -175,7 +175,7 @@ def test_noise_alone_is_recommended_to_be_ignored(desk: Desk) -> None:
         ({"group": "By column"}, "no\\-drift band"),
         ({"view": "Side by side"}, "Many small steps"),
         ({"view": "Distributions", "log": "true"}, "lie beyond the axis"),
-        ({"view": "What came in"}, "Columns that it never learned"),
+        ({"view": "What came in"}, "Shares are of the rows"),
         ({"view": "Limits"}, "In force"),
         ({"last": "Last 200"}, "History"),
     ],
@@ -211,8 +211,8 @@ def test_new_and_vanished_categories_and_nulls_are_shown_inert(desk: Desk) -> No
     ids = history(desk, [1.0, 1.0], category=HOSTILE)
     app = page(batch=str(ids[1]), view="What came in", against="The champion's rows")
     shown = tables(app)
-    assert "Vanished (2): Ohio" in shown
-    assert "New (1): =cmd()" in shown
+    assert "2: Ohio (60.0%), Texas (40.0%)" in shown
+    assert "1: =cmd()" in shown
     assert "4.8%" in shown
     assert "<script>" not in text(app)
 
