@@ -14,6 +14,7 @@ from typing import Any
 from console.desk import Desk
 from core import decisions
 from core.errors import IllegalTransition, Missing, QueueUnavailable, ReasonRequired
+from core.limits import Key
 from core.promotion import require_reason
 from core.records import FollowUp, ForceRequest, Job, JobKind, JobState, Promotion
 from core.store import Work
@@ -70,6 +71,17 @@ def request_train(desk: Desk, actor: str, *, reason: str = "") -> Job:
             raise ReasonRequired(f"Batch {batch.number} {why}. Say why to train anyway.")
         job = _request(work, JobKind.TRAIN, {}, actor, reason=reason.strip())
     return _submit(desk, job)
+
+
+def set_limits(desk: Desk, actor: str, wanted: Mapping[Key, float | None], *, reason: str) -> None:
+    """Set drift limits from now on; None gives one back to the dataset file.
+
+    Raises:
+        BadInput, ReasonRequired: see `core.decisions.set_limits`.
+    """
+    with desk.store.begin() as work:
+        decisions.set_limits(work, desk.dataset, wanted, actor=actor, reason=reason)
+        work.commit()
 
 
 def approve(desk: Desk, actor: str, version: int, *, digest: str = "", reason: str = "") -> Job:

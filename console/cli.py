@@ -9,8 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from console import actions, cli_decide, cli_notify, cli_record, cli_schedules, queries
+from console import (
+    actions,
+    cli_decide,
+    cli_limits,
+    cli_notify,
+    cli_record,
+    cli_schedules,
+    drifts,
+    queries,
+)
 from console import lines as lines_of
+from console.jsonable import jsonable
+from console.predict_command import predict_file, prediction_lines
 from console.terminal import Actor, AsJson, Reason, Wait, at_desk, follow, tell, who
 from core.errors import BadRow
 
@@ -21,6 +32,7 @@ app = typer.Typer(
     help="Run and decide about a pipeline that retrains a model when its data drifts.",
 )
 app.add_typer(cli_schedules.app, name="schedule")
+app.add_typer(cli_limits.app, name="limits")
 app.command("notify-test")(cli_notify.notify_test)
 
 
@@ -62,8 +74,13 @@ def drift(
                 return
         reports = queries.reports(desk, 2)
         newest = [r for r in reports if r.batch_id == reports[0].batch_id]
+        advice = drifts.view(desk, newest[0].batch_id).advice if newest else None
         if show or not as_json:
-            tell(newest, as_json=as_json, lines=lambda: lines_of.report_lines(newest))
+            tell(
+                [jsonable(r) | {"advice": advice.to_json() if advice else None} for r in newest],
+                as_json=as_json,
+                lines=lambda: lines_of.report_lines(newest, advice),
+            )
 
 
 @app.command()

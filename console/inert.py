@@ -30,7 +30,7 @@ def inert_csv(rows: Sequence[Mapping[str, object]]) -> str:
         return ""
     out = io.StringIO()
     writer = csv.writer(out)  # RFC 4180: commas, CRLF, quotes where they are needed
-    writer.writerow([_text(column) for column in columns])
+    writer.writerow([inert(column) for column in columns])
     writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
     return out.getvalue()
 
@@ -43,13 +43,14 @@ def _cell(value: object) -> object:
     if isinstance(value, int):
         return value
     if isinstance(value, float):
-        return "" if math.isnan(value) else _text(repr(value))  # "-inf" is no number to them
+        return "" if math.isnan(value) else inert(repr(value))  # "-inf" is no number to them
     if isinstance(value, datetime | date):
         return value.isoformat()
-    return _text(str(value))
+    return inert(str(value))
 
 
-def _text(text: str) -> str:
+def inert(text: str) -> str:
+    """A text as a spreadsheet may have it: what it would run gets an apostrophe before it."""
     if _NUMBER.fullmatch(text):
         return text
     return f"'{text}" if text.lstrip(" ").startswith(_STARTS) else text

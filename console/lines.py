@@ -6,6 +6,7 @@ from typing import Any
 
 from console import queries, words
 from console.health import Service
+from core.advice import Advice
 from core.records import FollowUp, Job, Promotion, StoredReport
 
 
@@ -20,8 +21,8 @@ def job_line(job: Job) -> str:
     return f"{head}. {note}" if note else head
 
 
-def report_lines(reports: list[StoredReport]) -> list[str]:
-    """The verdict of each report, and its reasons."""
+def report_lines(reports: list[StoredReport], advice: Advice | None = None) -> list[str]:
+    """The verdict of each report with its reasons, and what is recommended about the batch."""
     if not reports:
         return ["No batch has been compared yet."]
     lines = []
@@ -30,7 +31,20 @@ def report_lines(reports: list[StoredReport]) -> list[str]:
         lines.append(
             f"epoch {r.epoch}, batch {r.batch_number} against {r.reference_name}: {verdict}"
         )
-        lines += [f"  {reason}" for reason in r.report.reasons]
+        noise = {c.name for c in r.report.changes if c.could_be_noise}
+        lines += [
+            f"  {reason}" + (" Could be noise." if reason.split(" ", 1)[0] in noise else "")
+            for reason in r.report.reasons
+        ]
+    if advice:
+        lines.append(f"recommendation: {advice.recommendation.value}")
+        lines += [f"  {reason}" for reason in advice.reasons]
+        lines += [
+            f"  {w.label}: drift {w.drift:.1f} times its limit"
+            + (f", importance {w.importance:.1%}" if w.importance is not None else "")
+            for w in advice.columns
+            if w.drift > 1
+        ]
     return lines
 
 

@@ -162,6 +162,25 @@ def known(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
         return None
 
 
+@st.cache_resource(max_entries=100, show_spinner=False)
+def _made(_make: Callable[[], Any], *key: Any) -> Any:  # noqa: ARG001 - Streamlit hashes it
+    return _make()
+
+
+def remembered(make: Callable[[], T], *key: Any) -> T:
+    """What `make` gave for this key before, for all sessions; it is shared and must not be changed.
+
+    The key must name everything that the result depends on.
+    """
+    kept: T = _made(make, *key)
+    return kept
+
+
+def put_field(key: str, value: Any) -> None:
+    """Let a widget that is not drawn yet hold a value."""
+    st.session_state[key] = value
+
+
 def field(key: str, default: Any = "") -> Any:
     """What a widget of this session holds."""
     return st.session_state.get(key, default)

@@ -6,9 +6,12 @@ on record, all in the transaction it is given; the caller commits and then submi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from core.dataset import Dataset
 from core.errors import IllegalTransition, Missing, SecondPersonRequired
+from core.limits import Key, check, in_force, of_dataset
 from core.promotion import require_current, require_reason, require_transition
 from core.records import (
     FollowUp,
@@ -236,6 +239,38 @@ def roll_back(work: Work, *, actor: str, champion: int | None, reason: str) -> J
     if before is None:
         raise IllegalTransition("There is no earlier version to go back to.")
     return _promote(work, before, actor=actor, champion=champion, reason=reason, action="rollback")
+
+
+def set_limits(
+    work: Work, dataset: Dataset, wanted: Mapping[Key, float | None], *, actor: str, reason: str
+) -> None:
+    """Set drift limits from now on, and put that on record; None gives one back to the file.
+
+    Reports that are stored keep the limits by which they were judged.
+
+    Raises:
+        BadInput: see `core.limits.check`.
+        ReasonRequired: no reason was given.
+    """
+    reason = require_reason(reason, "a change of limits")
+    check(dataset, wanted)
+    now = of_dataset(in_force(dataset, work.limits.in_force()))
+    files = of_dataset(dataset)
+    work.limits.set(wanted, actor=actor, reason=reason)
+    work.audit.add(
+        actor,
+        "set limits",
+        "limits",
+        reason=reason,
+        details={
+            f"{column}_{statistic}": {
+                "from": now[column, statistic],
+                "to": files[column, statistic] if value is None else value,
+                "reset": value is None,
+            }
+            for (column, statistic), value in wanted.items()
+        },
+    )
 
 
 def request(

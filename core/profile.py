@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from heapq import nsmallest
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.dataset import ColumnType, Dataset
-from core.records import ColumnProfile
+from core.records import ColumnProfile, Tails
 
 LEVELS = tuple(i / 100 for i in range(101))
 """The quantile levels of a profile's grid."""
 
 KEPT_CATEGORIES = 200
 """How many of a text column's values a profile counts; the most common ones."""
+
+KEPT_EXTREMES = 64
+"""How many of a numeric column's smallest, and of its largest, values a profile keeps."""
 
 
 def profile_number(column: str, values: NDArray[np.float64]) -> ColumnProfile:
@@ -45,6 +49,48 @@ def profile_number(column: str, values: NDArray[np.float64]) -> ColumnProfile:
         minimum=float(ordered[0]),
         maximum=float(ordered[-1]),
         grid=tuple(float(q) for q in grid),
+        tails=_tails(ordered, (float(grid[50]), float(grid[75]))),
+    )
+
+
+def _tails(ordered: NDArray[np.float64], quantiles: tuple[float, ...]) -> Tails | None:
+    """The ends as they are, the rest as moments; None where those are beyond every float."""
+    if len(ordered) <= 2 * KEPT_EXTREMES:
+        half = len(ordered) // 2
+        low, rest, high = ordered[:half], ordered[:0], ordered[half:]
+    else:
+        low, rest, high = np.split(ordered, [KEPT_EXTREMES, len(ordered) - KEPT_EXTREMES])
+    kept = Tails(
+        tuple(low.tolist()),
+        tuple(high.tolist()),
+        rest=len(rest),
+        steps=tuple(_step(ordered, q) for q in quantiles),
+    )
+    if len(rest) == 0:
+        return kept
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = float(np.mean(rest))
+        away = rest - mean
+        squares = away * away
+        std = float(np.sqrt(np.mean(squares)))
+        if std == 0.0:
+            return replace(kept, mean=mean)
+        skew = float(np.mean(squares * (away / std)) / std**2)
+        kurtosis = float(np.mean((squares / std**2) ** 2))
+    if not np.isfinite([mean, std, skew, kurtosis]).all():
+        return None
+    return replace(kept, mean=mean, std=std, skew=skew, kurtosis=kurtosis)
+
+
+def _step(ordered: NDArray[np.float64], value: float) -> tuple[float, float, float, float]:
+    """The shares of rows below and up to a value, and the values next to it."""
+    below, up_to = (int(np.searchsorted(ordered, value, side)) for side in ("left", "right"))
+    last = len(ordered) - 1
+    return (
+        below / len(ordered),
+        up_to / len(ordered),
+        float(ordered[max(below - 1, 0)]),
+        float(ordered[min(up_to, last)]),
     )
 
 

@@ -143,12 +143,34 @@ class QuarantinedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Tails:
+    """The ends of a numeric column value by value, and what lies between them by its moments.
+
+    `low` and `high` are the smallest and largest values, ascending, at most
+    `core.profile.KEPT_EXTREMES` each; `rest` counts all others. Their `mean` and `std` (divided by
+    n) are in the column's unit; `skew` and `kurtosis` (of a normal: 3) have none. `steps` says how
+    the values lie around the median and the upper quartile, which may stand for many equal ones:
+    for each the share of rows below it, the share up to it, and the values next to it.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    rest: int = 0
+    mean: float = 0.0
+    std: float = 0.0
+    skew: float = 0.0
+    kurtosis: float = 0.0
+    steps: tuple[tuple[float, float, float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnProfile:
     """What is kept of a column once its rows are gone.
 
     For numbers `mean`, `std` (ddof 1) and `grid` (quantiles at `core.profile.LEVELS`) are over
     the values that are not null, and None where there are too few; `categories` holds the
     counts of the most common values of a text column and `distinct` how many there are in all.
+    `tails` is None where there is no number, and in profiles kept before there were tails.
     """
 
     column: str
@@ -163,6 +185,7 @@ class ColumnProfile:
     grid: tuple[float, ...] = ()
     categories: dict[str, int] = field(default_factory=dict)
     distinct: int = 0
+    tails: Tails | None = None
 
     def statistic(self, name: str) -> float | None:
         """The value of one of `core.dataset.STATISTICS`; None where it is not defined."""
@@ -189,7 +212,9 @@ class StatChange:
     """One statistic of one column, then and now.
 
     `ratio` is |current - reference| / |reference|, and None exactly when `finding` is
-    UNDEFINED (a reference that is zero or missing, or a missing current value).
+    UNDEFINED (a reference that is zero or missing, or a missing current value). `band` is how
+    large the ratio gets between two draws from the same data (see `core.noise`); None where that
+    is not known.
     """
 
     column: str
@@ -199,6 +224,17 @@ class StatChange:
     ratio: float | None
     limit: float
     finding: Finding
+    band: float | None = None
+
+    @property
+    def could_be_noise(self) -> bool:
+        """Whether this is a breach that two draws from the same data could show as well."""
+        return (
+            self.finding is Finding.BREACH
+            and self.band is not None
+            and self.ratio is not None
+            and self.ratio <= self.band
+        )
 
     @property
     def name(self) -> str:

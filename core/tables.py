@@ -124,6 +124,7 @@ column_profiles = sa.Table(
     sa.Column("grid", sa.JSON, nullable=False),
     sa.Column("categories", sa.JSON, nullable=False),
     sa.Column("distinct_values", sa.Integer, nullable=False),
+    sa.Column("tails", sa.JSON(none_as_null=True)),  # null in profiles from before there were any
     sa.UniqueConstraint("owner", "owner_id", "column_name"),
 )
 
@@ -139,6 +140,7 @@ drift_reports = sa.Table(
     sa.Column("retrain", sa.Boolean, nullable=False),
     sa.Column("reasons", sa.JSON, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("advice", sa.JSON(none_as_null=True)),  # with the report on the batch before
     sa.UniqueConstraint("batch_id", "reference", "reference_name"),
 )
 
@@ -154,6 +156,34 @@ drift_stats = sa.Table(
     sa.Column("ratio", sa.Double),
     sa.Column("limit_value", sa.Double, nullable=False),
     sa.Column("finding", sa.String(20), nullable=False),
+    sa.Column("band", sa.Double),  # how large the ratio gets by drawing alone; null if not known
+)
+
+# How one version does on one batch's held-out rows.
+batch_scores = sa.Table(
+    "batch_scores",
+    metadata,
+    sa.Column("batch_id", _Id, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("metrics", sa.JSON, nullable=False),
+    sa.Column("spread", sa.Double, nullable=False),
+    sa.Column("note", sa.String(500), nullable=False),
+    sa.Column("scored_at", UtcDateTime, nullable=False),
+)
+
+# Limits that an operator set; the newest of a column and statistic wins, null is the dataset's.
+drift_limits = sa.Table(
+    "drift_limits",
+    metadata,
+    _id(),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("column_name", sa.String(64), nullable=False),
+    sa.Column("statistic", sa.String(10), nullable=False),
+    sa.Column("value", sa.Double),
+    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("reason", _Long, nullable=False),
+    sa.Index("ix_drift_limits_column_name", "column_name", "statistic"),
 )
 
 jobs = sa.Table(

@@ -77,9 +77,11 @@ class Wiring:
                 self.submit,
             )
         if kind is JobKind.DRIFT:
+            from workers.matter import Weigh  # noqa: PLC0415
             from workers.steps.drift import CheckDrift  # noqa: PLC0415
 
-            return CheckDrift(self.dataset, self.settings.train_on_drift, self.submit)
+            weigh = Weigh(self.dataset, self.registry)
+            return CheckDrift(self.dataset, self.settings.train_on_drift, self.submit, weigh)
         if kind is JobKind.TRAIN:
             from workers.steps.train import Train  # noqa: PLC0415
 

@@ -20,12 +20,14 @@ from core.store.drift import Drift
 from core.store.engine import WRITE, make_engine, translated
 from core.store.history import History
 from core.store.jobs import Jobs
+from core.store.limits import Limits
 from core.store.notify import Notify
 from core.store.oversight import Oversight
 from core.store.predictions import Predictions
 from core.store.promotions import Promotions
 from core.store.rows import Rows
 from core.store.schedules import Schedules
+from core.store.scores import Scores
 
 
 def utc_now() -> datetime:
@@ -45,12 +47,14 @@ class Work:
         self.drift = Drift(connection, now)
         self.history = History(connection)
         self.jobs = Jobs(connection, now)
+        self.limits = Limits(connection, now)
         self.notify = Notify(connection, now)
         self.oversight = Oversight(connection, now)
         self.predictions = Predictions(connection)
         self.promotions = Promotions(connection, now)
         self.rows = Rows(connection, dataset)
         self.schedules = Schedules(connection, now)
+        self.scores = Scores(connection, now)
 
     def commit(self) -> None:
         """Keep everything that was written since `begin`; the audit trail goes last."""

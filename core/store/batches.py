@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from core.records import (
     Epoch,
     EpochState,
     QuarantinedRow,
+    Tails,
 )
 from core.tables import batches, column_profiles, epochs, quarantine
 
@@ -31,6 +33,13 @@ def _batch(row: sa.Row[Any]) -> Batch:
 
 def _epoch(row: sa.Row[Any]) -> Epoch:
     return Epoch(row.number, EpochState(row.state), row.started_at)
+
+
+def _tails(kept: dict[str, Any] | None) -> Tails | None:
+    if not kept:
+        return None
+    lists = {name: tuple(kept[name]) for name in ("low", "high")}
+    return Tails(**kept | lists | {"steps": tuple(map(tuple, kept["steps"]))})
 
 
 class Batches:
@@ -213,6 +222,7 @@ class Batches:
                     "grid": list(p.grid),
                     "categories": p.categories,
                     "distinct_values": p.distinct,
+                    "tails": asdict(p.tails) if p.tails else None,
                 }
                 for p in profiles
             ],
@@ -240,6 +250,7 @@ class Batches:
                 tuple(row.grid),
                 row.categories,
                 row.distinct_values,
+                _tails(row.tails),
             )
             for row in self._connection.execute(
                 query.with_only_columns(

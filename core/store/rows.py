@@ -126,16 +126,18 @@ class Rows:
         return int(self._connection.execute(query).scalar_one())
 
     def columns(
-        self, names: Sequence[str], *, held_out: bool
+        self, names: Sequence[str], *, held_out: bool, batch_id: int | None = None
     ) -> dict[str, NDArray[np.float64] | NDArray[np.object_]]:
         """The named columns of one side of the split, in the order in which rows came.
+
+        With `batch_id` only of that batch's rows; they are gone once a new epoch has begun.
 
         Numbers are float64 with NaN for null, dates float64 days since 1970-01-01, texts
         object arrays with "" for null.
         """
         kinds = [self._dataset.column(name) for name in names]
         parts: list[list[Any]] = [[] for _ in names]
-        for rows in self._fetch(names, held_out=held_out):
+        for rows in self._fetch(names, held_out=held_out, batch_id=batch_id):
             for column, part, values in zip(kinds, parts, zip(*rows, strict=True), strict=True):
                 part.append(_array(column.type, values))
         empty: dict[bool, NDArray[Any]] = {True: np.empty(0, object), False: np.empty(0)}
@@ -153,12 +155,16 @@ class Rows:
         )
         return np.array(self._connection.execute(query).scalars().all(), dtype=np.int64)
 
-    def _fetch(self, names: Sequence[str], *, held_out: bool) -> Iterator[Sequence[Any]]:
+    def _fetch(
+        self, names: Sequence[str], *, held_out: bool, batch_id: int | None
+    ) -> Iterator[Sequence[Any]]:
         query = (
             sa.select(*(self._table.c[name] for name in names))
             .where(self._table.c.held_out == held_out)
             .order_by(self._table.c.id)
         )
+        if batch_id is not None:
+            query = query.where(self._table.c.batch_id == batch_id)
         streamed = self._connection.execution_options(stream_results=True, yield_per=_FETCH)
         yield from streamed.execute(query).partitions()
 

@@ -80,7 +80,7 @@ def in_browser(house: House) -> None:
             timeout=60_000
         )
         for path, sign in {
-            "drift": "Against the batch before",
+            "drift": "Recommendation",
             "promotion": "Version 1 is live, and serving answers with it.",
             "services": "MLflow",
         }.items():
