@@ -17,6 +17,7 @@ from core.decisions import request
 from core.drift import compare
 from core.errors import Missing
 from core.noise import annotate
+from core.notice import Event, breach
 from core.records import Batch, ColumnProfile, DriftReport, JobKind, Reference
 from core.store import Work
 from workers.matter import Evidence, Weigh, importance_of
