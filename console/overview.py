@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 
 from console import queries, review
 from console.desk import Desk
+from core.advice import BatchScore
 from core.errors import DriftdeskError
+from core.notice import Delivery
 from core.records import EpochState, Job, JobKind, JobState, Term
 
-_LATE = (JobState.FAILED,)
+_SCORED = 12
+"""How many batches' errors are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,17 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The first look. `term` says since when and by whom the live version is live."""
+    """The first look.
+
+    `term` says since when and by whom the live version is live; `errors` how it does on the
+    held-out rows of the last batches, oldest first.
+    """
 
     status: queries.Status
     needs: tuple[Need, ...]
     term: Term | None
     jobs: tuple[Job, ...]
+    errors: tuple[BatchScore, ...]
 
     @property
     def is_empty(self) -> bool:
@@ -54,6 +62,9 @@ def overview(desk: Desk) -> Overview:
         forces = work.oversight.open_forces()
         ledger = work.batches.stored(now.epoch.number) if now.epoch else []
         lives = work.audit.latest(1, action="live")
+        last = [b.id for b in work.batches.ledger(_SCORED)]
+        errors = work.scores.of(now.live.version, last) if now.live else []
+        undelivered = [n for n in work.notify.latest(10) if n.state is Delivery.GIVEN_UP]
     needs = [
         Need(
             f"Version {request.version} waits for a second person",
@@ -80,9 +91,24 @@ def overview(desk: Desk) -> Overview:
         Need("Look back at a forced version", item.text, "promotion", {"show": "Follow-ups"})
         for item in follow_ups
     ]
+    needs += [
+        Need(
+            "A notification was not delivered",
+            f"{notice.text} The receiver refused it or was away: {notice.failure}",
+            "services",
+            urgent=True,
+        )
+        for notice in undelivered[:1]
+    ]
     terms = review.terms_of(lives)
     ordered = sorted(needs, key=lambda need: not need.urgent)
-    return Overview(now, tuple(ordered), terms[0] if terms else None, tuple(jobs))
+    return Overview(
+        now,
+        tuple(ordered),
+        terms[0] if terms else None,
+        tuple(jobs),
+        tuple(e for e in errors if e.metrics),
+    )
 
 
 def _candidates(now: queries.Status) -> list[Need]:
@@ -110,7 +136,7 @@ def _failed(now: queries.Status) -> list[Need]:
             urgent=True,
         )
         for kind, job in now.last_jobs.items()
-        if job.state in _LATE
+        if job.state is JobState.FAILED
     ]
 
 

@@ -67,9 +67,9 @@ def dialog(title: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
     return decorate
 
 
-def confirm(label: str, decide: Callable[[], None]) -> None:
+def confirm(label: str, decide: Callable[[], None], *, disabled: bool = False) -> None:
     """A dialog's last button: it closes the dialog, or says in it why nothing was done."""
-    if st.button(label, type="primary", on_click=decide):
+    if st.button(label, type="primary", on_click=decide, disabled=disabled):
         if session.failed():
             session.show_message()
         else:

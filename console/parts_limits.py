@@ -15,7 +15,7 @@ from core.records import Reference
 _SHOWN = 12
 
 
-@st.dialog("Set limits")
+@parts.dialog("Set limits")
 def confirm(wanted: dict[Key, float | None], said: str) -> None:
     """Say what changes before it does, and ask why."""
     st.write(said)
@@ -29,8 +29,7 @@ def confirm(wanted: dict[Key, float | None], said: str) -> None:
         reason = session.field("limits-reason")
         session.act("The limits are set.", actions.set_limits, wanted, reason=reason)
 
-    if st.button("Set them", type="primary", on_click=decide):
-        st.rerun()
+    parts.confirm("Set them", decide)
 
 
 def editor(reference: Reference, cells: list[Cell]) -> None:

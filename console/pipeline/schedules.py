@@ -96,20 +96,18 @@ def _buttons(schedule: Schedule) -> None:
         confirm_remove(schedule)
 
 
-@st.dialog("Remove the schedule")
+@parts.dialog("Remove the schedule")
 def confirm_remove(schedule: Schedule) -> None:
     """Say what is lost before it is."""
     st.write(
         f"Nothing is queued {parts.plain(in_words(schedule.timing))} any more. "
         "The jobs that it queued stay, and so does the record of it."
     )
-    if st.button(
-        "Remove it",
-        type="primary",
-        on_click=session.act,
-        args=(f"Schedule {schedule.id} is removed.", schedules.remove, schedule),
-    ):
-        st.rerun()
+
+    def remove() -> None:
+        session.act(f"Schedule {schedule.id} is removed.", schedules.remove, schedule)
+
+    parts.confirm("Remove it", remove)
 
 
 @lru_cache(maxsize=1)
@@ -117,7 +115,7 @@ def _zones() -> list[str]:
     return ["UTC", *sorted(available_timezones() - {"UTC"})]
 
 
-@st.dialog("Schedule", width="medium")
+@parts.dialog("Schedule")
 def ask_timing(schedule: Schedule | None) -> None:
     """When, and what: the next runs are shown before anything is kept."""
     before = schedule.timing if schedule else Timing("0 6 * * *")
@@ -137,18 +135,15 @@ def ask_timing(schedule: Schedule | None) -> None:
     )
     timing = Timing(line, zone)
     fits = _preview(timing)
-    action, args = schedules.add, (timing, task)
-    done = "The schedule is added."
-    if schedule:
-        done = f"Schedule {schedule.id} is changed."
-    if st.button(
-        "Save",
-        type="primary",
-        disabled=not fits,
-        on_click=session.act,
-        args=(done, schedules.edit, schedule, *args) if schedule else (done, action, *args),
-    ):
-        st.rerun()
+
+    def save() -> None:
+        if schedule:
+            done = f"Schedule {schedule.id} is changed."
+            session.act(done, schedules.edit, schedule, timing, task)
+        else:
+            session.act("The schedule is added.", schedules.add, timing, task)
+
+    parts.confirm("Save", save, disabled=not fits)
 
 
 def _line(before: Timing) -> str:

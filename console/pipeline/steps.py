@@ -10,25 +10,21 @@ from console import actions, parts, queries, session, words
 from core.records import EpochState, Job, JobKind, JobState
 
 
-@st.dialog("Restart the source")
+@parts.dialog("Restart the source")
 def confirm_restart(epoch: int) -> None:
     """Say what a restart replaces before it is asked for."""
     st.write(
         f"The source starts over and a new epoch begins. Its first batch **replaces the rows** "
         f"of epoch {epoch}. Profiles, drift reports, models and the audit trail stay."
     )
-    if st.button(
-        "Restart and ingest the first batch",
-        type="primary",
-        icon=":material/restart_alt:",
-        on_click=session.act,
-        args=("The restart is queued.", actions.request_ingest),
-        kwargs={"restart": True},
-    ):
-        st.rerun()
+
+    def restart() -> None:
+        session.act("The restart is queued.", actions.request_ingest, restart=True)
+
+    parts.confirm("Restart and ingest the first batch", restart)
 
 
-@st.dialog("Train anyway")
+@parts.dialog("Train anyway")
 def ask_why_train() -> None:
     """Training that the data does not ask for goes on record with a reason."""
     st.text_area("Why train now?", key="train-reason", placeholder="It goes on record.")
@@ -37,8 +33,7 @@ def ask_why_train() -> None:
         reason = session.field("train-reason")
         session.act("Training is queued.", actions.request_train, reason=reason)
 
-    if st.button("Train", type="primary", on_click=train):
-        st.rerun()
+    parts.confirm("Train", train)
 
 
 def steps(status: queries.Status) -> None:

@@ -28,7 +28,7 @@ _EVERY_STATISTIC, _ROWS = 50, 20
 _BATCH, _HEAT = "drift-batch", "drift-heat"
 
 
-@st.dialog("Train anyway")
+@parts.dialog("Train anyway")
 def ask_why_train(warning: str) -> None:
     """Training that is not recommended goes on record with a reason."""
     if warning:
@@ -39,8 +39,7 @@ def ask_why_train(warning: str) -> None:
         reason = session.field("drift-train-reason")
         session.act("Training is queued.", actions.request_train, reason=reason)
 
-    if st.button("Train", type="primary", on_click=train):
-        st.rerun()
+    parts.confirm("Train", train)
 
 
 def choose(batches: list[drifts.ComparedBatch]) -> drifts.ComparedBatch:

@@ -59,12 +59,29 @@ def live(seen: overview.Overview) -> None:
             st.caption(
                 f"On {promotion.dossier['held_out_rows']:,} held-out rows, when it was judged."
             )
+        errors(seen)
         st.page_link(
             "views/promotion.py",
             label="Its dossier",
             icon=":material/fact_check:",
             query_params={"version": str(promotion.version)},
         )
+
+
+def errors(seen: overview.Overview) -> None:
+    """How the live version does on the last batches' held-out rows, which no version has seen."""
+    found = [e.metrics["mae"] for e in seen.errors]
+    if not found:
+        return
+    before = sum(found[:-1]) / len(found[:-1]) if found[1:] else None
+    st.metric(
+        "Mean absolute error on the newest batch",
+        words.metric("mae", found[-1]),
+        f"{found[-1] / before - 1:+.1%} against the {len(found) - 1} before" if before else None,
+        delta_color="inverse",
+        chart_data=found if found[1:] else None,
+        help="On each batch's held-out rows, which no version has ever learned from.",
+    )
 
 
 def runs(seen: overview.Overview) -> None:

@@ -17,12 +17,12 @@ _SECTIONS = {
 }
 
 
-def live(open_jobs: tuple[int, ...] | None) -> None:
+def live() -> None:
     """The part that changes by itself; when jobs come or go, the whole page follows."""
     status = session.ask(queries.status)
     if status is None:
         return
-    if tuple(job.id for job in status.open_jobs) != open_jobs:
+    if session.changed("pipeline", tuple(job.id for job in status.open_jobs)):
         st.rerun()
     steps.steps(status)
     steps.more(status)
@@ -49,5 +49,5 @@ if named:
     jobs.detail(named)
 else:
     open_jobs = session.known(history.open_jobs)
-    st.fragment(live, run_every=_BUSY if open_jobs else _IDLE)(open_jobs)
+    st.fragment(live, run_every=_BUSY if open_jobs else _IDLE)()
     sections()

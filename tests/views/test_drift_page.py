@@ -342,7 +342,7 @@ def test_limits_on_the_command_line(desk: Desk, monkeypatch: pytest.MonkeyPatch)
 def test_the_report_on_the_command_line_has_its_advice(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.cli.configure", lambda *_: None)
+    monkeypatch.setattr("console.terminal.configure", lambda *_: None)
     history(desk, [1.0, 1.4])
     said = run("drift", "--show")
     assert "recommendation: retrain" in said

@@ -108,14 +108,7 @@ def test_history_is_filtered(desk: Desk) -> None:
 
 def opened(**query: str) -> AppTest:
     """The page as a link opens it."""
-    from tests.stacks import ROOT
-
-    app = AppTest.from_file(str(ROOT / "console" / "app.py"), default_timeout=30)
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception, app.exception
-    return app
+    return page("pipeline", **query)
 
 
 def test_a_link_opens_the_same_view(desk: Desk) -> None:
