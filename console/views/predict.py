@@ -7,6 +7,7 @@ import streamlit as st
 from console import parts, queries, session
 from console.views import predict_answer, predict_file, predict_form, predict_history
 from core.contract import Contract
+from core.errors import DriftdeskError
 
 _MODES = ("One row", "CSV file", "History")
 
@@ -20,23 +21,37 @@ def nothing_live() -> None:
     st.page_link("views/promotion.py", label="Go to Promotion", icon=":material/approval:")
 
 
-def ask(contract: Contract | None, mode: str) -> None:
-    """The part of the page that was chosen; the history is there without a model, too."""
-    if mode == "History":
-        predict_history.history()
-    elif contract is None:
+def ask(mode: str) -> None:
+    """A row or a file, for the model that answers now."""
+    served = session.ask(queries.served)
+    if served is None:
+        return
+    if not served:
         nothing_live()
-    elif mode == "CSV file":
+        return
+    contract = queries.contract_of(served)
+    st.caption(
+        f"Version {served['version']} answers: {parts.plain(contract.title)}. "
+        "Form and file follow from its own contract."
+    )
+    if mode == "CSV file":
         predict_file.many_rows(contract)
     else:
         predict_form.one_row(contract)
 
 
-served = session.ask(queries.served)
-contract = queries.contract_of(served) if served else None
+def known() -> Contract | None:
+    """The contract that serving has now; what is on record can be shown without it."""
+    try:
+        served = queries.served(session.desk())
+    except DriftdeskError:
+        return None
+    return queries.contract_of(served) if served else None
+
+
 wanted = st.query_params.get("id")
 if wanted:
-    predict_answer.permanent(wanted, contract)
+    predict_answer.permanent(wanted, known())
 else:
     chosen = st.segmented_control(
         "What to predict",
@@ -47,9 +62,7 @@ else:
         label_visibility="collapsed",
         bind="query-params",
     )
-    if served and contract and chosen != "History":
-        st.caption(
-            f"Version {served['version']} answers: {parts.plain(contract.title)}. "
-            "Form and file follow from its own contract."
-        )
-    ask(contract, str(chosen))
+    if chosen == "History":
+        predict_history.history()
+    else:
+        ask(str(chosen))

@@ -334,6 +334,20 @@ def test_the_form_and_the_file_say_what_to_do_without_a_model(desk: Desk) -> Non
     assert "Nothing has been predicted yet" in text(mode(app, "History"))
 
 
+def test_with_serving_away_that_is_said_and_what_is_on_record_is_shown(desk: Desk) -> None:
+    log(desk, id=ID)
+    desk.serving.away = True  # type: ignore[attr-defined]
+    app = page("predict")
+    assert "Serving at nowhere did not answer" in text(app)
+    assert "No model is live yet" not in text(app)
+    app = mode(app, "History")
+    assert "Serving" not in text(app)
+    assert len(app.dataframe[0].value) == 1
+    app = at(app, ID)
+    assert "1,000 USD" in text(app)
+    assert "Ask again with these inputs" not in [b.label for b in app.button]
+
+
 # History
 
 
