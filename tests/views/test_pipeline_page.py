@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from console import schedules
+from console import parts, schedules
 from console.desk import Desk
 from core.dataset import Dataset
 from core.records import BatchState, JobKind, JobState, QuarantinedRow
@@ -279,6 +279,18 @@ def test_a_schedule_is_paused_resumed_and_removed(desk: Desk) -> None:
     with desk.store.read() as work:
         acts = [e.action for e in work.audit.latest(subject="schedule:1")]
     assert acts == ["remove schedule", "resume schedule", "pause schedule", "add schedule"]
+
+
+def test_the_next_run_is_shown_and_one_that_nobody_fires_is_said_to_be_overdue(desk: Desk) -> None:
+    made = schedules.add(desk, "ana", Timing("0 6 * * *"), Task.ALL)
+    assert "By schedule: run all, in" in text(page("pipeline"))
+    with desk.store.begin() as work:
+        late = parts.now() - timedelta(minutes=5)
+        work.schedules.change(made, next_run_at=late)
+        work.commit()
+    said = text(opened(view="Schedule"))
+    assert "overdue, see Services" in said
+    assert "python -m workers reconcile" in said
 
 
 def test_who_edits_a_schedule_that_somebody_changed_is_told(desk: Desk) -> None:
