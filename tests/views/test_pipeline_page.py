@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,10 @@ from core.records import BatchState, JobKind, JobState, QuarantinedRow
 from core.schedule import Cadence, Task, Timing
 from tests.views.desks import at_a_desk, away, button, labels, page, text
 
-HOSTILE = "<script>alert(1)</script> [x](javascript:alert(1)) :red[x] ![p](http://evil/p.png)"
+HOSTILE = (
+    "<script>alert(1)</script> [x](javascript:alert(1)) :red[x] ![p](http://evil/p.png) "
+    "https://evil www.evil.example me@evil.example"
+)
 DAY = timedelta(days=1)
 
 
@@ -326,3 +330,5 @@ def test_hostile_text_is_inert_everywhere(desk: Desk) -> None:
                 assert "[x](javascript" not in element.value
                 assert ":red[x]" not in element.value
                 assert "![p](" not in element.value
+                # What Streamlit's markdown makes a link of, escaped or not.
+                assert not re.search(r"https?\\?://evil|www\\?\.evil|\w@evil", element.value)
