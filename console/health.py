@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Condition, Thread
 
 from console.desk import Desk
-from core.errors import DriftdeskError, Missing
+from core.errors import DriftdeskError, Missing, QueueUnavailable
 from core.queue import QUEUES, WorkerInfo
 from core.remote import probe
 
@@ -27,8 +27,8 @@ _RECONCILER_SILENT = timedelta(seconds=30)
 class Service:
     """A neighbour: is it well, how long did it take to say so, and what to do if it is not.
 
-    `healthy` is None until it has answered for the first time; `asking` says for how many
-    seconds it has been asked since, where that is longer than usual.
+    `healthy` is None while that is not known; `asking` says for how many seconds an answer
+    has been out.
     """
 
     name: str
@@ -49,11 +49,17 @@ class _Check:
     ask: Callable[[], tuple[bool, str, str]]
     link: str
     advice: str
+    through_redis: bool = False
 
     def run(self) -> Service:
         start = time.perf_counter()
         try:
             healthy, says, version = self.ask()
+        except QueueUnavailable as error:
+            # Who is known through Redis alone is not known to be ill while Redis is.
+            if self.through_redis:
+                return Service(self.name, None, "Not known while Redis is away.", 0.0, "", "")
+            healthy, says, version = False, str(error), ""
         except DriftdeskError as error:
             healthy, says, version = False, str(error), ""
         except Exception as error:  # noqa: BLE001 - a check that breaks is an answer, too
@@ -146,6 +152,7 @@ def _checks(desk: Desk) -> list[_Check]:
             lambda: _workers(desk),
             "",
             "Start them: python -m workers run --queue work, and another with --queue desk.",
+            through_redis=True,
         ),
         _Check(
             "Reconciler",
@@ -153,6 +160,7 @@ def _checks(desk: Desk) -> list[_Check]:
             "",
             "Start one: python -m workers reconcile. Without it schedules, notifications and "
             "jobs that were left behind wait.",
+            through_redis=True,
         ),
     ]
 

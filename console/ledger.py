@@ -55,8 +55,9 @@ def lines(batches: Sequence[Batch]) -> list[Line]:
 
 def _missing(gap: range) -> Line:
     numbers = str(gap.start) if len(gap) == 1 else f"{gap.start} to {gap.stop - 1}"
-    said = "This batch never came" if len(gap) == 1 else f"These {len(gap):,} batches never came"
-    return Line(numbers, MISSING, None, f"{said}. The source gives it again only after a restart.")
+    said, them = ("This batch", "it") if len(gap) == 1 else (f"These {len(gap):,} batches", "them")
+    note = f"{said} never came. The source gives {them} again only after a restart."
+    return Line(numbers, MISSING, None, note)
 
 
 def summary(batches: Sequence[Batch]) -> Summary:

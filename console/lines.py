@@ -61,10 +61,8 @@ def status_lines(now: queries.Status, services: list[Service]) -> list[str]:
     ]
     lines += [f"candidate  version {c.version}: {c.verdict.reasons[0]}" for c in now.candidates]
     lines += [f"job        {job_line(j)} {j.progress:.0%} {j.stage}" for j in now.open_jobs]
-    lines += [
-        f"{'ok  ' if s.healthy else 'DOWN'}       {s.name}: {s.says} {s.advice}".rstrip()
-        for s in services
-    ]
+    signs = {True: "ok  ", False: "DOWN", None: "?   "}
+    lines += [f"{signs[s.healthy]}       {s.name}: {s.says} {s.advice}".rstrip() for s in services]
     return lines
 
 

@@ -36,6 +36,9 @@ def plain(text: str) -> str:
     """Text from data, made inert for Streamlit's markdown."""
     for mark in "\\`*_{}[]()<>#+-.!|$:~":
         text = text.replace(mark, "\\" + mark)
+    # What looks like an address becomes a link, escaped or not; a word joiner keeps it text.
+    for start, parted in (("\\://", "\u2060\\://"), ("www\\.", "www\u2060\\."), ("@", "\u2060@")):
+        text = text.replace(start, parted)
     return text
 
 

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from console.desk import Desk
 from core.errors import IllegalTransition
 from core.schedule import Schedule, Task, Timing, in_words, next_run, require_timing
+
+_PATIENCE = timedelta(seconds=30)
+"""A reconciler looks every two seconds; after this long there is none."""
 
 
 def schedules(desk: Desk) -> list[Schedule]:
     """Every schedule, oldest first."""
     with desk.store.read() as work:
         return work.schedules.all()
+
+
+def soonest(desk: Desk) -> Schedule | None:
+    """The schedule that is due next, if any is."""
+    waiting = [s for s in schedules(desk) if s.next_run_at]
+    return min(waiting, key=lambda s: (s.next_run_at, s.id), default=None)
+
+
+def is_overdue(schedule: Schedule, now: datetime) -> bool:
+    """Whether nobody fired it although it was due: no reconciler runs."""
+    return schedule.next_run_at is not None and now - schedule.next_run_at > _PATIENCE
 
 
 def schedule(desk: Desk, schedule_id: int) -> Schedule:

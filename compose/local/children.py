@@ -94,6 +94,7 @@ def read_surroundings(
     manners = {
         "PYTHONUNBUFFERED": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "CONSOLE_LINK": local("CONSOLE_PORT"),
         # A registry that is down would hold a caller for minutes with MLflow's own numbers.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",

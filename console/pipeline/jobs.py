@@ -108,17 +108,17 @@ def _nothing(wanted: JobFilter) -> None:
 
 
 def _row(job: Job) -> None:
-    said, way = st.columns([5, 1], vertical_alignment="center")
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     came = job.error or parts.job_note(job) or job.stage
-    said.markdown(
+    row.markdown(
         f"{parts.badge(job.state)} **{job.kind.value} {job.id}** · "
         f"{words.ago(job.requested_at, parts.now())} · {parts.plain(job.actor)}"
         + (f"  \n:gray[:small[{parts.plain(came)}]]" if came else ""),
         help=f"{job.requested_at:%Y-%m-%d %H:%M:%S} UTC",
+        width="stretch",
     )
-    ways = way.container(horizontal=True, horizontal_alignment="right", gap="small")
     if job.state in (JobState.FAILED, JobState.CANCELLED):
-        ways.button(
+        row.button(
             "Retry",
             key=f"retry-{job.id}",
             type="tertiary",
@@ -126,7 +126,7 @@ def _row(job: Job) -> None:
             on_click=session.act,
             args=(f"Job {job.id} is queued again.", actions.retry, job.id),
         )
-    ways.button(
+    row.button(
         "Open",
         key=f"open-{job.id}",
         type="tertiary",

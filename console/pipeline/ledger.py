@@ -83,6 +83,7 @@ def _table(batches: list[Batch]) -> None:
             for line in lines(batches)
         ],
         hide_index=True,
+        placeholder="",
         width="stretch",
         column_config={
             "Batch": st.column_config.TextColumn(width="small"),

@@ -66,7 +66,26 @@ def _card(schedule: Schedule) -> None:
         lines.append(parts.plain(schedule.note))
     lines.append(f"Added by {parts.plain(schedule.created_by)}")
     st.caption(" · ".join(lines))
+    if schedules.is_overdue(schedule, parts.now()):
+        st.warning(
+            "It is overdue: no reconciler looks after schedules. Start one: "
+            "`python -m workers reconcile`, and see the Services page.",
+            icon=":material/build:",
+        )
     _buttons(schedule)
+
+
+def next_by_itself() -> None:
+    """When something is queued by itself next, in a few words."""
+    schedule = session.known(schedules.soonest)
+    if schedule and schedule.next_run_at:
+        when = words.ahead(schedule.next_run_at, parts.now())
+        if schedules.is_overdue(schedule, parts.now()):
+            when = "overdue, see Services"
+        st.caption(
+            f"By schedule: {words.TASKS[schedule.task]}, {when}",
+            help=f"{_exact(schedule.next_run_at, schedule.timing.zone)}; see Schedule below.",
+        )
 
 
 def _exact(moment: datetime, zone: str) -> str:

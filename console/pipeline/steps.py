@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from console import actions, parts, queries, session, words
+from console.pipeline.schedules import next_by_itself
 from core.records import EpochState, Job, JobKind, JobState
 
 
@@ -119,7 +120,7 @@ def result(job: Job) -> None:
 def more(status: queries.Status) -> None:
     """What goes beyond one step: all of them, and starting over."""
     busy = any(job.kind is JobKind.INGEST for job in status.open_jobs)
-    row = st.container(horizontal=True)
+    row = st.container(horizontal=True, vertical_alignment="center")
     row.button(
         "Run all",
         icon=":material/fast_forward:",
@@ -131,6 +132,8 @@ def more(status: queries.Status) -> None:
     )
     if status.epoch and row.button("Restart source", icon=":material/restart_alt:", disabled=busy):
         confirm_restart(status.epoch.number)
+    with row:
+        next_by_itself()
 
 
 def headline(status: queries.Status) -> None:

@@ -17,16 +17,21 @@ _SOON, _RELAXED = 1.0, 8.0
 # Seconds of silence that are worth a word.
 _LONG = 2.0
 
-_STATES = {True: "green-badge[well]", False: "red-badge[not well]", None: "gray-badge[asking…]"}
+_STATES = {True: "green-badge[well]", False: "red-badge[not well]", None: "gray-badge[not known]"}
 _WORKERS = {"busy": "blue", "idle": "green", "dead": "red"}
 
 
 def services(complete: bool) -> None:  # noqa: FBT001 - what the fragment was drawn with
     """Every neighbour's health: what is known now, while the rest is being asked."""
     found = session.watch().look(_LATER)
-    if all(s.healthy is not None for s in found) != complete:
+    if heard(found) != complete:
         st.rerun()
     cards(found)
+
+
+def heard(found: list[Service]) -> bool:
+    """Whether everybody has said something."""
+    return all(s.healthy is not None or s.says for s in found)
 
 
 def cards(found: list[Service]) -> None:
@@ -47,7 +52,7 @@ def card(service: Service) -> None:
         figures.append(f"{service.milliseconds:,.0f} ms")
     if service.asking > _LONG:
         figures.append(f"no answer for {service.asking:,.0f} s")
-    st.caption(" · ".join(figures) or "Not heard yet.")
+    st.caption(" · ".join(figures) or "Asking…")
     if service.advice:
         st.warning(service.advice, icon=":material/build:")
     if service.link:
@@ -133,7 +138,7 @@ def _row(notice: Notice) -> dict[str, object]:
     }
 
 
-known = all(s.healthy is not None for s in session.watch().look(_FIRST))
+known = heard(session.watch().look(_FIRST))
 st.fragment(services, run_every=_RELAXED if known else _SOON)(known)
 workers()
 notifications()

@@ -63,9 +63,13 @@ def page(name: str, **query: str) -> AppTest:
 
 def text(app: AppTest) -> str:
     kinds = ("title", "markdown", "caption", "info", "warning", "error", "success", "metric")
-    return "\n".join(
-        f"{getattr(e, 'label', '')} {e.value}" for kind in kinds for e in getattr(app, kind)
-    ).replace("\\", "")
+    return (
+        "\n".join(
+            f"{getattr(e, 'label', '')} {e.value}" for kind in kinds for e in getattr(app, kind)
+        )
+        .replace("\\", "")
+        .replace("\u2060", "")
+    )
 
 
 def button(app: AppTest, label: str) -> Any:

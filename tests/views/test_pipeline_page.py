@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,14 +10,17 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from console import schedules
+from console import parts, schedules
 from console.desk import Desk
 from core.dataset import Dataset
 from core.records import BatchState, JobKind, JobState, QuarantinedRow
 from core.schedule import Cadence, Task, Timing
 from tests.views.desks import at_a_desk, away, button, labels, page, text
 
-HOSTILE = "<script>alert(1)</script> [x](javascript:alert(1)) :red[x] ![p](http://evil/p.png)"
+HOSTILE = (
+    "<script>alert(1)</script> [x](javascript:alert(1)) :red[x] ![p](http://evil/p.png) "
+    "https://evil www.evil.example me@evil.example"
+)
 DAY = timedelta(days=1)
 
 
@@ -274,6 +278,18 @@ def test_a_schedule_is_paused_resumed_and_removed(desk: Desk) -> None:
     assert acts == ["remove schedule", "resume schedule", "pause schedule", "add schedule"]
 
 
+def test_the_next_run_is_shown_and_one_that_nobody_fires_is_said_to_be_overdue(desk: Desk) -> None:
+    made = schedules.add(desk, "ana", Timing("0 6 * * *"), Task.ALL)
+    assert "By schedule: run all, in" in text(page("pipeline"))
+    with desk.store.begin() as work:
+        late = parts.now() - timedelta(minutes=5)
+        work.schedules.change(made, next_run_at=late)
+        work.commit()
+    said = text(opened(view="Schedule"))
+    assert "overdue, see Services" in said
+    assert "python -m workers reconcile" in said
+
+
 def test_who_edits_a_schedule_that_somebody_changed_is_told(desk: Desk) -> None:
     made = schedules.add(desk, "ben", Timing("0 6 * * *"), Task.INGEST)
     app = opened(view="Schedule")
@@ -307,3 +323,5 @@ def test_hostile_text_is_inert_everywhere(desk: Desk) -> None:
                 assert "[x](javascript" not in element.value
                 assert ":red[x]" not in element.value
                 assert "![p](" not in element.value
+                # What Streamlit's markdown makes a link of, escaped or not.
+                assert not re.search(r"https?\\?://evil|www\\?\.evil|\w@evil", element.value)

@@ -139,6 +139,7 @@ def test_with_redis_and_the_database_away_the_page_still_says_what_it_knows(
     away(desk, monkeypatch)
     said = text(page("services"))
     assert "Redis did not answer" in said
+    assert "Not known while Redis is away." in said
     assert "Check DATABASE_URL, then migrate." in said
 
 
