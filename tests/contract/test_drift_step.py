@@ -17,6 +17,7 @@ from core.dataset import Dataset, load
 from core.records import Job, JobKind, JobState, Reference
 from core.store import Store
 from core.store.schema import migrate
+from tests import build
 from tests.data_api.serving import serving as data_api
 from tests.fakes import FakeRegistry
 from tests.work import ingest, run_job
@@ -80,7 +81,7 @@ class House:
         step = Train(self.store.dataset, self.registry, False, lambda _job: None)  # type: ignore[arg-type]
         assert run_job(self.store, JobKind.TRAIN, step).state is JobState.SUCCEEDED
         with self.store.begin() as work:
-            job = decisions.approve(work, 1, actor="ana", champion=None)
+            job = build.approve(work, 1)
             work.promotions.make_live(work.promotions.of_version(1))
             work.jobs.cancel(job.id)
             work.commit()

@@ -40,10 +40,15 @@ def test_a_trained_version_says_how_far_off_it_may_be_and_why(
     within = (ends[:, 0] <= actual) & (actual <= ends[:, 1])
     measured = interval.measured * interval.measured_on
     assert within.sum() >= measured
-    explained = runtime.explain({name: unseen[name][0] for name in names})
-    assert explained is not None
-    assert set(explained.effects) == set(names)
-    assert abs(explained.effects["temperature"]) > abs(explained.effects["day"])
+    pushes = dict.fromkeys(names, 0.0)
+    for n in range(20):
+        explained = runtime.explain({name: unseen[name][n] for name in names})
+        assert explained is not None
+        assert set(explained.effects) == set(names)
+        for name, effect in explained.effects.items():
+            pushes[name] += abs(effect)
+    # One row may be pushed by anything; on the whole rides do not depend on the day.
+    assert min(pushes, key=lambda name: pushes[name]) == "day"
 
 
 def test_too_few_held_out_rows_give_a_version_without_a_range(

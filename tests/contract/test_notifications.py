@@ -250,16 +250,15 @@ def test_a_breach_is_told_with_its_batch_and_a_first_batch_is_not(store: Store) 
 
 
 def test_a_version_that_came_to_be_served_is_told(store: Store) -> None:
-    from core import decisions
 
     registry, serving = FakeRegistry(), FakeServing()
     registry.publish(
         b"x", job="1", parameters={}, metrics={}, tags={}, signature=None, requirements=[]
     )
     serving.about = {"version": 1}
-    build.proposed(store, 1)
+    build.proposed(store, 1, digest="")
     with store.begin() as work:
-        job = decisions.approve(work, 1, actor="ana", champion=None)
+        job = build.approve(work, 1)
         work.commit()
     run = Run.claim(store, job.id, 1, timedelta(seconds=30))
     assert run
