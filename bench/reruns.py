@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import os
 import statistics
 import tempfile
@@ -156,9 +157,10 @@ def register(uri: str, name: str, digest: str) -> None:
     """Sixty versions in a real MLflow, the last but one of them champion."""
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     client.create_registered_model(name)
+    run = client.create_run("0").info
     for n in range(1, VERSIONS + 1):
         client.create_model_version(
-            name, "mlflow-artifacts:/0/none", tags={"driftdesk.digest": digest}
+            name, f"{run.artifact_uri}/model", run.run_id, tags={"driftdesk.digest": digest}
         )
         if n == VERSIONS - 1:
             client.set_registered_model_alias(name, "champion", str(n))
@@ -190,6 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reruns", type=int, default=15)
     reruns = parser.parse_args().reruns
+    logging.disable(logging.INFO)  # serving's own lines would drown the table
     dataset = load(DATASETS / "real_estate.toml")
     model = tiny_model(describe(dataset, profiles(dataset, np.random.default_rng(SEED), 1.0)))
     with ExitStack() as open_:
