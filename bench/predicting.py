@@ -3,9 +3,9 @@
     python bench/predicting.py [--rows ../shared/realtor/rows.csv]
 
 Prints the share of rows within their range on the half of the held-out rows that had no part in
-setting its width, over all and by fifth of the actual price; how large the tree tables are; how
-long an answer takes with and without an explanation, and on a file without tables; and the
-largest relative difference between what effects add up to and the answer.
+setting its width, over all and by fifth of the actual price; how long an answer takes with and
+without an explanation; and the largest relative difference between what effects add up to and the
+answer.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from training import REALTOR, Rows, read  # bench/training.py: scripts see their
 
 from core.contract import METADATA_KEY, describe
 from core.dataset import load
-from core.explain import TREES_KEY
 from core.interval import calibrate
 from core.profile import Profiler
 from core.runtime import Runtime
 from core.settings import DATASETS
 from core.split import ONE_IN, held_out, row_hash
-from workers import export, training, trees
+from workers import export, training
 
 EXPLAINED = 300
 
@@ -63,11 +62,9 @@ def main() -> None:
     print(f"edges: {[round(e) for e in interval.edges]}")
 
     contract = replace(describe(dataset, profiles), interval=interval)
-    tables = trees.tables(fitted).to_text()
-    bare = {METADATA_KEY: contract.to_json()}
-    whole = export.to_onnx(fitted, dataset, bare | {TREES_KEY: tables})
-    print(f"tables {len(tables) / 1e3:,.0f} kB of {len(whole) / 1e3:,.0f} kB")
-    latency(Runtime(export.to_onnx(fitted, dataset, bare)), Runtime(whole), judge)
+    model = export.to_onnx(fitted, dataset, {METADATA_KEY: contract.to_json()})
+    print(f"model file {len(model) / 1e3:,.0f} kB")
+    latency(Runtime(model), judge)
 
 
 def coverage(
@@ -86,19 +83,14 @@ def coverage(
         print(f"by fifth of {name}, cheapest first: {', '.join(shares)}")
 
 
-def latency(bare: Runtime, whole: Runtime, rows: Rows) -> None:
+def latency(runtime: Runtime, rows: Rows) -> None:
     asked = [{n: v[i] for n, v in rows.items()} for i in range(EXPLAINED)]
-    start = time.perf_counter()
-    assert whole.explainer
-    print(f"tables read once in {(time.perf_counter() - start) * 1e3:.0f} ms")
-    for _round in range(2):
-        for name, runtime in (("without tables", bare), ("with tables", whole)):
-            took = [timed(lambda row=row, r=runtime: r.predict_rows([row])) for row in asked]
-            print(f"answer, {name}: {np.median(took):.3f} ms")
-    took = [timed(lambda row=row: whole.explain(row)) for row in asked]
+    took = [timed(lambda row=row: runtime.predict_rows([row])) for row in asked]
+    print(f"answer: {np.median(took):.3f} ms")
+    took = [timed(lambda row=row: runtime.explain(row)) for row in asked]
     print(f"explanation: {np.median(took):.2f} ms")
-    answers = whole.predict({n: v[:EXPLAINED] for n, v in rows.items()})
-    sums = np.array([whole.explain(row).prediction for row in asked])
+    answers = runtime.predict({n: v[:EXPLAINED] for n, v in rows.items()})
+    sums = np.array([runtime.explain(row).prediction for row in asked])
     print(f"largest relative difference: {np.abs(sums / answers - 1).max():.1e}")
 
 

@@ -277,7 +277,7 @@ def answer_lines(answer: Answer, units: Mapping[str, tuple[str, str]], unit: str
     pushed = steps(answer, units)
     if pushed and answer.contributions:
         start = amount(answer.contributions["baseline"], unit)
-        lines.append(f"from {start}, what it says when nothing is known:")
+        lines.append(f"from {start}, what it says of typical values:")
         width = max(len(s.words) for s in pushed)
         lines += [f"  {s.words:>{width}}  {s.label} ({s.value})" for s in pushed]
     lines.append(f"version {answer.version}, prediction {answer.id}")

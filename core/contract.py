@@ -57,7 +57,8 @@ class Field:
 class Contract:
     """All inputs of a model, in the order in which it takes them, and its output.
 
-    `interval` is the range around its answers; files from before there was one have none.
+    `interval` is the range around its answers; files from before there was one have none. `on_log`
+    says that it learned the logarithm of 1 + the target.
     """
 
     dataset: str
@@ -67,6 +68,7 @@ class Contract:
     target_unit: str
     fields: tuple[Field, ...]
     interval: Interval | None = None
+    on_log: bool = False
 
     def to_json(self) -> str:
         """The contract as text, for the model file's metadata."""
@@ -132,7 +134,13 @@ def describe(dataset: Dataset, profiles: Iterable[ColumnProfile]) -> Contract:
         )
     target = dataset.target
     return Contract(
-        dataset.name, dataset.title, target.name, target.label, target.unit, tuple(fields)
+        dataset.name,
+        dataset.title,
+        target.name,
+        target.label,
+        target.unit,
+        tuple(fields),
+        on_log=dataset.fit_on == "log",
     )
 
 

@@ -70,7 +70,9 @@ def bands(
     if not (reference.tails and current.tails) or min(reference.count, current.count) < 1:
         return {}
     rng = np.random.default_rng(_seed(reference, current))
-    drawn = _moments(reference, current, rng) | _quantiles(reference, current, rng)
+    # Values at the edge of what a float holds overflow; a ratio that is none counts as far.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        drawn = _moments(reference, current, rng) | _quantiles(reference, current, rng)
     place = max(math.floor(false_alarms * (DIVISIONS + 1)), 1)
     return {
         name: min(float(np.partition(ratios, -place)[-place]), _LARGEST)
@@ -85,8 +87,7 @@ def _seed(reference: ColumnProfile, current: ColumnProfile) -> int:
 
 def _ratios(then: Floats, now: Floats) -> Floats:
     """|now - then| / |then|; a division whose ratio is undefined counts as infinitely far."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratios = np.abs(now - then) / np.abs(then)
+    ratios = np.abs(now - then) / np.abs(then)
     return np.where(np.isnan(ratios), np.where(now == then, 0.0, np.inf), ratios)
 
 
@@ -133,11 +134,10 @@ def _moments(
 ) -> dict[str, Floats]:
     if reference.tails is None or current.tails is None:
         return {}
-    with np.errstate(over="ignore", invalid="ignore"):
-        pool = _pool(reference.tails, current.tails)
-        if not np.isfinite([pool.scale, pool.skew, pool.kurtosis]).all():
-            return {}
-        dealt, sums, squares = _deal(pool, reference.count, current.count, rng)
+    pool = _pool(reference.tails, current.tails)
+    if not np.isfinite([pool.scale, pool.skew, pool.kurtosis]).all():
+        return {}
+    dealt, sums, squares = _deal(pool, reference.count, current.count, rng)
     spread = 1.0 if pool.kurtosis else 0.0  # of the rest, in units of the scale
     all_sums = float(pool.extremes.sum())
     all_squares = float(np.sum(pool.extremes**2)) + spread * pool.rest
@@ -274,8 +274,7 @@ def _share(curve: tuple[Floats, Floats], values: Floats, side: str) -> Floats:
     inside_before, inside_after = np.clip(before, 0, None), np.clip(after, None, len(grid) - 1)
     low, high = grid[inside_before], grid[inside_after]
     exact = high == values if side == "left" else low == values
-    with np.errstate(divide="ignore", invalid="ignore"):
-        part = np.where(high > low, (values - low) / (high - low), 0.0)
+    part = np.where(high > low, (values - low) / (high - low), 0.0)
     share = levels[inside_before] + part * (levels[inside_after] - levels[inside_before])
     share = np.where(exact, levels[inside_after if side == "left" else inside_before], share)
     return np.where(after == 0, 0.0, np.where(before >= len(grid) - 1, 1.0, share))

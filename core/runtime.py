@@ -10,12 +10,9 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from core.contract import METADATA_KEY, Contract
-from core.errors import ModelRefused
-from core.explain import TREES_KEY, Explainer, Explanation, Trees
-
-FEATURES = "matrix.float"
-"""The model's second output: the matrix that enters the trees. No column's name has a dot."""
+from core.contract import METADATA_KEY, Contract, read_row
+from core.errors import BadRow, ModelRefused
+from core.explain import Explanation, shapley
 
 _KINDS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(string)": object}
 
@@ -42,7 +39,6 @@ class Runtime:
         except Exception as error:  # onnxruntime's own errors share no base but Exception
             raise ModelRefused(f"The file is no model that can be loaded: {error}") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
-        self._trees = metadata.get(TREES_KEY, "")
         self.contract = Contract.from_json(metadata.get(METADATA_KEY, ""))
         self._kinds = {i.name: _KINDS[i.type] for i in self._session.get_inputs()}
         if set(self._kinds) != {f.name for f in self.contract.fields}:
@@ -54,7 +50,7 @@ class Runtime:
         Raises:
             KeyError: a column of the contract is missing.
         """
-        answer: NDArray[Any] = self._session.run(["prediction"], self._feed(columns))[0]
+        answer: NDArray[Any] = self._session.run(None, self._feed(columns))[0]
         return answer.reshape(-1).astype(np.float64)
 
     def _feed(self, columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -72,17 +68,41 @@ class Runtime:
         return {name: np.array([row[name] for row in rows], dtype=object) for name in self._kinds}
 
     @cached_property
-    def explainer(self) -> Explainer | None:
-        """What explains this model's answers; None where its file carries no tree tables.
-
-        Raises:
-            ModelRefused: the tables cannot be read.
-        """
-        return Explainer(Trees.from_text(self._trees)) if self._trees else None
+    def _typical(self) -> dict[str, float | str] | None:
+        """The row of typical values; None for a file that names none."""
+        try:
+            return read_row(self.contract, {f.name: f.default for f in self.contract.fields})
+        except BadRow:
+            return None
 
     def explain(self, row: Mapping[str, float | str]) -> Explanation | None:
-        """What pushed the answer to one row up or down; None where the file cannot say."""
-        if self.explainer is None:
+        """What pushed the answer to one row away from that to a typical one.
+
+        None where the file names no typical row, or some answer on the way is not finite.
+        """
+        typical, on_log = self._typical, self.contract.on_log
+        if typical is None:
             return None
-        (matrix,) = self._session.run([FEATURES], self._feed(self._columns([row])))
-        return self.explainer.explain(np.asarray(matrix, dtype=np.float64).reshape(-1))
+        effects = {f.name: 0.0 for f in self.contract.fields}
+        differ = [name for name in effects if not _same(row[name], typical[name])]
+
+        def worth(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+            rows = [
+                typical | {n: row[n] for n, is_in in zip(differ, who, strict=True) if is_in}
+                for who in inside
+            ]
+            values = np.array(self.predict_rows(rows))
+            with np.errstate(divide="ignore", invalid="ignore"):  # told by not being finite
+                return np.log1p(values) if on_log else values
+
+        baseline, shares = shapley(worth, len(differ))
+        if not np.isfinite([baseline, *shares]).all():
+            return None
+        return Explanation(
+            on_log, baseline, effects | dict(zip(differ, shares.tolist(), strict=True))
+        )
+
+
+def _same(one: float | str, other: float | str) -> bool:
+    """Whether two inputs are equal; null is null."""
+    return one == other or (one != one and other != other)  # noqa: PLR0124 - NaN

@@ -10,7 +10,7 @@ from onnx import NodeProto, TensorProto, checker, helper
 
 from core.dataset import Dataset
 from core.errors import ModelRefused
-from core.runtime import FEATURES, Runtime
+from core.runtime import Runtime
 from workers.features import Rows
 from workers.training import Fitted
 
@@ -24,13 +24,12 @@ _MATRIX = "matrix.double"
 def to_onnx(fitted: Fitted, dataset: Dataset, metadata: Mapping[str, str]) -> bytes:
     """The whole model: an input [n, 1] for each feature, and `prediction` [n, 1] in its own unit.
 
-    The matrix that enters the trees is an output too, for who wants to explain an answer.
     Numbers and dates go in as float, texts as string. The trees run on doubles, because their
     thresholds lie half-way between values and rounding one to float can move a row across.
     Inner names have a dot, which no column's name has.
     """
-    nodes, constants = fitted.features.nodes(FEATURES)
-    nodes.append(helper.make_node("Cast", [FEATURES], [_MATRIX], to=TensorProto.DOUBLE))
+    nodes, constants = fitted.features.nodes("matrix.float")
+    nodes.append(helper.make_node("Cast", ["matrix.float"], [_MATRIX], to=TensorProto.DOUBLE))
     nodes.append(_trees(fitted, _MATRIX, "learned.float"))
     nodes.append(
         helper.make_node("Cast", ["learned.float"], ["learned.double"], to=TensorProto.DOUBLE)
@@ -47,11 +46,8 @@ def to_onnx(fitted: Fitted, dataset: Dataset, metadata: Mapping[str, str]) -> by
         )
         for c in dataset.features
     ]
-    outputs = [
-        helper.make_tensor_value_info("prediction", TensorProto.DOUBLE, [None, 1]),
-        helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, [None, None]),
-    ]
-    graph = helper.make_graph(nodes, dataset.name, inputs, outputs, constants)
+    output = helper.make_tensor_value_info("prediction", TensorProto.DOUBLE, [None, 1])
+    graph = helper.make_graph(nodes, dataset.name, inputs, [output], constants)
     opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("ai.onnx.ml", _ML_OPSET)]
     model = helper.make_model(
         graph, opset_imports=opsets, ir_version=_IR, producer_name="driftdesk"

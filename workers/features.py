@@ -171,20 +171,6 @@ class Features:
             parts.append(_sums(estimate, levels))
         return np.hstack(parts)
 
-    def sources(self) -> list[tuple[str, ...]]:
-        """The columns that each column of the matrix is made of."""
-        single: list[tuple[str, ...]] = [(name,) for name in (*self.numbers, *self.codes)]
-        hot = [(name,) for name, values in self.one_hot.items() for _ in values]
-        encoded = [(self._column(key),) for key in self.encoded]
-        numeric = (*self.numbers, *self.one_hot)
-        places = [self._column(key) for key in self.levels]
-        sums = [tuple(dict.fromkeys(places[: n + 1])) for n in range(len(places))]
-        whole = tuple(dict.fromkeys((*numeric, *places)))
-        return [*single, *self.pairs, *hot, *encoded, numeric, *sums, whole]
-
-    def _column(self, key: str) -> str:
-        return self.beginnings[key].name if key in self.beginnings else key
-
     def _keys(self, rows: Rows, wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
         """What each row is looked up by: texts, or the numbers that codes begin with."""
         return {

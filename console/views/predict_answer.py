@@ -62,7 +62,7 @@ def pushes(answer: Answer, contract: Contract | None, unit: str, *, on_log: bool
     start = predicting.amount(answer.contributions["baseline"], unit)
     how = "each field multiplies it" if on_log else "each field adds to it"
     st.caption(
-        f"From **{start}**, what the model says when nothing is known, {how}, the largest push "
+        f"From **{start}**, what the model says of typical values, {how}, the largest push "
         f"first, until **{predicting.amount(answer.prediction, unit)}**. These are shares of this "
         "answer, not causes."
     )

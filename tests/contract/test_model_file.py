@@ -5,17 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from core.explain import Trees
 from core.records import JobState
 from core.runtime import Runtime
 from core.store import Store
 from tests.contract.test_pipeline import folder, ready, rides, store, train
 from tests.fakes import FakeRegistry
-from tests.unit.test_training import SHOP, exported, sales
-from workers import trees
-from workers.training import fit
 
 __all__ = ["folder", "rides", "store"]  # fixtures
 
@@ -59,33 +54,3 @@ def test_too_few_held_out_rows_give_a_version_without_a_range(
     assert train(store, registry).state is JobState.SUCCEEDED
     interval = Runtime(registry.fetch(1)).contract.interval
     assert interval is None or interval.measured_on >= 20
-
-
-def test_what_cannot_be_explained_is_trained_all_the_same_and_says_so(
-    store: Store, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ready(store, folder, tmp_path)
-    monkeypatch.setattr(Trees, "is_explainable", lambda _self: False)
-    registry = FakeRegistry()
-    job = train(store, registry)
-    assert job.state is JobState.SUCCEEDED, job.error
-    assert Runtime(registry.fetch(1)).explainer is None
-    with store.read() as work:
-        said = [line.message for line in work.jobs.lines(job.id, 100)]
-    assert any("cannot be explained" in line for line in said)
-
-
-def test_the_same_rows_give_the_same_tables() -> None:
-    one, two = (trees.tables(fit(sales(200), SHOP)).to_text() for _ in range(2))
-    assert one == two
-
-
-def test_the_matrix_of_the_file_is_the_matrix_of_the_fit() -> None:
-    from core.runtime import FEATURES
-
-    fitted = fit(sales(200), SHOP)
-    runtime = exported(fitted, SHOP)
-    rows = {name: values for name, values in sales(50, seed=9).items() if name in
-            {f.name for f in SHOP.features}}  # fmt: skip
-    (given,) = runtime._session.run([FEATURES], runtime._feed(rows))
-    np.testing.assert_allclose(given, fitted.features.transform(rows), rtol=1e-6)

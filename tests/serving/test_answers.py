@@ -13,7 +13,6 @@ import requests
 
 from core.contract import METADATA_KEY, Contract, describe
 from core.dataset import Dataset, load
-from core.explain import TREES_KEY
 from core.interval import Interval
 from core.profile import Profiler
 from core.remote import Serving
@@ -23,7 +22,7 @@ from tests.build import contract
 from tests.models import tiny_model
 from tests.serving.test_api import Champions, api, predict, version
 from tests.stacks import wait_for
-from workers import export, training, trees
+from workers import export, training
 
 ROW = {"bed": 3, "bath": 2, "acre_lot": 0.5, "house_size": 1000, "city": "a", "zip_code": 6016}
 INTERVAL = Interval(0.9, True, (500_000.0,), (0.5, 0.8), 100, 0.912, 90)
@@ -50,21 +49,16 @@ def houses(dataset: Dataset, count: int = 400) -> dict[str, Any]:
     return rows
 
 
-def trained(
-    dataset: Dataset, interval: Interval | None = INTERVAL, *, tables: bool = True
-) -> bytes:
+def trained(dataset: Dataset, interval: Interval | None = INTERVAL) -> bytes:
     rows = houses(dataset)
     profiler = Profiler(dataset)
     for name, values in rows.items():
         profiler.add(name, values)
     about = describe(dataset, [p for p in profiler.finish() if p.count])
     made = Contract(about.dataset, about.title, about.target, about.target_label,
-                    about.target_unit, about.fields, interval)  # fmt: skip
+                    about.target_unit, about.fields, interval, about.on_log)  # fmt: skip
     fitted = training.fit(rows, dataset)
-    metadata = {METADATA_KEY: made.to_json()}
-    if tables:
-        metadata[TREES_KEY] = trees.tables(fitted).to_text()
-    return export.to_onnx(fitted, dataset, metadata)
+    return export.to_onnx(fitted, dataset, {METADATA_KEY: made.to_json()})
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +113,7 @@ def test_a_model_from_before_there_were_ranges_loads_and_answers(
     champions: Champions, dataset: Dataset, tmp_path: Path
 ) -> None:
     old = json.loads(contract(dataset).to_json())
-    del old["interval"]
+    del old["interval"], old["on_log"]
 
     class Old:
         fields = contract(dataset).fields
@@ -132,29 +126,7 @@ def test_a_model_from_before_there_were_ranges_loads_and_answers(
         wait_for("version 1 is not live", lambda: version(url) == 1)
         assert set(predict(url).json()) == {"prediction_id", "prediction", "model_version"}
         asked = requests.post(f"{url}/predict?explain=true", json=ROW, timeout=5)
-        assert asked.json()["contributions"] is None
-
-
-def test_a_model_whose_effects_do_not_add_up_is_refused(
-    champions: Champions, dataset: Dataset, tmp_path: Path
-) -> None:
-    fitted = training.fit(houses(dataset), dataset)
-    other = training.fit(houses(dataset, 200), dataset)
-    champions.put(1, tiny_model(contract(dataset)))
-    with api(champions, tmp_path) as url:
-        wait_for("version 1 is not live", lambda: version(url) == 1)
-        metadata = {
-            METADATA_KEY: contract(dataset).to_json(),
-            TREES_KEY: trees.tables(other).to_text(),
-        }
-        champions.put(2, export.to_onnx(fitted, dataset, metadata))
-
-        def refused() -> Any:
-            return requests.get(f"{url}/model", timeout=5).json()["refused"]
-
-        wait_for("version 2 is not refused", lambda: bool(refused()))
-        assert "add up" in refused()["reason"]
-        assert predict(url).json()["model_version"] == 1
+        assert asked.json()["contributions"]["scale"] == "value"
 
 
 def test_what_was_answered_is_on_record_word_for_word(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from console import cli
+from console import cli, terminal
 from core.dataset import Dataset, load
 from core.settings import DATASETS
 from core.store.schema import migrate
@@ -45,7 +45,7 @@ def url(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", database)
     # The runner's stderr closes with each command, and logging would go on writing to it.
-    monkeypatch.setattr(cli, "configure", lambda *_: None)
+    monkeypatch.setattr(terminal, "configure", lambda *_: None)
     with api(champions, tmp_path, database) as served:
         monkeypatch.setenv("SERVING_URL", served)
         wait_for("version 3 is not live", lambda: version(served) == 3)

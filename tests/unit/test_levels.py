@@ -12,7 +12,7 @@ from core.dataset import Dataset, parse
 from core.runtime import Runtime
 from tests.build import contract
 from workers import export, training
-from workers.features import Beginning, Features
+from workers.features import Beginning
 from workers.levels import SHRINK, FirstStage, crossfitted, learn_levels
 
 Rows = dict[str, Any]
@@ -115,12 +115,3 @@ def test_a_dataset_of_places_alone_is_learned_and_exported() -> None:
     )
     model = training.fit(lets(), places)
     assert export.check_parity(exported(model, places), model, lets(4)) < export.TOLERANCE
-
-
-def test_every_column_of_the_matrix_says_what_it_is_made_of() -> None:
-    steps, matrix = Features.fit(lets(), np.log(lets()["rent"]), homes())
-    sources = steps.sources()
-    assert len(sources) == matrix.shape[1]
-    assert matrix.shape == steps.transform(lets()).shape
-    assert {name for names in sources for name in names} == {"area", "post"}
-    assert sources[-1] == ("area", "post")

@@ -10,14 +10,13 @@ import pytest
 
 from core.contract import METADATA_KEY, read_code, read_number, read_text
 from core.dataset import Column, ColumnType, Dataset
-from core.explain import TREES_KEY
 from core.interval import Interval, calibrate
 from core.profile import profile_number
 from core.runtime import Runtime
 from core.split import held_out, row_hash
 from tests.build import contract
 from tests.stacks import REAL_ROWS, lacking
-from workers import export, training, trees
+from workers import export, training
 
 Rows = dict[str, Any]
 
@@ -58,10 +57,7 @@ def made(dataset: Dataset) -> tuple[Runtime, Interval, Rows]:
         on_log=fitted.on_log,
     )
     assert interval is not None
-    metadata = {
-        METADATA_KEY: contract(dataset).to_json(),
-        TREES_KEY: trees.tables(fitted).to_text(),
-    }
+    metadata = {METADATA_KEY: contract(dataset).to_json()}
     return Runtime(export.to_onnx(fitted, dataset, metadata)), interval, judge
 
 

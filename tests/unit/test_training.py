@@ -227,7 +227,7 @@ def test_the_file_takes_one_input_a_feature_in_order_and_gives_one_prediction(
     expected = [number, number, number, text, text, text]
     assert list(kinds) == [c.name for c in SHOP.features]
     assert list(kinds.values()) == expected
-    assert [o.name for o in model.graph.output] == ["prediction", "matrix.float"]
+    assert [o.name for o in model.graph.output] == ["prediction"]
     assert {p.key: p.value for p in model.metadata_props} == {"made.by": "a test"}
 
 

@@ -17,14 +17,13 @@ from core.contract import METADATA_KEY, Contract, describe
 from core.dataset import Dataset
 from core.decisions import approve
 from core.evidence import score
-from core.explain import TREES_KEY
 from core.interval import calibrate
 from core.notice import Event, waiting
 from core.records import ColumnProfile
 from core.registry import Registry, digest_of
 from core.runtime import Runtime
 from core.store import Work
-from workers import dossier, export, training, trees
+from workers import dossier, export, training
 from workers.dossier import Dossier, Model, load_champion
 from workers.material import Material, read
 from workers.run import Run
@@ -56,17 +55,10 @@ class Train:
             fitted = training.fit(material.training, self.dataset)
         run.progress(0.45, "exporting to ONNX", always=True)
         contract = self._contract(material, fitted)
-        tables = trees.tables(fitted)
-        metadata = {METADATA_KEY: contract.to_json()}
-        if tables.is_explainable():
-            metadata[TREES_KEY] = tables.to_text()
-        else:
-            run.say("Too many columns hang together: answers cannot be explained.", "warning")
         with run.interruptible():
-            model = export.to_onnx(fitted, self.dataset, metadata)
+            model = export.to_onnx(fitted, self.dataset, {METADATA_KEY: contract.to_json()})
             runtime = Runtime(model)
             worst = export.check_parity(runtime, fitted, material.held_out)
-            trees.check_sum(runtime, material.held_out)
         run.progress(0.55, f"scoring on {len(material.actual):,} rows", always=True)
         with run.interruptible():
             metrics = score(material.actual, runtime.predict(material.held_out))
