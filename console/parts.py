@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import streamlit as st
@@ -15,9 +16,12 @@ from core.records import Job, JobState
 
 P = ParamSpec("P")
 
+_LOOK = Path(__file__).parent / "look.css"
+
 
 def header(title: str) -> None:
-    """The page's title."""
+    """The page's title, and the look that it shares with every other page."""
+    st.html(_LOOK)
     st.title(title, anchor=False)
 
 

@@ -126,6 +126,35 @@ def test_the_day_of_an_operator(house: House) -> None:
         everything_is_on_record(house, ana)
 
 
+PAGES = [
+    "", "pipeline", "pipeline?view=Batches", "pipeline?view=Schedule", "drift", "promotion",
+    "promotion?evidence=Slices", "promotion?show=History", "promotion?show=Follow-ups", "predict",
+    "audit", "audit?show=Follow+an+id&id=version:2", "services",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_no_serious_violation_on_any_page(house: House, *, dark: bool) -> None:
+    """After the day, so that every page has something to show."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    with chromium() as browser:
+        page = tab(browser, dark=dark)
+        found = []
+        for path in PAGES:
+            page.goto(f"{house.console}/{path}")
+            page.locator("h1").wait_for()
+            page.wait_for_load_state("networkidle")
+            page.locator("[data-testid=stStatusWidget]").wait_for(state="detached")
+            found += [
+                f"{path or 'overview'}: {violation['id']}: {node['html'][:200]}"
+                for violation in Axe().run(page).response["violations"]
+                if violation["impact"] in ("serious", "critical")
+                for node in violation["nodes"]
+            ]
+        assert found == []
+
+
 def first_model(ana: Operator) -> None:
     ana.open()
     ana.sees("Welcome")
