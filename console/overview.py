@@ -44,6 +44,13 @@ class Overview:
     errors: tuple[BatchScore, ...]
 
     @property
+    def error_before(self) -> float | None:
+        """The mean absolute error on the batches before the newest, all their rows together."""
+        earlier = self.errors[:-1]
+        rows = sum(e.rows for e in earlier)
+        return sum(e.metrics["mae"] * e.rows for e in earlier) / rows if rows else None
+
+    @property
     def is_empty(self) -> bool:
         """Whether this desk has seen nothing yet."""
         return not (self.jobs or self.needs or self.status.last_batch or self.status.live)
@@ -115,10 +122,11 @@ def _candidates(now: queries.Status) -> list[Need]:
     found = []
     for c in now.candidates:
         word = "recommended" if c.verdict.promote else "not recommended"
+        against = [gate.says for gate in c.failed_gates]
         found.append(
             Need(
                 f"Version {c.version} waits for a decision, {word}",
-                c.verdict.reasons[0] if c.verdict.reasons else "",
+                (against or list(c.verdict.reasons) or [""])[0],
                 "promotion",
                 {"version": str(c.version)},
             )

@@ -22,6 +22,8 @@ WORST_REGRESSION = 0.10
 WORST_SLICE = 0.20
 """How much worse a slice of the rows may get before the recommendation turns to no."""
 
+_OVERLAP, _BETTER = "no overlap", "better"
+
 _TRANSITIONS = {
     PromotionState.PROPOSED: {PromotionState.APPROVED, PromotionState.REJECTED},
     PromotionState.APPROVED: {PromotionState.LIVE, PromotionState.FAILED},
@@ -85,6 +87,14 @@ def judge(
     return Verdict(not failed, tuple(reasons), tuple(gates))
 
 
+def is_best(verdict: Verdict) -> bool:
+    """Whether the candidate does best on the primary metric, whatever else speaks against it.
+
+    That is the original pipeline's rule, which promoted the best one unasked.
+    """
+    return all(gate.passed for gate in verdict.gates if gate.name in (_OVERLAP, _BETTER))
+
+
 def _apart(overlap: int) -> Gate:
     if overlap:
         rows = "row is" if overlap == 1 else "rows are"
@@ -94,7 +104,7 @@ def _apart(overlap: int) -> Gate:
         )
     else:
         says = "No held-out row is among those it learned from."
-    return Gate("no overlap", overlap == 0, says, blocks=True)
+    return Gate(_OVERLAP, overlap == 0, says, blocks=True)
 
 
 def _better(candidate: Score, champion: Score, dataset: Dataset) -> Gate:
@@ -103,7 +113,7 @@ def _better(candidate: Score, champion: Score, dataset: Dataset) -> Gate:
     says = _sentence(primary, candidate, champion, gain)
     if -MEANINGFUL <= gain <= MEANINGFUL:
         says += f" A difference below {MEANINGFUL:.0%} is too small to act on."
-    return Gate("better", gain > MEANINGFUL, says)
+    return Gate(_BETTER, gain > MEANINGFUL, says)
 
 
 def _certain(

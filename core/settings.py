@@ -58,7 +58,7 @@ class Settings(BaseSettings):
         "auto", description="When the data ends: restart on the next ingest, or wait for a button."
     )
     promotion: Literal["manual", "auto"] = Field(
-        "manual", description="Who promotes: a person, or the best recommended candidate unasked."
+        "manual", description="Who promotes: a person, or the best candidate goes live unasked."
     )
     reviewers_required: int = Field(
         1,

@@ -73,7 +73,7 @@ def errors(seen: overview.Overview) -> None:
     found = [e.metrics["mae"] for e in seen.errors]
     if not found:
         return
-    before = sum(found[:-1]) / len(found[:-1]) if found[1:] else None
+    before = seen.error_before
     st.metric(
         "Mean absolute error on the newest batch",
         words.metric("mae", found[-1]),

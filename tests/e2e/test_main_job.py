@@ -19,8 +19,10 @@ def whole_job(house: House) -> None:
     assert house.json("drift", "--show")[0]["report"]["retrain"] is True
     trained = house.json("train", "--wait")
     assert trained["result"]["version"] == 1
+    assert house.json("dossier", "1")["gates"][0]["passed"]
     house.json("approve", "1", "--wait")
     assert house.json("predict", *ROW)["model_version"] == 1
+    assert "what it says of typical values" in house.cli("predict", *ROW, "--explain")
 
     assert house.json("ingest", "--wait", "--train")["result"]["batch"] == 1
     wait_for(

@@ -8,7 +8,7 @@ import pytest
 from core import evidence
 from core.errors import IllegalTransition, StaleDossier
 from core.evidence import Difference, Slice
-from core.promotion import judge, require_current
+from core.promotion import is_best, judge, require_current
 from core.records import Promotion, PromotionState, Verdict
 from tests import build
 from tests.build import NOON, score
@@ -112,6 +112,16 @@ def test_a_slice_that_pays_for_the_rest_is_named() -> None:
     assert not verdict.promote
     assert "state Maine (30% on 60 rows)" in " ".join(verdict.reasons)
     assert "Ohio" not in " ".join(verdict.reasons)
+
+
+def test_the_best_is_the_one_with_the_best_primary_metric_and_nothing_else() -> None:
+    dataset = build.small_dataset()
+    worse_slice = [Slice("state", "Maine", 60, 130.0, 100.0, Difference(30, 10, 50))]
+    verdict = judge(score(3, rmse=10.0), score(2), dataset, slices=worse_slice)
+    assert (verdict.promote, is_best(verdict)) == (False, True)
+    assert not is_best(judge(score(3, rmse=21.0), score(2), dataset))
+    assert not is_best(judge(score(3, rmse=10.0), score(2), dataset, overlap=1))
+    assert is_best(judge(score(3), None, dataset))
 
 
 @pytest.mark.parametrize("with_champion", [True, False])

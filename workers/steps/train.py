@@ -19,6 +19,7 @@ from core.decisions import approve
 from core.evidence import score
 from core.interval import calibrate
 from core.notice import Event, waiting
+from core.promotion import is_best
 from core.records import ColumnProfile
 from core.registry import Registry, digest_of
 from core.runtime import Runtime
@@ -138,7 +139,7 @@ class Train:
             work.notify.add(Event.CANDIDATE, f"version:{version}", waiting(version, verdict))
             current = made.content["champion"]
             unmoved = champion == (current["version"] if current else None)
-            if self.promotes and verdict.promote and unmoved and not _is_promoting(work):
+            if self.promotes and is_best(verdict) and unmoved and not _is_promoting(work):
                 promote = approve(
                     work,
                     version,
