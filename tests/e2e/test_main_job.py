@@ -76,7 +76,7 @@ def in_browser(house: House) -> None:
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(30_000)
-        page.goto(house.console)
+        page.goto(f"{house.console}/pipeline")
         page.get_by_role("button", name="Ingest next batch").click()
         expect(page.get_by_text("Batch 3 of epoch 1", exact=False).first).to_be_visible(
             timeout=60_000
