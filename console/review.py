@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import zip_longest
 from typing import Any
 
@@ -187,12 +188,18 @@ def audit(
     subject: str = "",
     action: str = "",
     actor: str = "",
+    days: int = 0,
     before_id: int | None = None,
 ) -> list[AuditEvent]:
-    """A page of the audit trail, newest first."""
+    """A page of the audit trail, newest first; of the last `days` days where that is not zero."""
     with desk.store.read() as work:
         return work.audit.latest(
-            limit, subject=subject, action=action, actor=actor, before_id=before_id
+            limit,
+            subject=subject,
+            action=action,
+            actor=actor,
+            since=work.now - timedelta(days=days) if days else None,
+            before_id=before_id,
         )
 
 

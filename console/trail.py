@@ -62,13 +62,13 @@ def reports(found: Sequence[StoredReport]) -> list[dict[str, Any]]:
     ]
 
 
-def csv(desk: Desk, *, action: str, actor: str, subject: str) -> bytes:
+def csv(desk: Desk, *, action: str, actor: str, subject: str, days: int) -> bytes:
     """Everything on record that fits, newest first, as CSV; ten thousand events at most."""
     rows: list[dict[str, object]] = []
     before: int | None = None
     while len(rows) < _MOST:
         page = review.audit(
-            desk, _PAGE, action=action, actor=actor, subject=subject, before_id=before
+            desk, _PAGE, action=action, actor=actor, subject=subject, days=days, before_id=before
         )
         if not page:
             break

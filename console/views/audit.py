@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import streamlit as st
 
@@ -10,12 +11,13 @@ from console import parts, passport, review, session, trail
 from console.jsonable import jsonable
 
 _PAGE = 50
+_WHEN = {"Any time": 0, "Last day": 1, "Last 7 days": 7, "Last 30 days": 30}
 
 
-def filters() -> dict[str, str]:
+def filters() -> dict[str, Any]:
     """What to look for, kept in the page's address."""
     actions, actors = session.ask(review.audit_names) or ([], [])
-    columns = st.columns(3)
+    columns = st.columns(4)
     action = columns[0].selectbox(
         "Action", ["", *actions], key="action", bind="query-params", placeholder="any",
         format_func=lambda name: name or "any",
@@ -28,7 +30,13 @@ def filters() -> dict[str, str]:
         "About", key="about", bind="query-params", placeholder="version:3, job:7, batch:12",
         max_chars=100,
     )  # fmt: skip
-    return {"action": action or "", "actor": actor or "", "subject": (subject or "").strip()}
+    when = columns[3].selectbox("When", list(_WHEN), key="when", bind="query-params")
+    return {
+        "action": action or "",
+        "actor": actor or "",
+        "subject": (subject or "").strip(),
+        "days": _WHEN[when],
+    }
 
 
 def check() -> None:
@@ -49,16 +57,14 @@ def check() -> None:
             )
 
 
-def events(wanted: dict[str, str]) -> None:
+def events(wanted: dict[str, Any]) -> None:
     """A page of the trail, newest first, and the way to older ones."""
     before = st.query_params.get("before", "")
     before_id = int(before) if before.isdecimal() else None
     found = session.ask(
         review.audit,
         _PAGE + 1,
-        action=wanted["action"],
-        actor=wanted["actor"],
-        subject=wanted["subject"],
+        **wanted,
         before_id=before_id,
     )
     if found is None:

@@ -9,6 +9,9 @@ from core.records import JobKind, Promotion, PromotionState
 
 _ENDED = (PromotionState.REJECTED, PromotionState.FAILED, PromotionState.RETIRED)
 _ASK_AGAIN = 3.0
+_QUEUE = 2
+"""From so many candidates on they are listed; a single one is shown at once."""
+_SHOWN = 5
 
 
 @st.fragment(run_every=_ASK_AGAIN)
@@ -83,6 +86,32 @@ def second_person() -> None:
                 dialogs.confirm_force(request, session.find(review.promotion, request.version))
             if row.button("Turn down…", key=f"withdraw-{request.id}"):
                 dialogs.withdraw_force(request)
+
+
+def waiting(found: list[Promotion], live: int | None) -> None:
+    """The candidates as a queue, the newest first; which one is looked at is in the address."""
+    queue = [p for p in found if p.state is PromotionState.PROPOSED]
+    if len(queue) < _QUEUE:
+        return
+    st.markdown(f"**{len(queue)} versions wait for a decision**")
+    for promotion in queue[:_SHOWN]:
+        word, colour = (
+            ("recommended", "green") if promotion.verdict.promote else ("not recommended", "orange")
+        )
+        row = st.container(horizontal=True, vertical_alignment="center")
+        row.page_link(
+            "views/promotion.py",
+            label=f"Version {promotion.version}",
+            icon=":material/fact_check:",
+            query_params={"version": str(promotion.version)},
+        )
+        old = " :gray-badge[to be judged anew]" if review.stale(promotion, live) else ""
+        row.markdown(
+            f":{colour}-badge[{word}]{old} {parts.plain(promotion.verdict.reasons[0])}",
+            width="stretch",
+        )
+    if len(queue) > _SHOWN:
+        st.caption(f"And {len(queue) - _SHOWN} older ones: choose them below.")
 
 
 def choose(found: list[Promotion]) -> Promotion:
@@ -293,6 +322,7 @@ if status is not None and found is not None:
         )
         if decide.open:
             with decide:
+                waiting(found, live)
                 candidate(choose(found), live, busy=busy)
         if past.open:
             with past:

@@ -78,11 +78,12 @@ class Audit:
         subject: str = "",
         action: str = "",
         actor: str = "",
+        since: datetime | None = None,
         before_id: int | None = None,
     ) -> list[AuditEvent]:
         """The newest events first, of one subject, action or actor where they are named.
 
-        `before_id` goes on where an earlier page ended.
+        `since` leaves out what is older; `before_id` goes on where an earlier page ended.
         """
         query = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
         for column, wanted in (
@@ -92,6 +93,8 @@ class Audit:
         ):
             if wanted:
                 query = query.where(column == wanted)
+        if since is not None:
+            query = query.where(audit.c.at >= since)
         if before_id is not None:
             query = query.where(audit.c.id < before_id)
         return [AuditEvent(**row._mapping) for row in self._connection.execute(query)]

@@ -306,6 +306,39 @@ def test_a_stale_dossier_cannot_be_approved_and_can_be_made_anew(desk: Desk) -> 
         assert [j.kind for j in work.jobs.open()] == [JobKind.JUDGE]
 
 
+def test_candidates_stand_in_a_queue_that_says_which_are_stale(desk: Desk) -> None:
+    published(desk, "1")
+    live(desk.store, 1)
+    for version in range(2, 10):
+        proposed(desk.store, version, champion=1 if version % 2 else None)
+    said = text(page("promotion"))
+    assert "8 versions wait for a decision" in said
+    assert said.count("to be judged anew") == 2
+    assert "And 3 older ones" in said
+
+
+@pytest.mark.parametrize("name", ["overview", "promotion", "audit"])
+def test_a_thousand_of_everything_is_shown_in_bounds(desk: Desk, name: str) -> None:
+    live(desk.store, 1)
+    with desk.store.begin() as work:
+        for version in range(2, 302):
+            content = build.dossier(version, 1)
+            work.promotions.propose(
+                version, build.Verdict(True, ("Because.",)), content, "trainer",
+                digest=work.dossiers.freeze(version, content),
+            )  # fmt: skip
+            work.audit.add("trainer", "propose", f"version:{version}")
+        for n in range(1000):
+            job, _ = work.jobs.request(JobKind.INGEST, {}, "ana", key=str(n))
+            work.jobs.claim(job.id, 1, "w", build.NOON - build.NOON)
+            work.jobs.finish(job.id, "w", JobState.SUCCEEDED, result={"note": f"Done {n}."})
+            work.audit.add("ana", "request ingest", f"job:{job.id}")
+        work.commit()
+    app = page(name)
+    assert len(app.markdown) < 100
+    assert all(len(frame.value) <= 1000 for frame in app.dataframe)
+
+
 def test_a_force_names_each_gate_that_is_not_passed(desk: Desk) -> None:
     published(desk, "1")
     gates = [{"name": "no worse slice", "passed": False, "says": "Worse in Ohio.", "blocks": False}]
@@ -405,6 +438,11 @@ def test_the_trail_is_filtered_by_the_address(desk: Desk) -> None:
     assert list(app.dataframe[0].value["About"])[-1] == "job:0"
     assert set(page("audit", actor="ben").dataframe[0].value["Who"]) == {"ben"}
     assert "Nothing on record fits" in text(page("audit", about="job:99"))
+    assert len(page("audit", when="Last day").dataframe[0].value) == 50
+    with desk.store.begin() as work:
+        work.audit._connection.exec_driver_sql("UPDATE audit SET at = '2020-01-01 00:00:00.000000'")
+        work.commit()
+    assert "Nothing on record fits" in text(page("audit", when="Last day"))
 
 
 def test_one_id_is_followed_the_whole_way(desk: Desk) -> None:
