@@ -103,10 +103,53 @@ def fit(rows: Rows, dataset: Dataset) -> Fitted:
     # Binning needs a value in every column; on a single one, trees never split.
     known[:, np.isnan(known).all(axis=0)] = 0.0
     trees = HistGradientBoostingRegressor(**RECIPE)
-    weights = np.exp(WEIGHT * (learned - learned.mean())) if on_log else None
+    weights = np.exp(WEIGHT * (learned - learned.mean())) if on_log else np.ones(len(learned))
+    codes, edges = _binned(known, weights)
     with threadpool_limits(1):
-        trees.fit(known, learned, sample_weight=weights)
+        trees.fit(codes, learned, sample_weight=weights if on_log else None)
+    _in_own_units(trees, edges)
     return Fitted(features, trees, on_log)
+
+
+def _binned(
+    matrix: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
+    """Each value's bin, NaN for null, and each column's edges: bin n ends at edge n.
+
+    The edges are weighted quantiles, as scikit-learn makes them where rows have weights; but it
+    sorts a column once for each of them, and takes as long for that as for all the trees.
+    """
+    levels = np.linspace(0, 1, RECIPE["max_bins"] + 1)[1:-1]
+    codes, edges = np.full_like(matrix, np.nan), []
+    for n, column in enumerate(matrix.T):
+        known = ~np.isnan(column)
+        values = np.unique(column[known])
+        if len(values) > RECIPE["max_bins"]:
+            order = np.argsort(column[known], kind="stable")
+            below = np.cumsum(weights[known][order])
+            ends = column[known][order][np.searchsorted(below, levels * below[-1])]
+        else:
+            ends = values[:-1] / 2 + values[1:] / 2
+        edges.append(np.unique(ends))
+        codes[known, n] = np.searchsorted(edges[n], column[known], side="left")
+    return codes, edges
+
+
+def _in_own_units(trees: HistGradientBoostingRegressor, edges: list[NDArray[np.float64]]) -> None:
+    """Turn thresholds on bins into thresholds on values, so that the trees take the matrix itself.
+
+    A split of bins at 3.5 sends bins up to 3 to the left, which are the values up to edge 3. An
+    infinite one parts null from the rest and stays.
+    """
+    every = np.concatenate(edges)
+    first = np.cumsum([0, *map(len, edges)])
+    for (tree,) in trees._predictors:  # noqa: SLF001 - there is no public way
+        nodes = tree.nodes
+        splits = np.flatnonzero(
+            ~nodes["is_leaf"].astype(bool) & np.isfinite(nodes["num_threshold"])
+        )
+        bins = nodes["num_threshold"][splits].astype(np.intp)
+        nodes["num_threshold"][splits] = every[first[nodes["feature_idx"][splits]] + bins]
 
 
 def parameters(fitted: Fitted) -> dict[str, Any]:
