@@ -306,6 +306,20 @@ def test_a_stale_dossier_cannot_be_approved_and_can_be_made_anew(desk: Desk) -> 
         assert [j.kind for j in work.jobs.open()] == [JobKind.JUDGE]
 
 
+def test_with_the_registry_away_the_evidence_is_shown_and_nothing_is_decided(desk: Desk) -> None:
+    proposed(desk.store, 3)
+    desk.registry.away = True  # type: ignore[attr-defined]
+    assert "A neighbour does not answer" in text(page("overview"))
+    app = page("promotion")
+    assert "MLflow at nowhere did not answer" in text(app)
+    assert "Gates" in text(app)
+    button(app, "Approve…").click().run()
+    button(app, "Approve and serve it").click().run()
+    with desk.store.read() as work:
+        assert work.promotions.of_version(3).state == "PROPOSED"
+        assert work.jobs.open() == []
+
+
 def test_candidates_stand_in_a_queue_that_says_which_are_stale(desk: Desk) -> None:
     published(desk, "1")
     live(desk.store, 1)
