@@ -210,3 +210,26 @@ def importance(found: Mapping[str, float], labels: Mapping[str, str]) -> dict[st
         yaxis={"autorange": "reversed", "automargin": True},
     )
     return {"data": [trace], "layout": layout}
+
+
+def course(values: Sequence[float]) -> dict[str, Any]:
+    """A figure's way over the last batches, oldest first, without axes: its shape is what tells."""
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "y": list(values),
+        "x": [n - len(values) + 1 for n in range(len(values))],
+        "text": [figure(value) for value in values],
+        "line": {"color": CANDIDATE, "width": 2},
+        "marker": {"size": 6, "color": CANDIDATE},
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+    hidden = {"visible": False, "fixedrange": True}
+    layout = _layout(
+        80,
+        margin={"l": 8, "r": 8, "t": 6, "b": 6},
+        showlegend=False,
+        xaxis=hidden,
+        yaxis=hidden | {"rangemode": "tozero"},
+    )
+    return {"data": [trace], "layout": layout}

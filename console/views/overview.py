@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from console import overview, parts, session, words
+from console import charts_dossier, overview, parts, session, words
 from core.dataset import METRICS
 
 _ASK_AGAIN = 5.0
@@ -79,8 +79,21 @@ def errors(seen: overview.Overview) -> None:
         words.metric("mae", found[-1]),
         f"{found[-1] / before - 1:+.1%} against the {len(found) - 1} before" if before else None,
         delta_color="inverse",
-        chart_data=found if found[1:] else None,
         help="On each batch's held-out rows, which no version has ever learned from.",
+    )
+    if found[1:]:
+        course(found)
+
+
+def course(found: list[float]) -> None:
+    """How the error went, batch by batch."""
+    # The chart that a metric can carry has no text for screen readers.
+    st.plotly_chart(
+        charts_dossier.course(found),
+        key="course",
+        config={"displayModeBar": False},
+        alt=f"The error on the last {len(found)} batches, oldest first: "
+        + ", ".join(words.metric("mae", value) for value in found),
     )
 
 

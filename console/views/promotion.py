@@ -9,8 +9,8 @@ from core.records import JobKind, Promotion, PromotionState
 
 _ENDED = (PromotionState.REJECTED, PromotionState.FAILED, PromotionState.RETIRED)
 _ASK_AGAIN = 3.0
+# From so many candidates on they are listed; a single one is shown at once.
 _QUEUE = 2
-"""From so many candidates on they are listed; a single one is shown at once."""
 _SHOWN = 5
 
 

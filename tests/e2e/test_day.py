@@ -253,6 +253,7 @@ def force_with_two(ana: Operator, ben: Operator) -> None:
 
 
 def everything_is_on_record(house: House, ana: Operator) -> None:
+    house.json("ingest", "--wait")  # so that the live version has an error on several batches
     for path in (
         "",
         "pipeline",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -318,6 +319,16 @@ def test_with_the_registry_away_the_evidence_is_shown_and_nothing_is_decided(des
     with desk.store.read() as work:
         assert work.promotions.of_version(3).state == "PROPOSED"
         assert work.jobs.open() == []
+
+
+def test_no_line_of_code_is_taken_for_text(desk: Desk) -> None:
+    """Streamlit would print a bare string of a page's script; here nothing of the kind is meant."""
+    for script in (ROOT / "console" / "views").glob("*.py"):
+        body = ast.parse(script.read_text(encoding="utf-8")).body[1:]
+        assert not [
+            e for e in body if isinstance(e, ast.Expr) and isinstance(e.value, ast.Constant)
+        ]
+    assert st.config.get_option("runner.magicEnabled") is False
 
 
 def test_candidates_stand_in_a_queue_that_says_which_are_stale(desk: Desk) -> None:
