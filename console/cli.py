@@ -20,6 +20,7 @@ from console import (
     queries,
 )
 from console import lines as lines_of
+from console.health import look
 from console.jsonable import jsonable
 from console.predict_command import predict_file, prediction_lines
 from console.terminal import Actor, AsJson, Reason, Wait, at_desk, follow, tell, who
@@ -98,7 +99,7 @@ def status(*, as_json: AsJson = False) -> None:
     """Where everything stands."""
     with at_desk() as desk:
         now = queries.status(desk)
-        services = queries.services(desk)
+        services = look(desk)
         tell(
             {"status": now, "services": services},
             as_json=as_json,

@@ -9,7 +9,7 @@ import typer
 
 from console import lines as lines_of
 from console import passport as passports
-from console import queries, review, words
+from console import review, words
 from console.terminal import AsJson, at_desk, tell
 
 
@@ -30,7 +30,7 @@ def audit(
             if not checked.whole:
                 raise typer.Exit(1)
             return
-        events = queries.audit(desk, limit, subject=subject)
+        events = review.audit(desk, limit, subject=subject)
         now = datetime.now(UTC)
         tell(
             events,

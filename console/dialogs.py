@@ -5,11 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from console import actions, parts, session
+from core.promotion import named
 from core.records import ForceRequest, Promotion
-
-
-def _named(version: int | None) -> str:
-    return f"version {version}" if version else "no version"
 
 
 @parts.dialog("Approve")
@@ -17,7 +14,7 @@ def approve(promotion: Promotion, live: int | None) -> None:
     """Say what an approval changes, and on which dossier it is made."""
     version = promotion.version
     st.markdown(
-        f"Serving answers with **{_named(live)}** today. After this it answers with "
+        f"Serving answers with **{named(live)}** today. After this it answers with "
         f"**version {version}**."
     )
     st.caption(
@@ -30,7 +27,7 @@ def approve(promotion: Promotion, live: int | None) -> None:
             f"The verdict is against it: {parts.plain(promotion.verdict.reasons[0])}",
             icon=":material/gavel:",
         )
-    st.text_area("Reason (optional)", key="approve-reason", placeholder="It goes on record.")
+    parts.reason("approve-reason", "Reason (optional)")
     st.caption(f"You decide on dossier `{promotion.dossier_digest[:12]}`.")
 
     def decide() -> None:
@@ -52,7 +49,7 @@ def reject(promotion: Promotion) -> None:
         f"**Version {promotion.version}** is not promoted. It stays in the registry, and can be "
         "forced later."
     )
-    st.text_area("Reason", key="reject-reason", placeholder="It goes on record.")
+    parts.reason("reject-reason")
 
     def decide() -> None:
         session.act(
@@ -69,7 +66,7 @@ def reject(promotion: Promotion) -> None:
 def force(version: int, promotion: Promotion | None, live: int | None, reviewers: int) -> None:
     """Name each gate that is passed over; ask for a reason and a typed confirmation."""
     st.markdown(
-        f"Serving answers with **{_named(live)}** today. Forcing serves **version {version}**, "
+        f"Serving answers with **{named(live)}** today. Forcing serves **version {version}**, "
         "whatever was recommended."
     )
     failed = promotion.failed_gates if promotion else ()
@@ -86,7 +83,7 @@ def force(version: int, promotion: Promotion | None, live: int | None, reviewers
         "A follow-up is opened, so that somebody looks at how it does."
         + (" A second person must confirm before anything changes." if reviewers > 1 else "")
     )
-    st.text_area("Reason", key="force-reason", placeholder="It goes on record.")
+    parts.reason("force-reason")
     words = f"force {version}"
     st.text_input(f"Type {words} to confirm", key="force-typed")
 
@@ -133,7 +130,7 @@ def confirm_force(request: ForceRequest, promotion: Promotion | None) -> None:
 def withdraw_force(request: ForceRequest) -> None:
     """Anybody may turn it down, who asked for it too."""
     st.markdown(f"Version {request.version} is not forced. The request is closed.")
-    st.text_area("Reason", key="withdraw-reason", placeholder="It goes on record.")
+    parts.reason("withdraw-reason")
 
     def decide() -> None:
         session.act(
@@ -153,7 +150,7 @@ def roll_back(live: int, before: Promotion) -> None:
         f"Serving answers with **version {live}** today. After this it answers with **version "
         f"{before.version}** again, which was live until {parts.exact(before.ended_at)}."
     )
-    st.text_area("Reason", key="rollback-reason", placeholder="It goes on record.")
+    parts.reason("rollback-reason")
 
     def decide() -> None:
         session.act(
@@ -167,10 +164,10 @@ def roll_back(live: int, before: Promotion) -> None:
 def put_back(live: int | None, alias: int | None) -> None:
     """Undo what somebody did in MLflow behind the desk's back."""
     st.markdown(
-        f"The alias `champion` names **{_named(alias)}**; it will name **{_named(live)}** again, "
+        f"The alias `champion` names **{named(alias)}**; it will name **{named(live)}** again, "
         "as was decided here. Serving follows within seconds."
     )
-    st.text_area("Reason", key="put-back-reason", placeholder="It goes on record.")
+    parts.reason("put-back-reason")
 
     def decide() -> None:
         session.act(
@@ -186,7 +183,7 @@ def put_back(live: int | None, alias: int | None) -> None:
 def close_follow_up(follow_up_id: int, text: str) -> None:
     """Say what was found."""
     st.markdown(parts.plain(text))
-    st.text_area("What you found", key="follow-up-note", placeholder="It goes on record.")
+    parts.reason("follow-up-note", "What you found")
 
     def decide() -> None:
         session.act(

@@ -84,6 +84,11 @@ def confirm(label: str, decide: Callable[[], None], *, disabled: bool = False) -
             st.rerun()
 
 
+def reason(key: str, label: str = "Reason") -> None:
+    """The field for what goes on record with an act; `session.field(key)` has what was typed."""
+    st.text_area(f"{label}, for the record", key=key)
+
+
 def when(then: datetime | None) -> str:
     """A time, relative."""
     return words.ago(then, now())

@@ -23,7 +23,7 @@ def confirm(wanted: dict[Key, float | None], said: str) -> None:
         "The next comparison is judged by it. Reports that are stored keep the limits of their "
         "day; **Compare again** judges a batch anew."
     )
-    st.text_area("Reason", key="limits-reason", placeholder="It goes on record.")
+    parts.reason("limits-reason")
 
     def decide() -> None:
         reason = session.field("limits-reason")

@@ -8,11 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from console.desk import Desk
-from console.health import Service, look
 from core.contract import Contract
 from core.errors import BadInput, Missing
 from core.records import (
-    AuditEvent,
     Batch,
     Epoch,
     Job,
@@ -135,12 +133,6 @@ def contract_of(served: dict[str, Any]) -> Contract:
     return Contract.from_json(json.dumps(served["contract"]))
 
 
-def audit(desk: Desk, limit: int = 100, *, subject: str = "") -> list[AuditEvent]:
-    """The newest acts on record."""
-    with desk.store.read() as work:
-        return work.audit.latest(limit, subject=subject)
-
-
 def predictions(desk: Desk, limit: int = 20) -> list[LoggedPrediction]:
     """The newest answers that serving gave."""
     with desk.store.read() as work:
@@ -192,8 +184,3 @@ def search_predictions(
 def place(page: Page) -> str:
     """Where the next page begins, as text for an address; empty at the end."""
     return f"{page.older.at.isoformat()}~{page.older.id}" if page.older else ""
-
-
-def services(desk: Desk) -> list[Service]:
-    """Ask every neighbour how it is; takes as long as the slowest."""
-    return look(desk)

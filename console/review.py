@@ -10,6 +10,7 @@ from typing import Any
 
 from console.desk import Desk
 from core.errors import DriftdeskError, Missing
+from core.promotion import named, why_stale
 from core.records import (
     AuditEvent,
     FollowUp,
@@ -116,13 +117,13 @@ def agreement(desk: Desk) -> Agreement:
     moved = not busy and alias != decided
     if moved:
         differs.append(
-            f"The registry names {_version(alias)} as champion, but {_version(decided)} was "
+            f"The registry names {named(alias)} as champion, but {named(decided)} was "
             "decided here. Somebody changed it in MLflow."
         )
     if not busy and not moved:
         differs += [
-            f"The registry names {_version(alias)}, but serving at {url} answers with "
-            f"{_version(version)}."
+            f"The registry names {named(alias)}, but serving at {url} answers with "
+            f"{named(version)}."
             for url, version in served.items()
             if version != alias
         ]
@@ -137,7 +138,7 @@ def agreement(desk: Desk) -> Agreement:
         if version.stage == "Production" and not version.is_champion and not busy:
             differs.append(
                 f"Version {version.version} stands in the stage Production, but the alias names "
-                f"{_version(alias)}. The stage is only a mirror."
+                f"{named(alias)}. The stage is only a mirror."
             )
     there = {v.version for v in versions}
     if decided is not None and decided not in there:
@@ -153,10 +154,6 @@ def _served(desk: Desk) -> dict[str, int | None]:
         except DriftdeskError:
             found[url] = None
     return found
-
-
-def _version(version: int | None) -> str:
-    return "nothing" if version is None else f"version {version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,15 +206,6 @@ def audit_names(desk: Desk) -> tuple[list[str], list[str]]:
         return work.audit.names()
 
 
-def stale(promotion: Promotion, alias: int | None) -> str:
+def stale(promotion: Promotion, champion: int | None) -> str:
     """Why an open candidate's evidence cannot be decided on any more; empty if it can."""
-    if promotion.state is not PromotionState.PROPOSED:
-        return ""
-    if not promotion.dossier_digest:
-        return "It has no dossier yet."
-    if promotion.compared_with != alias:
-        return (
-            f"The dossier compares it with {_version(promotion.compared_with)}, but "
-            f"{_version(alias)} is live now."
-        )
-    return ""
+    return why_stale(promotion, champion) if promotion.state is PromotionState.PROPOSED else ""

@@ -176,11 +176,6 @@ def remembered(make: Callable[[], T], *key: Any) -> T:
     return kept
 
 
-def put_field(key: str, value: Any) -> None:
-    """Let a widget that is not drawn yet hold a value."""
-    st.session_state[key] = value
-
-
 def field(key: str, default: Any = "") -> Any:
     """What a widget of this session holds."""
     return st.session_state.get(key, default)

@@ -218,24 +218,31 @@ def require_current(promotion: Promotion, digest: str, champion: int | None) -> 
         IllegalTransition: what the evidence found leaves no way but force.
     """
     version = promotion.version
-    if not promotion.dossier_digest:
-        raise StaleDossier(f"Version {version} has no dossier. Judge it first, then decide.")
-    if not digest or digest != promotion.dossier_digest:
+    if old := why_stale(promotion, champion):
+        raise StaleDossier(f"Version {version}: {old} Judge it anew, then decide.")
+    if digest != promotion.dossier_digest:
         raise StaleDossier(
             f"Version {version} was judged anew since this dossier was looked at; look again."
-        )
-    if promotion.compared_with != champion:
-        then = _named(promotion.compared_with)
-        raise StaleDossier(
-            f"The dossier of version {version} compares it with {then}, but {_named(champion)} is "
-            "live now. Judge it anew, then decide."
         )
     blocking = [gate for gate in promotion.failed_gates if gate.blocks]
     if blocking:
         raise IllegalTransition(f"Version {version} cannot be approved: {blocking[0].says}")
 
 
-def _named(version: int | None) -> str:
+def why_stale(promotion: Promotion, champion: int | None) -> str:
+    """Why a version's evidence cannot be decided on any more, as a sentence; empty if it can."""
+    if not promotion.dossier_digest:
+        return "It has no dossier yet."
+    if promotion.compared_with != champion:
+        return (
+            f"The dossier compares it with {named(promotion.compared_with)}, but "
+            f"{named(champion)} is live now."
+        )
+    return ""
+
+
+def named(version: int | None) -> str:
+    """A version as sentences name it, also where there is none."""
     return "nothing" if version is None else f"version {version}"
 
 

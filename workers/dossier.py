@@ -20,7 +20,7 @@ from core.dataset import ColumnType
 from core.errors import BadRow, Missing, ModelRefused
 from core.promotion import judge
 from core.records import Score, Verdict
-from core.registry import Registry
+from core.registry import Registry, digest_of
 from core.runtime import Runtime
 from core.store.predictions import LoggedPrediction
 from workers.material import Material
@@ -33,10 +33,11 @@ _ONLY_IN_FULL = ("points", "golden", "slices")
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A version that can be asked."""
+    """A version that can be asked, and the digest of its file."""
 
     version: int
     runtime: Runtime
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,12 @@ def load(registry: Registry, version: int, material: Material) -> Model:
         ModelRefused: its file is not the registered one, or it needs columns that the rows lack.
         RegistryUnavailable: MLflow is away.
     """
-    runtime = Runtime(registry.fetch(version))
+    file = registry.fetch(version)
+    runtime = Runtime(file)
     lacking = {f.name for f in runtime.contract.fields} - set(material.held_out)
     if lacking:
         raise ModelRefused(f"it needs {', '.join(sorted(lacking))}, which rows lack")
-    return Model(version, runtime)
+    return Model(version, runtime, digest_of(file))
 
 
 def load_champion(registry: Registry, material: Material) -> tuple[Model | None, str]:
@@ -91,7 +93,7 @@ def make(
 ) -> Dossier:
     """Compare two models on the held-out rows and on real requests, and judge.
 
-    `about` is what the caller knows of the version: its job, digest, parity.
+    `about` is what the caller knows of the version: its job and its parity.
 
     Raises:
         NothingToTrainOn: no row is held out.
@@ -114,6 +116,7 @@ def make(
         overlap=material.overlap,
     )
     content = dict(about) | {
+        "digest": candidate.digest,
         "data_digest": material.digest,
         "primary_metric": material.dataset.primary_metric,
         "training_rows": material.training_rows,

@@ -28,7 +28,7 @@ def confirm_restart(epoch: int) -> None:
 @parts.dialog("Train anyway")
 def ask_why_train() -> None:
     """Training that the data does not ask for goes on record with a reason."""
-    st.text_area("Why train now?", key="train-reason", placeholder="It goes on record.")
+    parts.reason("train-reason", "Why train now?")
 
     def train() -> None:
         reason = session.field("train-reason")

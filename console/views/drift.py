@@ -33,7 +33,7 @@ def ask_why_train(warning: str) -> None:
     """Training that is not recommended goes on record with a reason."""
     if warning:
         st.warning(parts.plain(warning), icon=":material/block:")
-    st.text_area("Why train now?", key="drift-train-reason", placeholder="It goes on record.")
+    parts.reason("drift-train-reason", "Why train now?")
 
     def train() -> None:
         reason = session.field("drift-train-reason")
@@ -53,7 +53,7 @@ def choose(batches: list[drifts.ComparedBatch]) -> drifts.ComparedBatch:
             "compared; this is the newest.",
             icon=":material/info:",
         )
-    session.put_field(_BATCH, (asked or batches[0]).name)
+    session.keep(_BATCH, (asked or batches[0]).name)
 
     def note() -> None:
         st.query_params["batch"] = str(named[session.field(_BATCH)].id)

@@ -213,7 +213,7 @@ def roll_back_by_keyboard(ana: Operator) -> None:
     tab_to(ana, "Roll back to version 1")
     ana.page.keyboard.press("Enter")
     ana.page.get_by_role("dialog").wait_for()
-    tab_to(ana, "It goes on record.")
+    tab_to(ana, "Reason, for the record")
     ana.page.keyboard.type(f"answers moved too far {HOSTILE}")
     tab_to(ana, "Go back to version 1")
     ana.page.keyboard.press("Enter")
@@ -222,12 +222,12 @@ def roll_back_by_keyboard(ana: Operator) -> None:
 
 def tab_to(ana: Operator, words: str) -> None:
     """Press Tab until what has the focus carries these words."""
-    ana.page.get_by_text(words).or_(ana.page.get_by_placeholder(words)).first.wait_for()
+    ana.page.get_by_text(words).first.wait_for()
     for _ in range(80):
         ana.page.keyboard.press("Tab")
         said = ana.page.evaluate(
             "(e => e && ['BUTTON', 'TEXTAREA'].includes(e.tagName)"
-            " ? e.innerText + (e.placeholder || '') : '')(document.activeElement)"
+            " ? e.innerText + (e.ariaLabel || '') : '')(document.activeElement)"
         )
         if words in said:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.records import Promotion
-from core.registry import Registry, digest_of
+from core.registry import Registry
 from workers import dossier
 from workers.material import read
 from workers.run import Run
@@ -39,8 +39,7 @@ class Judge:
         if champion and champion.version == promotion.version:
             champion = None
         run.progress(0.6, "comparing", always=True)
-        digest = digest_of(self.registry.fetch(promotion.version))
-        about = {"job": run.job.id, "digest": digest, "parity": promotion.dossier.get("parity")}
+        about = {"job": run.job.id, "parity": promotion.dossier.get("parity")}
         with run.interruptible():
             made = dossier.make(material, candidate, champion, requests, about)
         self._keep(run, promotion, made)

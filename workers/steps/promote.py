@@ -20,6 +20,7 @@ from core.errors import (
     ServingUnavailable,
 )
 from core.notice import Event, promoted
+from core.promotion import named
 from core.records import Promotion, PromotionState
 from core.registry import Registry
 from core.remote import Serving
@@ -144,15 +145,14 @@ class Promote:
         self, run: Run, promotion: Promotion, before: int | None, error: DriftdeskError
     ) -> None:
         """Let the alias name what it named before, and put the failure on record."""
-        named = "nothing" if before is None else f"version {before}"
         restored = False
         try:
             if self.registry.champion() != before:
                 self.registry.set_champion(before)
             restored = True
-            failure = f"{error} Restored: the registry names {named} again."
+            failure = f"{error} Restored: the registry names {named(before)} again."
         except DriftdeskError as worse:
-            failure = f"{error} The alias could not be put back to {named}: {worse}"
+            failure = f"{error} The alias could not be put back to {named(before)}: {worse}"
         versions = self._versions()
         with run.store.begin() as work:
             run.fence(work)

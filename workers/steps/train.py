@@ -79,9 +79,10 @@ class Train:
             run.say(why_not, "warning")
         with run.store.read() as work:
             requests = work.predictions.latest(200)
-        about = {"job": run.job.id, "digest": digest_of(model), "parity": worst}
+        about = {"job": run.job.id, "parity": worst}
+        candidate = Model(version, runtime, digest_of(model))
         with run.interruptible():
-            made = dossier.make(material, Model(version, runtime), champion, requests, about)
+            made = dossier.make(material, candidate, champion, requests, about)
         self._propose(run, version, made, material.profiles)
 
     def _contract(self, material: Material, fitted: training.Fitted) -> Contract:
