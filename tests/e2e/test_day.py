@@ -167,7 +167,7 @@ def first_model(ana: Operator) -> None:
     ana.sees("Version 1 waits for a decision, recommended", LONG)
     ana.page.get_by_role("link", name="Open Promotion").first.click()
     ana.click("Approve…")
-    ana.sees("Serving answers with no version today")
+    ana.sees("Serving answers with nothing today")
     ana.in_dialog("Approve and serve it")
     ana.sees("Version 1 is live, and serving answers with it.", LONG)
     ana.no_traceback()
