@@ -48,6 +48,47 @@ class Settings(BaseSettings):
     serving_poll: float = Field(
         1.0, gt=0, description="Seconds between two looks at the registry's alias."
     )
+    serving_advertise: str = Field(
+        "",
+        description="The address at which the promote job reaches this replica of serving; empty "
+        "means SERVING_HOST and SERVING_PORT.",
+    )
+    serving_push_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signs the promote job's word to serving to look at once; empty leaves it at "
+        "SERVING_POLL.",
+    )
+    serving_keys: str = Field(
+        "",
+        description="File of hashed API keys, made by `driftdesk keys add`; empty asks for none.",
+    )
+    serving_key: SecretStr = Field(
+        SecretStr(""), description="The API key that console, command line and workers send."
+    )
+    serving_waiting: int = Field(
+        256, ge=1, description="Predictions that may wait at once; beyond, the answer is 503."
+    )
+    serving_streams: int = Field(
+        2, ge=1, description="Batches that may be worked on at once; beyond, the answer is 503."
+    )
+    serving_stream_mb: int = Field(
+        512, ge=1, description="The largest streamed batch that serving takes, in megabytes."
+    )
+    serving_rate: float = Field(
+        0.0, ge=0, description="Requests a second that one caller may make; 0 is no limit."
+    )
+    serving_spool_mb: int = Field(
+        256,
+        ge=1,
+        description="Disk that records may take while the database is away, in megabytes; beyond, "
+        "they are dropped and counted.",
+    )
+    serving_origins: str = Field(
+        "", description="Web origins that may call serving from a browser, separated by commas."
+    )
+    live_window: int = Field(
+        500, ge=30, description="Predictions in a window of live traffic that is checked for drift."
+    )
     dataset: str = Field(
         "real_estate", description="Name of a file in core/datasets, or a path to a .toml file."
     )

@@ -318,6 +318,51 @@ predictions = sa.Table(
     sa.Index("ix_predictions_version_at_id", "model_version", "at", "id"),
 )
 
+# What an answer should have been, as somebody told us later; the newest of a prediction counts.
+# The prediction may be recorded after it, or never.
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("prediction_id", sa.String(36), nullable=False, index=True),
+    sa.Column("actual", sa.Double, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False, index=True),
+    sa.Column("source", sa.String(200), nullable=False),  # the API key's name; empty without one
+)
+
+# Every running process of serving, as it says itself; one that is not heard any more is gone.
+replicas = sa.Table(
+    "replicas",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),  # new with each start
+    sa.Column("url", sa.String(255), nullable=False),
+    sa.Column("model_version", sa.Integer),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("refused", _Long, nullable=False),  # the version it would not take, and why
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("heard_at", UtcDateTime, nullable=False, index=True),
+)
+
+# Requests in the order in which they were answered, cut into windows, each profiled and compared
+# with the rows that the champion of its end was trained on.
+live_windows = sa.Table(
+    "live_windows",
+    metadata,
+    _id(),
+    sa.Column("model_version", sa.Integer, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime, nullable=False),
+    # Where the next one begins; unique, so that two who cut at once make one window.
+    sa.Column("last_id", sa.String(36), nullable=False, unique=True),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("unreadable", sa.Integer, nullable=False),
+    sa.Column("drifted", sa.Boolean, nullable=False),
+    sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Column("changes", sa.JSON, nullable=False),
+    sa.Column("profiles", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
 schedules = sa.Table(
     "schedules",
     metadata,
