@@ -274,6 +274,16 @@ def predict(desk: Desk, row: Mapping[str, Any], *, explain: bool = False) -> dic
     return desk.serving.predict(row, explain=explain)
 
 
+def give_feedback(desk: Desk, prediction_id: str, actual: float) -> None:
+    """Say what an answer should have been, in the target's unit.
+
+    Raises:
+        BadRow: it is no id, or no number.
+        ServingUnavailable: serving is away.
+    """
+    desk.serving.feedback(prediction_id, actual)
+
+
 def predict_rows(desk: Desk, rows: Sequence[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """Ask the served model for many rows, some hundreds at a time; yields each lot's answers.
 

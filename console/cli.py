@@ -12,6 +12,7 @@ import typer
 from console import (
     actions,
     cli_decide,
+    cli_keys,
     cli_limits,
     cli_notify,
     cli_record,
@@ -22,7 +23,7 @@ from console import (
 from console import lines as lines_of
 from console.health import look
 from console.jsonable import jsonable
-from console.predict_command import predict_file, prediction_lines
+from console.predict_command import predict_file, prediction_lines, typed_row
 from console.terminal import Actor, AsJson, Reason, Wait, at_desk, follow, tell, who
 from core.errors import BadRow
 
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_schedules.app, name="schedule")
 app.add_typer(cli_limits.app, name="limits")
+app.add_typer(cli_keys.app, name="keys")
 app.command("notify-test")(cli_notify.notify_test)
 
 
@@ -154,9 +156,23 @@ def predict(
         if file is not None:
             rejected = predict_file(desk, file, out)
             raise typer.Exit(1 if rejected else 0)
-        asked = _row(fields or [], row)
+        asked = typed_row(desk, _row(fields or [], row))
         answer = actions.predict(desk, asked, explain=explain)
         tell(answer, as_json=as_json, lines=lambda: prediction_lines(desk, answer, asked))
+
+
+@app.command()
+def feedback(
+    prediction_id: Annotated[str, typer.Argument(help="The id that the answer carried.")],
+    actual: Annotated[float, typer.Argument(help="What it turned out to be.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Say what an answer should have been; the error over time is made of it."""
+    with at_desk() as desk:
+        actions.give_feedback(desk, prediction_id, actual)
+        said = {"prediction_id": prediction_id, "actual": actual}
+        tell(said, as_json=as_json, lines=lambda: ["Kept."])
 
 
 def _row(fields: list[str], row: str) -> dict[str, Any]:

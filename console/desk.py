@@ -37,5 +37,5 @@ class Desk:
             Store.open(settings.database, dataset),
             Queue(settings.redis_url),
             Registry(settings.mlflow_tracking_uri, settings.model_name or dataset.name),
-            Serving(settings.serving_urls),
+            Serving(settings.serving_urls, settings.serving_key.get_secret_value()),
         )

@@ -140,6 +140,12 @@ def _checks(desk: Desk) -> list[_Check]:
             for n, url in enumerate(replicas, 1)
         ),
         _Check(
+            "Serving replicas",
+            lambda: _replicas(desk),
+            "",
+            "They report to the database every few seconds; see what the log of serving says.",
+        ),
+        _Check(
             "Data API",
             lambda: _http(f"{s.data_api_url.rstrip('/')}/health"),
             s.data_api_url,
@@ -185,6 +191,24 @@ def _serving(desk: Desk, url: str) -> tuple[bool, str, str]:
     if refused := model.get("refused"):
         says += f"; it refuses version {refused.get('version')}: {refused.get('reason')}"
     return True, says, f"model {str(model.get('digest', ''))[:8]}" if model.get("digest") else ""
+
+
+def _replicas(desk: Desk) -> tuple[bool, str, str]:
+    """Who says that it serves, wherever it runs; well when all serve the same."""
+    with desk.store.read() as work:
+        alive = work.replicas.alive()
+    if not alive:
+        raise Missing("None has reported lately.")
+    versions = [replica.model_version for replica in alive]
+    counts = {version: versions.count(version) for version in sorted(set(versions), key=str)}
+    says = ", ".join(
+        f"{n} with {f'version {version}' if version else 'no model'}"
+        for version, n in counts.items()
+    )
+    refused = next((r.refused for r in alive if r.refused), "")
+    if refused:
+        says += f"; one refuses {refused}"
+    return len(counts) == 1 and not refused, says, ""
 
 
 def _queue(desk: Desk) -> tuple[bool, str, str]:

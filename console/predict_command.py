@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from console import actions, predicting, queries
 from console.csvfile import read_sheet
 from console.desk import Desk
 from console.inert import inert_csv
+from core.dataset import ColumnType
 from core.errors import BadInput, BadRow, ServingUnavailable
 
 _TOLD = 20
@@ -26,6 +28,31 @@ def prediction_lines(desk: Desk, given: Mapping[str, Any], asked: Mapping[str, A
     if served and served["version"] == answer.version:
         answer = predicting.answered(given, asked, queries.contract_of(served))
     return predicting.answer_lines(answer, units, unit)
+
+
+def typed_row(desk: Desk, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose values came as text, with numbers where the live model takes numbers.
+
+    What is no number stays text: serving says which field that is.
+    """
+    served = queries.served(desk)
+    if not served:
+        return dict(row)
+    numbers = {f.name for f in queries.contract_of(served).fields if f.type is ColumnType.NUMBER}
+    return {
+        name: _number(value) if name in numbers and isinstance(value, str) else value
+        for name, value in row.items()
+    }
+
+
+def _number(text: str) -> float | str | None:
+    try:
+        number = float(text) if text else None
+    except ValueError:
+        return text
+    if number is None or not math.isfinite(number):
+        return text or None
+    return int(number) if number.is_integer() else number
 
 
 def predict_file(desk: Desk, source: Path, out: Path | None) -> int:

@@ -147,8 +147,10 @@ def agreement(desk: Desk) -> Agreement:
 
 
 def _served(desk: Desk) -> dict[str, int | None]:
+    with desk.store.read() as work:
+        alive = [replica.url for replica in work.replicas.alive()]
     found: dict[str, int | None] = {}
-    for url in desk.serving.urls:
+    for url in dict.fromkeys([*desk.serving.urls, *alive]):
         try:
             found[url] = desk.serving.model(url).get("version")
         except DriftdeskError:

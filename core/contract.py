@@ -144,42 +144,52 @@ def describe(dataset: Dataset, profiles: Iterable[ColumnProfile]) -> Contract:
     )
 
 
-def read_row(contract: Contract, row: Mapping[str, Any]) -> dict[str, float | str]:
+def read_row(
+    contract: Contract, row: Mapping[str, Any], *, typed: bool = False
+) -> dict[str, float | str]:
     """Turn one request's fields into model inputs: numbers (NaN for null) and text ("" for null).
 
-    A field that may be null may also be left out.
+    A field that may be null may also be left out. Where the values are `typed`, as in JSON, a
+    number that comes as text is a mistake; in a form or a CSV file text is all there is.
 
     Raises:
         BadRow: a field is unknown, missing, of the wrong type, not finite, below its minimum
             or too long; every such field is named.
     """
-    problems = {
-        str(name)[:60]: "this model takes no such field"
-        for name in row
-        if name not in {f.name for f in contract.fields}
-    }
+    problems: dict[str, str] = {}
     inputs: dict[str, float | str] = {}
     for field in contract.fields:
         try:
-            inputs[field.name] = read_value(field, row.get(field.name))
+            inputs[field.name] = read_value(field, row.get(field.name), typed=typed)
         except ValueError as error:
             problems[field.name] = str(error)
+    if not row.keys() <= inputs.keys():
+        problems |= unknown_fields(contract, row)
     if problems:
         raise BadRow(problems)
     return inputs
 
 
-def read_value(field: Field, value: object) -> float | str:
+def unknown_fields(contract: Contract, row: Mapping[str, Any]) -> dict[str, str]:
+    """What a row names that the model does not take, each with the rule it breaks."""
+    known = {field.name for field in contract.fields}
+    return {str(name)[:60]: "this model takes no such field" for name in row if name not in known}
+
+
+def read_value(field: Field, value: object, *, typed: bool = False) -> float | str:
     """One field's model input.
 
     Raises:
         ValueError: the value breaks a rule of the field; the message is that rule.
     """
-    if value is None or value == "":
+    is_text = field.type in (ColumnType.CATEGORY, ColumnType.CODE)
+    if value is None or (value == "" and (is_text or not typed)):
         if not field.nullable:
             raise ValueError("must be given")
-        return "" if field.type in (ColumnType.CATEGORY, ColumnType.CODE) else math.nan
+        return "" if is_text else math.nan
     if field.type is ColumnType.NUMBER:
+        if typed and isinstance(value, str):
+            raise ValueError("must be a number, not text")
         number = read_number(value)
         if field.minimum is not None and number < field.minimum:
             raise ValueError(f"must be at least {field.minimum:g}")

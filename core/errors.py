@@ -15,6 +15,7 @@
     │   ├── ReasonRequired          the act goes on record with a reason, and none was given
     │   ├── StaleDossier            the evidence is no longer that on which the decision was made
     │   ├── SecondPersonRequired    another person must confirm what this one asked for
+    │   ├── KeyRefused              serving does not know the API key
     │   └── ModelRefused            a model is not fit to be published or served
     ├── Missing                 no such job, batch, candidate or model
     ├── SourceExhausted         the data API has served its last batch
@@ -92,6 +93,10 @@ class StaleDossier(Refused):
 
 class SecondPersonRequired(Refused):
     """Who asked for it cannot also confirm it."""
+
+
+class KeyRefused(Refused):
+    """Serving asks for an API key, and does not know the one that was sent."""
 
 
 class ModelRefused(Refused):

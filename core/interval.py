@@ -66,6 +66,19 @@ class Interval:
             low = min(max(low, self.floor), prediction)
         return low, high
 
+    def bounds_of(self, predictions: Numbers) -> tuple[Numbers, Numbers]:
+        """The same of many predictions at once, to the last bit."""
+        level = np.searchsorted(self.edges, predictions, side="right")
+        if self.on_log:
+            factor = np.array([math.exp(width) for width in self.widths])[level]
+            low, high = (1 + predictions) / factor - 1, (1 + predictions) * factor - 1
+        else:
+            width = np.array(self.widths)[level]
+            low, high = predictions - width, predictions + width
+        if self.floor is not None:
+            low = np.minimum(np.maximum(low, self.floor), predictions)
+        return low, high
+
     def coverage(self) -> dict[str, float]:
         """How often the range held: promised, measured, and on how many rows."""
         return {"nominal": self.nominal, "measured": self.measured, "rows": self.measured_on}

@@ -390,6 +390,19 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class Replica:
+    """One running process of serving: where it is reached, what it serves, what it refused."""
+
+    id: str
+    url: str
+    model_version: int | None
+    digest: str
+    refused: str
+    started_at: datetime
+    heard_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEvent:
     """Who did what to which subject, when and why; `hash` chains it to the event before."""
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import requests
 
-from core.errors import BadRow, ServingUnavailable
+from core.client import Client
+from core.errors import ServingUnavailable
 
-_SECONDS = 5.0
-_BATCH_SECONDS = 60.0
+_RETRIES = 1
+"""A page does not wait for long: who looks at it asks again anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +43,31 @@ def probe(url: str, seconds: float = 3.0) -> Probe:
 
 
 class Serving:
-    """The replicas of the serving API, named by their base URLs.
+    """The replicas of the serving API, named by their base URLs; questions go to the first.
 
     Every verb raises `ServingUnavailable` when a replica that it needs is away.
     """
 
-    def __init__(self, urls: Sequence[str]) -> None:
+    def __init__(self, urls: Sequence[str], key: str = "") -> None:
         self.urls = tuple(urls)
-        self._session = requests.Session()
+        self._key = key
+        self._clients: dict[str, Client] = {}
+
+    def at(self, url: str = "") -> Client:
+        """The client of one replica; of the first, where none is named."""
+        url = url or self.urls[0]
+        if url not in self._clients:
+            self._clients[url] = Client(url, self._key, retries=_RETRIES)
+        return self._clients[url]
 
     def model(self, url: str = "") -> dict[str, Any]:
         """What a replica says of its model: version, digest and contract; empty without one."""
-        answer = self._call("GET", url or self.urls[0], "/model")
-        return dict(answer) if answer.get("version") is not None else {}
+        said = self.state(url)
+        return said if said.get("version") is not None else {}
+
+    def state(self, url: str = "") -> dict[str, Any]:
+        """The same, also of a replica that has no model; it may have refused one."""
+        return self.at(url).model()
 
     def versions(self) -> dict[str, int | None]:
         """The version that each replica answers with."""
@@ -70,7 +83,7 @@ class Serving:
             BadRow: the row does not fit the live model's contract.
         """
         path = "/predict?explain=true" if explain else "/predict"
-        return dict(self._call("POST", self.urls[0], path, dict(row)))
+        return self.at().ask("POST", path, dict(row))
 
     def check(self, url: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Ask one replica off the record: `model_version`, `digest` and `predictions`.
@@ -78,7 +91,7 @@ class Serving:
         Raises:
             BadRow: a row does not fit the contract of the model that it answers with.
         """
-        return self._call("POST", url, "/predict/check", {"rows": [dict(row) for row in rows]})
+        return self.at(url).check(rows)
 
     def predict_batch(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """A prediction for each row, in their order.
@@ -86,27 +99,19 @@ class Serving:
         Raises:
             BadRow: some row does not fit the live model's contract; none was predicted.
         """
-        body = {"rows": [dict(row) for row in rows]}
-        answer = self._call("POST", self.urls[0], "/predict/batch", body, _BATCH_SECONDS)
-        return list(answer["predictions"])
+        return self.at().predict_batch(rows)
 
-    def _call(
-        self, method: str, url: str, path: str, body: Any = None, seconds: float = _SECONDS
-    ) -> dict[str, Any]:
+    def feedback(self, prediction_id: str, actual: float) -> None:
+        """Say what an answer should have been.
+
+        Raises:
+            BadRow: it is no id, or no number.
+        """
+        self.at().feedback(prediction_id, actual)
+
+    def look(self, url: str, secret: str) -> bool:
+        """Tell a replica to look at the registry at once; whether it was reached and listens."""
         try:
-            answer = self._session.request(
-                method, url + path, json=body, timeout=seconds, allow_redirects=False
-            )
-            content: dict[str, Any] = answer.json()
-        except (requests.RequestException, ValueError) as error:
-            raise ServingUnavailable(
-                f"Serving at {url} did not answer. See the Services page, or check SERVING_URL."
-            ) from error
-        if answer.status_code == requests.codes.unprocessable:
-            problems = content.get("problems") or {"request": content.get("detail", "was refused")}
-            raise BadRow({str(k): str(v) for k, v in problems.items()})
-        if answer.status_code >= requests.codes.bad_request and path != "/model":
-            raise ServingUnavailable(
-                f"Serving at {url}: {content.get('detail', answer.status_code)}"
-            )
-        return content
+            return self.at(url).look(secret)
+        except ServingUnavailable:
+            return False

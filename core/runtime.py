@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -13,6 +15,15 @@ from numpy.typing import NDArray
 from core.contract import METADATA_KEY, Contract, read_row
 from core.errors import BadRow, ModelRefused
 from core.explain import Explanation, shapley
+
+ABOUT_KEY = "driftdesk.about"
+"""Where an ONNX file's metadata says when and on what it was trained, and how well it does."""
+
+GOLDEN_KEY = "driftdesk.golden"
+"""Where it names requests with the answers that they must get, wherever the model runs."""
+
+GOLDEN_TOLERANCE = 1e-6
+"""How far such an answer may be off, relatively: other machines sum otherwise."""
 
 _KINDS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(string)": object}
 
@@ -40,9 +51,29 @@ class Runtime:
             raise ModelRefused(f"The file is no model that can be loaded: {error}") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.contract = Contract.from_json(metadata.get(METADATA_KEY, ""))
-        self._kinds = {i.name: _KINDS[i.type] for i in self._session.get_inputs()}
-        if set(self._kinds) != {f.name for f in self.contract.fields}:
+        self.about: dict[str, Any] = _document(metadata, ABOUT_KEY, {})
+        self._golden: list[dict[str, Any]] = _document(metadata, GOLDEN_KEY, [])
+        self._kinds = {i.name: _KINDS.get(i.type) for i in self._session.get_inputs()}
+        if (
+            set(self._kinds) != {f.name for f in self.contract.fields}
+            or None in self._kinds.values()
+        ):
             raise ModelRefused("The model's inputs are not those that its contract names.")
+
+    def check_golden(self) -> None:
+        """See that the model gives the answers that it was published with, where it names any.
+
+        Raises:
+            ModelRefused: it does not, or does not take its own requests.
+        """
+        try:
+            rows = [read_row(self.contract, entry["row"]) for entry in self._golden]
+            expected = [float(entry["prediction"]) for entry in self._golden]
+        except (BadRow, KeyError, TypeError, ValueError) as error:
+            raise ModelRefused(f"Its golden requests cannot be asked: {error}") from error
+        for said, wanted in zip(self.predict_rows(rows) if rows else [], expected, strict=True):
+            if not math.isclose(said, wanted, rel_tol=GOLDEN_TOLERANCE, abs_tol=1e-9):
+                raise ModelRefused(f"It answers {said:g} where {wanted:g} was published with it.")
 
     def predict(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
         """Predict every row, in the target's own unit.
@@ -50,22 +81,27 @@ class Runtime:
         Raises:
             KeyError: a column of the contract is missing.
         """
-        answer: NDArray[Any] = self._session.run(None, self._feed(columns))[0]
-        return answer.reshape(-1).astype(np.float64)
-
-    def _feed(self, columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         with np.errstate(over="ignore"):  # beyond float is infinite: above every threshold
-            return {
-                name: np.asarray(columns[name], dtype=kind).reshape(-1, 1)
-                for name, kind in self._kinds.items()
-            }
+            return self._run(
+                {
+                    name: np.asarray(columns[name], dtype=kind).reshape(-1, 1)
+                    for name, kind in self._kinds.items()
+                }
+            )
 
     def predict_rows(self, rows: Sequence[Mapping[str, float | str]]) -> list[float]:
         """Predict rows as `core.contract.read_row` gives them."""
-        return [float(value) for value in self.predict(self._columns(rows))]
+        with np.errstate(over="ignore"):
+            feed = {
+                name: np.array([[row[name]] for row in rows], dtype=kind)
+                for name, kind in self._kinds.items()
+            }
+        answers: list[float] = self._run(feed).tolist()
+        return answers
 
-    def _columns(self, rows: Sequence[Mapping[str, float | str]]) -> dict[str, NDArray[Any]]:
-        return {name: np.array([row[name] for row in rows], dtype=object) for name in self._kinds}
+    def _run(self, feed: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
+        answer: NDArray[Any] = self._session.run(None, feed)[0]
+        return answer.reshape(-1).astype(np.float64)
 
     @cached_property
     def _typical(self) -> dict[str, float | str] | None:
@@ -101,6 +137,14 @@ class Runtime:
         return Explanation(
             on_log, baseline, effects | dict(zip(differ, shares.tolist(), strict=True))
         )
+
+
+def _document(metadata: Mapping[str, str], key: str, default: Any) -> Any:
+    try:
+        found = json.loads(metadata.get(key) or "null")
+    except ValueError as error:
+        raise ModelRefused(f"The model file's {key} cannot be read.") from error
+    return found if isinstance(found, type(default)) else default
 
 
 def _same(one: float | str, other: float | str) -> bool:

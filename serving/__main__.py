@@ -10,10 +10,16 @@ from core.errors import DriftdeskError
 from core.log import configure
 from core.settings import read_settings
 from serving.app import create_app
+from serving.guard import forbid_pickle
+
+_SWITCH_SECONDS = 0.001
+"""How long another thread may hold up the event loop; Python's own five milliseconds show."""
 
 
 def main() -> int:
     """Serve until told to stop; returns the exit code."""
+    forbid_pickle()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         settings = read_settings()
         configure(settings.log_format, "serving")
@@ -27,6 +33,11 @@ def main() -> int:
         port=settings.serving_port,
         access_log=False,
         log_level="warning",
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        server_header=False,
+        date_header=False,
         timeout_graceful_shutdown=10,
     )
     return 0

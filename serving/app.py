@@ -1,227 +1,293 @@
-"""The serving API: the champion, and nothing else."""
+"""The serving API: the champion, and nothing else. How its parts fit together."""
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import json
-import math
+import tempfile
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import IO, Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
 
-from core.contract import read_row
 from core.dataset import load
-from core.errors import BadRow
+from core.errors import SettingsError
 from core.settings import Settings
 from serving import schema
+from serving.batch import Batch
+from serving.body import read_body, spool_body
+from serving.callers import Keys, Rate
 from serving.champion import ChampionSource
-from serving.model import LiveModel, Shelf, Slot, Source
-from serving.record import PredictionLog, Record
+from serving.database import Database
+from serving.feedback import read_feedback
+from serving.gate import LARGEST_ROW, Gate
+from serving.look import check_signature
+from serving.metrics import Metrics
+from serving.model import Shelf, Source
+from serving.predict import Predict, read_json
+from serving.problems import MEDIA_TYPE, Problem, busy, no_model
+from serving.record import State, Writer, feedback_line, now
+from serving.slot import Follower, Slot
+from serving.spool import Spool
+from serving.stream import Format, Stream
+from serving.together import Together
 
-LARGEST_ROW = 64 * 1024
 LARGEST_BATCH = 16 * 1024 * 1024
-MOST_ROWS = 50_000
-
-_IN_LOOP = 32
-"""Rows up to here are predicted on the event loop: a thread would cost more than they do."""
 
 
-class Problem(Exception):
-    """A request that gets no prediction: the status and body of the answer to it."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one serving process consists of."""
 
-    def __init__(self, status: int, detail: str, problems: dict[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.body = {"detail": detail} | ({"problems": problems} if problems else {})
-
-
-def create_app(settings: Settings, source: Source | None = None) -> FastAPI:
-    """The API, with a task that follows the alias and a thread that writes the prediction log.
-
-    `source` is where champions come from; by default the MLflow of the settings.
-    """
-    name = settings.model_name or load(settings.dataset_path).name
-    source = source or ChampionSource(settings.mlflow_tracking_uri, name)
-    slot = Slot(source, Shelf(settings.data_dir / "serving"))
-    records = PredictionLog(settings.database)
+    settings: Settings
+    slot: Slot
+    follower: Follower
+    spool: Spool
+    writer: Writer
+    metrics: Metrics
+    batch: Batch
+    places: BoundedSemaphore
+    """A place for each batch that may be worked on at once."""
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        slot.warm_start()
-        records.start()
-        following = asyncio.create_task(_follow(slot, settings.serving_poll))
+    async def running(self, _app: object) -> AsyncIterator[None]:
+        """From the kept model to the last record."""
+        self.slot.warm_start()
+        self.spool.open()
+        self.writer.start(str(uuid.uuid4()))
+        self.follower.start()
+        # What is here by now stays; the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
         yield
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
-        await run_in_threadpool(records.stop)
+        self.follower.stop()
+        await run_in_threadpool(self.writer.stop)
+        self.spool.close()
 
-    app = FastAPI(
-        title="driftdesk serving", version="1", lifespan=lifespan, openapi_url="/openapi.json"
+
+def create_app(settings: Settings, source: Source | None = None) -> Gate:
+    """The API, with a thread that follows the alias and one that writes the prediction log.
+
+    `source` is where champions come from; by default the MLflow of the settings.
+
+    Raises:
+        SettingsError: the key file cannot be used.
+    """
+    dataset = load(settings.dataset_path).name
+    name = settings.model_name or dataset
+    slot = Slot(
+        source or ChampionSource(settings.mlflow_tracking_uri, name),
+        Shelf(settings.data_dir / "serving", dataset),
+        dataset,
     )
-    app.openapi = lambda: schema.openapi(slot.live)  # type: ignore[method-assign]
-    _add_routes(app, slot, records)
-    _add_check(app, slot)
+    spool = Spool(settings.data_dir / "serving" / "spool", settings.serving_spool_mb * 1024**2)
+    writer = Writer(spool, Database(settings.database), lambda: _state(slot), _address(settings))
+    metrics = Metrics(slot, spool, writer)
+    batch = Batch(slot, spool, metrics)
+    follower = Follower(slot, settings.serving_poll, writer.tell)
+    places = BoundedSemaphore(settings.serving_streams)
+    parts = Parts(settings, slot, follower, spool, writer, metrics, batch, places)
+    return Gate(
+        _fastapi(parts),
+        Predict(slot, Together(settings.serving_waiting), spool, metrics),
+        metrics,
+        keys=Keys(settings.serving_keys),
+        rate=Rate(settings.serving_rate),
+        waiting=settings.serving_waiting,
+    )
+
+
+def _state(slot: Slot) -> State:
+    live, refused = slot.live, slot.refused
+    return State(
+        live.version if live else None,
+        live.digest if live else "",
+        f"version {refused['version']}: {refused['reason']}" if refused else "",
+    )
+
+
+def _address(settings: Settings) -> str:
+    if settings.serving_advertise:
+        return settings.serving_advertise.rstrip("/")
+    return f"http://{settings.serving_host}:{settings.serving_port}"
+
+
+def _fastapi(parts: Parts) -> Any:
+    app = FastAPIOffline(
+        title="driftdesk serving", version="1", lifespan=parts.running, redoc_url=None
+    )
+    app.openapi = lambda: schema.openapi(parts.slot.live)  # type: ignore[method-assign]
+    _add_errors(app)
+    _add_looks(app, parts)
+    _add_batches(app, parts)
+    _add_words(app, parts)
+    origins = [o.strip() for o in parts.settings.serving_origins.split(",") if o.strip()]
+    if "*" in origins:
+        raise SettingsError("SERVING_ORIGINS names every origin; name those that may call.")
+    if origins:
+        return CORSMiddleware(app, origins, allow_methods=["GET", "POST"], allow_headers=["*"])
     return app
 
 
-async def _follow(slot: Slot, seconds: float) -> None:
-    while True:
-        await run_in_threadpool(slot.refresh)
-        await asyncio.sleep(seconds)
-
-
-def _add_routes(app: FastAPI, slot: Slot, records: PredictionLog) -> None:
+def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Problem)
-    async def problem(_request: Request, error: Problem) -> JSONResponse:
-        return JSONResponse(error.body, error.status)
+    async def problem(_request: Request, error: Problem) -> Response:
+        headers = {name.decode(): value.decode() for name, value in error.headers()}
+        return Response(error.body(), error.status, headers, MEDIA_TYPE)
+
+    @app.exception_handler(HTTPException)
+    async def refused(_request: Request, error: HTTPException) -> Response:
+        found = Problem(error.status_code, str(error.detail))
+        return Response(found.body(), found.status, dict(error.headers or {}), MEDIA_TYPE)
+
+
+def _add_looks(app: FastAPI, parts: Parts) -> None:
+    slot = parts.slot
 
     @app.get("/", include_in_schema=False)
     async def root() -> RedirectResponse:
         return RedirectResponse("/docs")
 
     @app.get("/health/live")
-    async def live() -> dict[str, str]:
-        return {"status": "ok"}
+    async def live() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
 
     @app.get("/health/ready")
-    async def ready() -> dict[str, Any]:
-        return {"status": "ok", "model_version": _model(slot).version}
+    async def ready() -> JSONResponse:
+        return JSONResponse({"status": "ok", "model_version": parts.batch.model().version})
 
     @app.get("/model")
-    async def model() -> dict[str, Any]:
-        return _describe(slot, records)
+    async def model() -> JSONResponse:
+        return JSONResponse(_describe(parts))
 
-    @app.post("/predict")
-    async def predict(request: Request) -> dict[str, Any]:
-        current = _model(slot)
-        explain = _flag(request, "explain")
-        row = await _json(request, LARGEST_ROW)
-        return (await _answer(current, [row], records, explain=explain))[0]
+    @app.get("/schema")
+    async def row_schema() -> JSONResponse:
+        if slot.live is None:
+            raise no_model()
+        return JSONResponse(schema.document(slot.live), media_type="application/schema+json")
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+def _add_batches(app: FastAPI, parts: Parts) -> None:
+    batch = parts.batch
 
     @app.post("/predict/batch")
-    async def predict_batch(request: Request) -> dict[str, Any]:
-        current = _model(slot)
-        body = await _json(request, LARGEST_BATCH)
-        rows = body.get("rows") if isinstance(body, dict) else None
-        if not isinstance(rows, list) or not rows:
-            raise Problem(422, 'The body must be {"rows": [row, …]} with at least one row.')
-        if len(rows) > MOST_ROWS:
-            raise Problem(413, f"A batch has at most {MOST_ROWS:,} rows.")
-        return {"predictions": await _answer(current, rows, records)}
+    async def predict_batch(request: Request) -> Response:
+        batch.model()
+        if not parts.places.acquire(blocking=False):
+            raise busy("many batches")
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind in (Format.NDJSON, Format.CSV):
+            return await _stream(request, parts, Format(kind))
+        try:
+            body = await read_body(request.scope, request.receive, LARGEST_BATCH)
+            answer = await run_in_threadpool(lambda: batch.whole(read_json(body)))
+        finally:
+            parts.places.release()
+        return Response(answer, media_type="application/json")
 
-
-def _add_check(app: FastAPI, slot: Slot) -> None:
     @app.post("/predict/check")
-    async def check(request: Request) -> dict[str, Any]:
-        """Answer as `/predict` would, off the record: how the desk asks whether a swap is done."""
-        current = _model(slot)
-        body = await _json(request, LARGEST_ROW)
-        rows = body.get("rows") if isinstance(body, dict) else None
-        if not isinstance(rows, list) or not 0 < len(rows) <= _IN_LOOP:
-            raise Problem(422, f'The body must be {{"rows": [row, …]}} with 1 to {_IN_LOOP} rows.')
-        inputs = [_inputs(current, row, i) for i, row in enumerate(rows)]
-        return {
-            "model_version": current.version,
-            "digest": current.digest,
-            "predictions": current.runtime.predict_rows(inputs),
-        }
+    async def check(request: Request) -> Response:
+        body = await read_body(request.scope, request.receive, LARGEST_ROW)
+        return Response(batch.check(read_json(body)), media_type="application/json")
 
 
-def _model(slot: Slot) -> LiveModel:
-    if slot.live is None:
-        raise Problem(503, "No model is live yet. Train one and approve it, then ask again.")
-    return slot.live
+async def _stream(request: Request, parts: Parts, kind: Format) -> Response:
+    file: IO[bytes] | None = None
 
+    def leave() -> None:
+        parts.places.release()
+        if file:
+            file.close()
 
-async def _json(request: Request, largest: int) -> Any:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > largest:
-            raise Problem(413, f"The body is larger than {largest:,} bytes.")
     try:
-        return json.loads(bytes(body))
-    except (ValueError, RecursionError):
-        raise Problem(422, "The body is not JSON.") from None
+        file = await run_in_threadpool(_room, parts)
+        largest = parts.settings.serving_stream_mb * 1024**2
+        await spool_body(request.scope, request.receive, file, largest)
+        stream = await run_in_threadpool(Stream, parts.batch, file, kind)
+    except BaseException:
+        leave()
+        raise
+    return _Streamed(stream.answers(), leave, kind)
 
 
-def _flag(request: Request, name: str) -> bool:
-    said = request.query_params.get(name, "false")
-    if said not in ("true", "false"):
-        raise Problem(422, f"{name} must be true or false.")
-    return said == "true"
+class _Streamed(StreamingResponse):
+    """A streamed answer that gives its place back however it ends."""
+
+    def __init__(self, content: Iterator[bytes], leave: Callable[[], None], kind: str) -> None:
+        super().__init__(content, media_type=kind)
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
 
 
-async def _answer(
-    model: LiveModel, rows: list[Any], records: PredictionLog, *, explain: bool = False
-) -> list[dict[str, Any]]:
-    inputs = [_inputs(model, row, i if len(rows) > 1 else None) for i, row in enumerate(rows)]
-    if len(rows) <= _IN_LOOP:
-        values = model.runtime.predict_rows(inputs)
-    else:
-        values = await run_in_threadpool(model.runtime.predict_rows, inputs)
-    if not all(map(math.isfinite, values)):
-        raise Problem(422, "The model has no finite answer for this row.")
-    now = datetime.now(UTC)
-    extra = {"contributions": await _contributions(model, inputs[0])} if explain else {}
-    interval = model.runtime.contract.interval
-    coverage = {"coverage": interval.coverage()} if interval else {}
-    answers = []
-    for row, value in zip(rows, values, strict=True):
-        beside = _range(model, value) | extra
-        kept = beside | coverage if beside else {}
-        record = Record(str(uuid.uuid4()), now, model.version, row, value, kept)
-        records.add(record)
-        answers.append(
-            {"prediction_id": record.id, "prediction": value, "model_version": model.version}
-            | beside
-        )
-    return answers
-
-
-def _range(model: LiveModel, value: float) -> dict[str, Any]:
-    """The ends of the range around an answer; nothing for models that have none."""
-    interval = model.runtime.contract.interval
-    if interval is None:
-        return {}
-    low, high = interval.bounds(value)
-    return {"low": low, "high": high}
-
-
-async def _contributions(model: LiveModel, inputs: dict[str, float | str]) -> dict[str, Any] | None:
-    """What pushed the answer; None for models whose file cannot say."""
-    explained = await run_in_threadpool(model.runtime.explain, inputs)
-    return explained.to_document() if explained else None
-
-
-def _inputs(model: LiveModel, row: Any, index: int | None) -> dict[str, float | str]:
-    where = "" if index is None else f"rows[{index}]"
-    if not isinstance(row, dict):
-        raise Problem(422, f"{where or 'The body'} must be an object of fields.")
+def _room(parts: Parts) -> IO[bytes]:
+    """A file that nobody else sees, and that is gone with this process."""
+    folder = parts.settings.data_dir / "serving"
     try:
-        return read_row(model.runtime.contract, row)
-    except BadRow as error:
-        problems = {f"{where}.{k}" if where else k: v for k, v in error.problems.items()}
-        raise Problem(422, "The row does not fit the live model.", problems) from None
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=folder)
+    except OSError:
+        raise Problem(507, "There is no room on this machine's disk for the request.") from None
 
 
-def _describe(slot: Slot, records: PredictionLog) -> dict[str, Any]:
+def _add_words(app: FastAPI, parts: Parts) -> None:
+    secret = parts.settings.serving_push_secret.get_secret_value()
+
+    @app.post("/feedback")
+    async def feedback(request: Request) -> JSONResponse:
+        body = await read_body(request.scope, request.receive, LARGEST_ROW)
+        told = read_feedback(read_json(body))
+        source = request.scope.get("driftdesk.caller", "")
+        lines = [
+            feedback_line(str(uuid.uuid4()), f.prediction_id, f.actual, now(), source) for f in told
+        ]
+        if not parts.spool.add(b"".join(lines), len(lines)):
+            raise Problem(
+                503, "It cannot be kept just now: there is no room on disk.", retry_after=30
+            )
+        return JSONResponse({"accepted": len(lines)}, 202)
+
+    @app.post("/model/look")
+    async def look(request: Request) -> JSONResponse:
+        body = await read_body(request.scope, request.receive, LARGEST_ROW)
+        check_signature(secret, request.headers, body)
+        parts.follower.look_now()
+        return JSONResponse({"looking": True}, 202)
+
+
+def _describe(parts: Parts) -> dict[str, Any]:
+    slot = parts.slot
     live = slot.live
     about: dict[str, Any] = {
         "version": live.version if live else None,
+        "alias": "champion",
         "digest": live.digest if live else None,
         "loaded_at": live.loaded_at.isoformat() if live else None,
         "refused": slot.refused,
         "trouble": slot.trouble,
-        "records_dropped": records.dropped,
+        "database": parts.writer.away,
+        "spool": {"bytes": parts.spool.size, "trouble": parts.spool.trouble},
+        "records_dropped": parts.spool.dropped,
     }
     if live:
+        about["trained"] = {"registered_at": live.registered_at} | live.runtime.about
         about["contract"] = json.loads(live.runtime.contract.to_json())
     return about

@@ -6,7 +6,8 @@ MLflow's own client would bring pandas and seconds of start-up into this process
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -23,10 +24,14 @@ _PROXIED = "mlflow-artifacts:"
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """What the registry says is to be served; `digest` is the file's SHA-256 in hex."""
+    """What the registry says is to be served; `digest` is the file's SHA-256 in hex.
+
+    `registered_at` is when, as ISO text; empty where that is not known.
+    """
 
     version: int
     digest: str
+    registered_at: str = field(default="", compare=False)
 
 
 class ChampionSource:
@@ -59,7 +64,8 @@ class ChampionSource:
             )
         version = body["model_version"]
         tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}
-        return Champion(int(version["version"]), tags.get(_DIGEST_TAG, ""))
+        made = datetime.fromtimestamp(int(version.get("creation_timestamp", 0)) / 1000, UTC)
+        return Champion(int(version["version"]), tags.get(_DIGEST_TAG, ""), made.isoformat())
 
     def download(self, champion: Champion) -> bytes:
         """The model file of a version.

@@ -1,145 +1,201 @@
-"""The prediction log: written behind the answer, by a thread of its own.
+"""The prediction log: spooled to this disk before an answer, written to the database behind it.
 
 Rows go through the plain drivers: SQLAlchemy would cost this process a second at its start and
-tens of megabytes. `core.tables.predictions` owns the table; a contract test holds the two together.
+tens of megabytes. `core.tables` owns the tables; a contract test holds the two together.
 """
 
 from __future__ import annotations
 
-import json
-import queue
-import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import pymysql
+import msgspec
 import structlog
+
+from serving.database import Database, DatabaseAway
+from serving.spool import Segment, Spool
 
 log = structlog.get_logger()
 
-COLUMNS = ("id", "at", "model_version", "inputs", "prediction", "answer")
+HEARTBEAT = timedelta(seconds=4)
+"""How often a replica says that it is alive, and what it serves."""
 
-_CAPACITY = 20_000
+_PAUSE = 0.25
+_LONGEST_PAUSE = 5.0
 _AT_ONCE = 500
-_RETRY_SECONDS = 2.0
 _DRAIN_SECONDS = 5.0
+
+_PREDICTION, _FEEDBACK = "p", "f"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One answer: `inputs` is the request's row as it came; `beside` is what was said with it."""
+class State:
+    """What this replica serves: a version and its file's digest, or what it refused, and why."""
 
+    version: int | None
+    digest: str
+    refused: str
+
+
+class _Line(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """A record as it stands in the spool: its kind, then the columns of its table."""
+
+    kind: str
     id: str
-    at: datetime
-    model_version: int
-    inputs: dict[str, Any]
+    second: str
+    third: int | str
+    inputs: msgspec.Raw
     prediction: float
-    beside: dict[str, Any]
+    answer: msgspec.Raw
 
 
-class PredictionLog:
-    """A bounded queue and the thread that empties it into the database.
+def now() -> str:
+    """The time as the tables keep it: UTC to the microsecond, without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
-    While the database is away records wait; when the queue is full new ones are dropped and
-    counted in `dropped`. An answer never waits.
+
+def prediction_lines(version: int, answers: Iterable[tuple[str, Any, float, Any]]) -> bytes:
+    """Answers of one version as lines of the spool.
+
+    Each is its id, the request's row as it came, the prediction, and what was said beside it.
+    """
+    at = now()
+    return _encode_lines([(_PREDICTION, id_, at, version, *rest) for id_, *rest in answers])
+
+
+def feedback_line(id_: str, prediction_id: str, actual: float, at: str, source: str) -> bytes:
+    """One actual value as a line of the spool."""
+    return _encode_lines([(_FEEDBACK, id_, prediction_id, at, source, actual, None)])
+
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+_lines = msgspec.json.Decoder(_Line)
+
+
+class Writer:
+    """The thread that brings records from the spool to the database, each of them once.
+
+    A record may be sent again after a failure; its id keeps it from being there twice. The same
+    thread says every few seconds that this replica is alive. `written`, `lag` and `away` are for
+    the metrics: rows written, seconds since the spool was last empty, and why the database is not
+    reached.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, spool: Spool, database: Database, state: Callable[[], State], url: str
+    ) -> None:
+        self._spool = spool
+        self._database = database
+        self._state = state
         self._url = url
-        self._queue: queue.Queue[Record] = queue.Queue(_CAPACITY)
+        self._id = self._started = ""
+        self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
-        self.dropped = 0
+        self._told: tuple[datetime, State] | None = None
+        self.written = 0
+        self.rejected = 0
+        self.away = ""
 
-    def start(self) -> None:
-        """Begin to write."""
+    def start(self, replica_id: str) -> None:
+        """Begin to write, as the replica of that id."""
+        self._id, self._started = replica_id, now()
         self._thread.start()
 
-    def add(self, record: Record) -> None:
-        """Take a record, or count it as dropped."""
-        try:
-            self._queue.put_nowait(record)
-        except queue.Full:
-            self.dropped += 1
+    def tell(self) -> None:
+        """What is served has changed: say so without waiting for the next heartbeat."""
+        self._wake.set()
 
     def stop(self) -> None:
-        """Write what waits, for a few seconds at most."""
+        """Write what waits, for a few seconds at most; the rest stays on disk."""
         self._stopping.set()
+        self._wake.set()
         self._thread.join(_DRAIN_SECONDS)
 
     def _work(self) -> None:
-        waiting: list[Record] = []
-        connection: Any = None
-        while waiting or not self._stopping.is_set() or not self._queue.empty():
-            waiting = waiting or self._take()
-            if not waiting:
-                continue
+        pause = _PAUSE
+        while True:
+            stopping = self._stopping.is_set()
             try:
-                connection = connection or _connect(self._url)
-                _insert(connection, waiting)
-                waiting = []
-            except (sqlite3.Error, pymysql.err.Error, OSError) as error:
-                log.warning("predictions wait", count=len(waiting), reason=str(error))
-                connection = None
-                if self._stopping.wait(_RETRY_SECONDS):
-                    return
-        if connection is not None:
-            connection.close()
-
-    def _take(self) -> list[Record]:
-        try:
-            taken = [self._queue.get(timeout=0.2)]
-        except queue.Empty:
-            return []
-        while len(taken) < _AT_ONCE:
-            try:
-                taken.append(self._queue.get_nowait())
-            except queue.Empty:
+                self._beat(leaving=False)
+                self._drain()
+                if stopping:
+                    self._beat(leaving=True)
+                if self.away:
+                    log.info("the database is back")
+                self.away, pause = "", _PAUSE
+            except DatabaseAway as error:
+                if not self.away:
+                    log.warning("records wait for the database", reason=str(error))
+                self.away, pause = str(error), min(pause * 2, _LONGEST_PAUSE)
+            except Exception:
+                log.exception("the prediction log stumbled")  # and goes on: it has no other chance
+                pause = _LONGEST_PAUSE
+            if stopping:
                 break
-        return taken
+            self._wake.wait(pause)
+            self._wake.clear()
+        self._database.close()
+
+    def _drain(self) -> None:
+        while (segment := self._spool.take()) is not None:
+            self._deliver(segment)
+            self._spool.done(segment)
+            if self._stopping.is_set():
+                continue
+            self._beat(leaving=False)
+
+    def _deliver(self, segment: Segment) -> None:
+        try:
+            lines = segment.lines()
+        except OSError as error:
+            log.warning("records cannot be read", file=segment.path.name, reason=error.strerror)
+            return
+        for start in range(0, len(lines), _AT_ONCE):
+            lot = lines[start : start + _AT_ONCE]
+            predictions, feedback = _rows(lot)
+            refused = self._database.insert(predictions, feedback)
+            written = len(predictions) + len(feedback) - refused
+            self.written += written
+            self.rejected += len(lot) - written
+
+    def _beat(self, *, leaving: bool) -> None:
+        state, time = self._state(), datetime.now(UTC)
+        if leaving:
+            self._database.forget(self._id)
+            return
+        if self._told and self._told[1] == state and time - self._told[0] < HEARTBEAT:
+            return
+        told = (self._id, self._url, state.version, state.digest, state.refused)
+        self._database.beat((*told, self._started, now()))
+        self._told = (time, state)
 
 
-def _connect(url: str) -> Any:
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
-        return sqlite3.connect(parts.path[1:], timeout=30)
-    return pymysql.connect(
-        host=parts.hostname or "127.0.0.1",
-        port=parts.port or 3306,
-        user=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
-        database=parts.path.lstrip("/"),
-        charset="utf8mb4",
-        connect_timeout=5,
-        read_timeout=30,
-        write_timeout=30,
-    )
-
-
-def _insert(connection: Any, records: Sequence[Record]) -> None:
-    """Insert records once each: one that is there already is passed over."""
-    is_sqlite = isinstance(connection, sqlite3.Connection)
-    verb, mark = ("INSERT OR IGNORE", "?") if is_sqlite else ("INSERT IGNORE", "%s")
-    marks = ", ".join([mark] * len(COLUMNS))
-    statement = f"{verb} INTO predictions ({', '.join(COLUMNS)}) VALUES ({marks})"
-    rows = [
-        (
-            r.id,
-            r.at.replace(tzinfo=None).isoformat(" ", "microseconds"),
-            r.model_version,
-            json.dumps(r.inputs),
-            r.prediction,
-            json.dumps(r.beside) if r.beside else None,
+def _rows(lines: Sequence[bytes]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Lines as rows of the two tables: predictions and feedback."""
+    predictions, feedback = [], []
+    for line in lines:
+        try:
+            kept = _lines.decode(line)
+        except msgspec.MsgspecError:
+            log.warning("a record on disk is none", start=line[:40].decode(errors="replace"))
+            continue
+        if kept.kind == _FEEDBACK:
+            source = msgspec.json.decode(kept.inputs)
+            feedback.append((kept.id, kept.second, kept.prediction, kept.third, source))
+            continue
+        answer = bytes(kept.answer).decode()
+        predictions.append(
+            (
+                kept.id,
+                kept.second,
+                kept.third,
+                bytes(kept.inputs).decode(),
+                kept.prediction,
+                None if answer == "null" else answer,
+            )
         )
-        for r in records
-    ]
-    cursor = connection.cursor()
-    try:
-        cursor.executemany(statement, rows)
-        connection.commit()
-    finally:
-        cursor.close()
+    return predictions, feedback

@@ -153,6 +153,12 @@ class FakeServing:
             raise ServingUnavailable("Serving at nowhere did not answer.")
         return self.about
 
+    def state(self, url: str = "") -> dict[str, Any]:
+        return self.model(url)
+
+    def look(self, url: str, secret: str) -> bool:
+        return False
+
     def predict(self, row: dict[str, Any], *, explain: bool = False) -> dict[str, Any]:
         self.asked.append(row)
         answer = {"prediction": 250_000.0, "model_version": 3, "prediction_id": "p-1"}

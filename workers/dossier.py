@@ -139,7 +139,7 @@ def make(
         ),
         "replay": _replay(candidate, champion, requests),
         "points": _points(material, mine, theirs),
-        "golden": _golden(material, candidate.runtime.contract, mine),
+        "golden": golden(material, candidate.runtime.contract, mine),
     }
     return Dossier(verdict, content)
 
@@ -169,7 +169,7 @@ def _points(
     return {name: [float(f"{v:.6g}") for v in values] for name, values in points.items()}
 
 
-def _golden(
+def golden(
     material: Material, contract: Contract, mine: NDArray[np.float64]
 ) -> list[dict[str, Any]]:
     """Requests with the answers that serving must give before the version counts as live."""

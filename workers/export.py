@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, checker, helper
+from onnx import NodeProto, TensorProto, checker, helper, load_from_string
 
 from core.dataset import Dataset
 from core.errors import ModelRefused
@@ -55,6 +55,14 @@ def to_onnx(fitted: Fitted, dataset: Dataset, metadata: Mapping[str, str]) -> by
     helper.set_model_props(model, dict(metadata))
     checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def stamp(model: bytes, metadata: Mapping[str, str]) -> bytes:
+    """The same model with more said in its metadata."""
+    loaded = load_from_string(model)
+    said = {entry.key: entry.value for entry in loaded.metadata_props}
+    helper.set_model_props(loaded, said | dict(metadata))
+    return bytes(loaded.SerializeToString(deterministic=True))
 
 
 def _trees(fitted: Fitted, source: str, output: str) -> NodeProto:

@@ -94,6 +94,7 @@ class Wiring:
             return Judge(self.registry)
         from workers.steps.promote import Promote  # noqa: PLC0415
 
-        return Promote(
-            self.registry, Serving(self.settings.serving_urls), self.settings.serving_seconds
-        )
+        s = self.settings
+        serving = Serving(s.serving_urls, s.serving_key.get_secret_value())
+        secret = s.serving_push_secret.get_secret_value()
+        return Promote(self.registry, serving, s.serving_seconds, secret)

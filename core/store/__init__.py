@@ -25,6 +25,7 @@ from core.store.notify import Notify
 from core.store.oversight import Oversight
 from core.store.predictions import Predictions
 from core.store.promotions import Promotions
+from core.store.replicas import Replicas
 from core.store.rows import Rows
 from core.store.schedules import Schedules
 from core.store.scores import Scores
@@ -52,6 +53,7 @@ class Work:
         self.oversight = Oversight(connection, now)
         self.predictions = Predictions(connection)
         self.promotions = Promotions(connection, now)
+        self.replicas = Replicas(connection, now)
         self.rows = Rows(connection, dataset)
         self.schedules = Schedules(connection, now)
         self.scores = Scores(connection, now)

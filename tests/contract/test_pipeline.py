@@ -39,9 +39,12 @@ from workers.steps.train import Train
 SEED = 7
 
 
+RIDES = Path(__file__).parent.parent / "datasets" / "rides.toml"
+
+
 @pytest.fixture(scope="module")
 def rides() -> Dataset:
-    return load(Path(__file__).parent.parent / "datasets" / "rides.toml")
+    return load(RIDES)
 
 
 @pytest.fixture
@@ -92,6 +95,7 @@ def served(registry: FakeRegistry, folder: Path) -> Iterator[str]:
     settings = Settings(
         _env_file=None,
         data_dir=folder / "serving",
+        dataset=str(RIDES),
         database_url=f"sqlite:///{folder / 'log.db'}",
         serving_poll=0.05,
     )

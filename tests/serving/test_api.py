@@ -19,10 +19,10 @@ from core.errors import RegistryUnavailable
 from core.registry import digest_of
 from core.settings import Settings
 from core.store import Store
-from core.tables import predictions
+from core.tables import feedback, predictions, replicas
 from serving.app import create_app
 from serving.champion import Champion
-from serving.record import COLUMNS
+from serving.database import FEEDBACK, PREDICTIONS, REPLICAS
 from tests.build import contract
 from tests.models import tiny_model
 from tests.stacks import serve, wait_for
@@ -191,9 +191,6 @@ def test_when_the_alias_is_taken_away_nothing_is_served(
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"{", "not JSON"),
-        (b"\xff\xfe", "not JSON"),
-        (b"[" * 5000, "not JSON"),
         (b"[]", "must be an object"),
         (b'{"bed": NaN}', "bed"),
         (b'{"bed": 1e999}', "bed"),
@@ -217,6 +214,28 @@ def test_a_bad_row_is_answered_with_its_field_and_rule(
         assert says in answer.text
 
 
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"{", "not JSON: Expecting property name"),
+        (b"", "not JSON"),
+        (b"\xff\xfe", "not UTF-8: byte 0"),
+        (b"[" * 5000, "of a kind that no row has"),
+        (b'{"bed": 1' + b"0" * 5000 + b"}", "of a kind that no row has"),
+    ],
+)
+def test_a_body_that_is_no_json_is_told_where_it_is_wrong(
+    champions: Champions, dataset: Dataset, tmp_path: Path, body: bytes, says: str
+) -> None:
+    champions.put(1, tiny_model(contract(dataset)))
+    with api(champions, tmp_path) as url:
+        wait_for("version 1 is not live", lambda: version(url) == 1)
+        answer = requests.post(f"{url}/predict", data=body, timeout=5)
+        assert answer.status_code == 400
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert says in answer.json()["detail"]
+
+
 def test_a_body_beyond_its_bound_is_not_read(
     champions: Champions, dataset: Dataset, tmp_path: Path
 ) -> None:
@@ -234,7 +253,8 @@ def test_a_bad_row_of_a_batch_is_named_by_its_place(
         wait_for("version 1 is not live", lambda: version(url) == 1)
         rows = [ROW, {"bed": "x"}]
         answer = requests.post(f"{url}/predict/batch", json={"rows": rows}, timeout=5)
-        assert list(answer.json()["problems"]) == ["rows[1].bed"]
+        (wrong,) = answer.json()["errors"]
+        assert wrong == {"pointer": "#/rows/1/bed", "detail": "must be a number, not text"}
 
 
 def test_the_documentation_describes_the_live_model(
@@ -266,8 +286,10 @@ def test_every_answer_is_on_record_once(
     assert kept[0].model_version == 6
 
 
-def test_the_log_writes_the_columns_that_the_table_has() -> None:
-    assert set(COLUMNS) == {c.name for c in predictions.columns}
+def test_serving_writes_the_columns_that_the_tables_have() -> None:
+    assert set(PREDICTIONS) == {c.name for c in predictions.columns}
+    assert set(FEEDBACK) == {c.name for c in feedback.columns}
+    assert set(REPLICAS) == {c.name for c in replicas.columns}
 
 
 def test_the_process_holds_nothing_that_it_should_not() -> None:

@@ -61,7 +61,7 @@ def test_one_row_is_explained_in_lines_and_in_json(url: str) -> None:
     assert told.exit_code == 0, told.output
     assert re.search(r"range [\d,.]+ to [\d,.]+", told.stdout)
     assert "90% of such rows were within; measured coverage 91.2% on 90 rows" in told.stdout
-    assert re.search(r"[+\u2212x÷].*  House size \(1500 sq ft\)", told.stdout)
+    assert re.search(r"[+\u2212x÷].*  House size \(1,500 sq ft\)", told.stdout)
     assert "version 3, prediction " in told.stdout
     plain = json.loads(run("bed=3", "--json").stdout)
     assert "contributions" not in plain

@@ -26,18 +26,19 @@ from core.registry import Registry
 from core.remote import Serving
 from workers.run import Run
 
-_ASK_EVERY = 0.25
+_ASK_EVERY = 0.1
 _TOLERANCE = 1e-6
 """How far an answer may be from the foretold one, relatively: other machines sum otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """What the step needs: the registry, the serving replicas, and how long they may take."""
+    """What the step needs: the registry, serving, how long it may take, and how it is told."""
 
     registry: Registry
     serving: Serving
     seconds: float
+    push_secret: str = ""
 
     def __call__(self, run: Run) -> None:
         """Move the alias, wait until every replica answers with the version, and say so.
@@ -64,6 +65,7 @@ class Promote:
             raise
         with run.store.begin() as work:
             run.fence(work)
+            work.replicas.forget_gone()
             work.promotions.make_live(promotion)
             work.audit.add(
                 promotion.decided_by,
@@ -88,8 +90,9 @@ class Promote:
         run.progress(0.3, "moving the alias", always=True)
         self.registry.set_champion(promotion.version)
         run.progress(0.5, "waiting for serving", always=True)
+        self._push(run)
         deadline = time.monotonic() + self.seconds
-        while waiting := self._behind(promotion, golden):
+        while waiting := self._behind(self._replicas(run), promotion, golden):
             if time.monotonic() > deadline:
                 raise ServingUnavailable(
                     f"Serving did not answer with version {promotion.version} within "
@@ -98,7 +101,24 @@ class Promote:
             run.progress(0.6, f"waiting for serving: {waiting[0]}")
             time.sleep(_ASK_EVERY)
 
-    def _behind(self, promotion: Promotion, golden: Sequence[Mapping[str, Any]]) -> list[str]:
+    def _replicas(self, run: Run) -> list[str]:
+        """Every replica that must follow: those that were named, and those that say they live.
+
+        They are looked up anew each time, so one that dies meanwhile holds nothing up.
+        """
+        with run.store.read() as work:
+            alive = [replica.url for replica in work.replicas.alive()]
+        return list(dict.fromkeys([*self.serving.urls, *alive]))
+
+    def _push(self, run: Run) -> None:
+        """Tell them to look at once. One that is not told finds out at its next look."""
+        if self.push_secret:
+            for url in self._replicas(run):
+                self.serving.look(url, self.push_secret)
+
+    def _behind(
+        self, urls: Sequence[str], promotion: Promotion, golden: Sequence[Mapping[str, Any]]
+    ) -> list[str]:
         """What keeps each replica from answering with this version; empty when all do.
 
         Raises:
@@ -106,9 +126,9 @@ class Promote:
                 otherwise than foretold.
         """
         waiting = []
-        for url in self.serving.urls:
+        for url in urls:
             try:
-                model = self.serving.model(url)
+                model = self.serving.state(url)
                 refused = model.get("refused") or {}
                 if refused.get("version") == promotion.version:
                     raise ModelRefused(
@@ -150,10 +170,11 @@ class Promote:
             if self.registry.champion() != before:
                 self.registry.set_champion(before)
             restored = True
+            self._push(run)
             failure = f"{error} Restored: the registry names {named(before)} again."
         except DriftdeskError as worse:
             failure = f"{error} The alias could not be put back to {named(before)}: {worse}"
-        versions = self._versions()
+        versions = self._versions(run)
         with run.store.begin() as work:
             run.fence(work)
             work.promotions.fail(promotion, failure)
@@ -172,10 +193,10 @@ class Promote:
             work.jobs.log(run.job.id, failure, "error")
             work.commit()
 
-    def _versions(self) -> dict[str, int | None]:
+    def _versions(self, run: Run) -> dict[str, int | None]:
         """What each replica answers with, as far as it can be asked."""
         found: dict[str, int | None] = {}
-        for url in self.serving.urls:
+        for url in self._replicas(run):
             try:
                 found[url] = self.serving.model(url).get("version")
             except ServingUnavailable:

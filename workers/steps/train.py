@@ -6,12 +6,15 @@ The split is by row content, so those rows are unseen by every version ever trai
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
+from numpy.typing import NDArray
 
 from core.contract import METADATA_KEY, Contract, describe
 from core.dataset import Dataset
@@ -22,7 +25,7 @@ from core.notice import Event, waiting
 from core.promotion import is_best
 from core.records import ColumnProfile
 from core.registry import Registry, digest_of
-from core.runtime import Runtime
+from core.runtime import ABOUT_KEY, GOLDEN_KEY, Runtime
 from core.store import Work
 from workers import dossier, export, training
 from workers.dossier import Dossier, Model, load_champion
@@ -62,7 +65,9 @@ class Train:
             worst = export.check_parity(runtime, fitted, material.held_out)
         run.progress(0.55, f"scoring on {len(material.actual):,} rows", always=True)
         with run.interruptible():
-            metrics = score(material.actual, runtime.predict(material.held_out))
+            predicted = runtime.predict(material.held_out)
+            metrics = score(material.actual, predicted)
+            model, runtime = self._stamped((model, contract), material, predicted, metrics)
         run.progress(0.6, "registering in MLflow", always=True)
         version = self.registry.publish(
             model,
@@ -100,6 +105,34 @@ class Train:
             floor=self.dataset.target.minimum,
         )
         return replace(contract, interval=interval)
+
+    def _stamped(
+        self,
+        draft: tuple[bytes, Contract],
+        material: Material,
+        predicted: NDArray[np.float64],
+        metrics: dict[str, float],
+    ) -> tuple[bytes, Runtime]:
+        """The file with what it is to say of itself, and the answers that it must always give.
+
+        All of it follows from the rows, so the same rows still give the same file.
+        """
+        model, contract = draft
+        about = {
+            "epoch": material.batches[0].epoch if material.batches else 0,
+            "batches": [b.number for b in material.batches],
+            "training_rows": material.training_rows,
+            "held_out_rows": len(material.actual),
+            "data_digest": material.digest,
+            "metrics": metrics,
+        }
+        golden = dossier.golden(material, contract, predicted)
+        stamped = export.stamp(
+            model, {ABOUT_KEY: json.dumps(about), GOLDEN_KEY: json.dumps(golden)}
+        )
+        runtime = Runtime(stamped)
+        runtime.check_golden()
+        return stamped, runtime
 
     def _parameters(self, material: Material, fitted: training.Fitted) -> dict[str, Any]:
         return {
