@@ -9,10 +9,10 @@ SYNCED := .venv/.synced
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test check bench shots lock help
+.PHONY: run test check bench bench-serving shots lock help
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 run: $(SYNCED)  ## start everything on this machine; ARGS="--check" only looks
 	@exec $(BIN)/python -m compose.local $(ARGS)
@@ -33,6 +33,9 @@ bench: $(SYNCED)  ## list the measurements; NAME=x runs bench/x.py
 	else \
 	    $(UV) sync --quiet --frozen --compile-bytecode --group bench && $(BIN)/python "bench/$(NAME).py" $(ARGS); \
 	fi
+
+bench-serving: $(SYNCED)  ## serving beside its peers, four minutes; ARGS="--rounds 1" is shorter
+	@$(UV) sync --quiet --frozen --compile-bytecode --group bench && $(BIN)/python bench/serving.py $(ARGS)
 
 shots: $(SYNCED)  ## a screenshot of each page of the running console, into shots/
 	@$(BIN)/python -m tests.shots
