@@ -67,7 +67,7 @@ class Client:
             self._session.headers["authorization"] = f"Bearer {key}"
         # Only what a server says to try again is tried again, and when it says so.
         patient = Retry(
-            total=None,
+            total=retries,
             connect=retries,
             read=False,
             redirect=False,

@@ -18,7 +18,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.dataset import load
 from core.errors import SettingsError
@@ -75,13 +75,13 @@ class Parts:
         self.spool.close()
 
 
-def create_app(settings: Settings, source: Source | None = None) -> Gate:
+def create_app(settings: Settings, source: Source | None = None) -> ASGIApp:
     """The API, with a thread that follows the alias and one that writes the prediction log.
 
     `source` is where champions come from; by default the MLflow of the settings.
 
     Raises:
-        SettingsError: the key file cannot be used.
+        SettingsError: the key file cannot be used, or every origin is named.
     """
     dataset = load(settings.dataset_path).name
     name = settings.model_name or dataset
@@ -97,7 +97,7 @@ def create_app(settings: Settings, source: Source | None = None) -> Gate:
     follower = Follower(slot, settings.serving_poll, writer.tell)
     places = BoundedSemaphore(settings.serving_streams)
     parts = Parts(settings, slot, follower, spool, writer, metrics, batch, places)
-    return Gate(
+    gate = Gate(
         _fastapi(parts),
         Predict(slot, Together(settings.serving_waiting), spool, metrics),
         metrics,
@@ -105,6 +105,7 @@ def create_app(settings: Settings, source: Source | None = None) -> Gate:
         rate=Rate(settings.serving_rate),
         waiting=settings.serving_waiting,
     )
+    return _open_to(settings.serving_origins, gate)
 
 
 def _state(slot: Slot) -> State:
@@ -122,7 +123,7 @@ def _address(settings: Settings) -> str:
     return f"http://{settings.serving_host}:{settings.serving_port}"
 
 
-def _fastapi(parts: Parts) -> Any:
+def _fastapi(parts: Parts) -> FastAPI:
     app = FastAPIOffline(
         title="driftdesk serving", version="1", lifespan=parts.running, redoc_url=None
     )
@@ -131,12 +132,21 @@ def _fastapi(parts: Parts) -> Any:
     _add_looks(app, parts)
     _add_batches(app, parts)
     _add_words(app, parts)
-    origins = [o.strip() for o in parts.settings.serving_origins.split(",") if o.strip()]
-    if "*" in origins:
-        raise SettingsError("SERVING_ORIGINS names every origin; name those that may call.")
-    if origins:
-        return CORSMiddleware(app, origins, allow_methods=["GET", "POST"], allow_headers=["*"])
     return app
+
+
+def _open_to(origins: str, gate: Gate) -> ASGIApp:
+    """The same for browsers, where pages of other origins are let in; closed by default.
+
+    Raises:
+        SettingsError: every origin is named.
+    """
+    named = [origin.strip() for origin in origins.split(",") if origin.strip()]
+    if "*" in named:
+        raise SettingsError("SERVING_ORIGINS names every origin; name those that may call.")
+    if not named:
+        return gate
+    return CORSMiddleware(gate, named, allow_methods=["GET", "POST"], allow_headers=["*"])
 
 
 def _add_errors(app: FastAPI) -> None:

@@ -8,6 +8,7 @@ row that does not fit is answered in its place with what is wrong with it.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -150,8 +151,7 @@ def _csv_lots(file: IO[bytes], contract: Contract) -> Iterator[tuple[list[Any], 
     Raises:
         Problem: the header is missing or names what the model does not take.
     """
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    reader = csv.reader(text)
+    reader = csv.reader(codecs.iterdecode(_bounded_text(file), "utf-8-sig"))
     try:
         head = [name.strip() for name in next(reader, [])]
     except (csv.Error, UnicodeDecodeError) as error:
@@ -170,6 +170,13 @@ def _csv_lots(file: IO[bytes], contract: Contract) -> Iterator[tuple[list[Any], 
             unknown,
         )
     return _csv_rows(reader, head)
+
+
+def _bounded_text(file: IO[bytes]) -> Iterator[bytes]:
+    while line := file.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise csv.Error(f"a line is longer than {LONGEST_LINE:,} bytes")
+        yield line
 
 
 def _csv_rows(

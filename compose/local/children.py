@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
 import shutil
 import sys
@@ -95,6 +96,8 @@ def read_surroundings(
         "PYTHONUNBUFFERED": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "CONSOLE_LINK": local("CONSOLE_PORT"),
+        # Shared by the children of one start: who promotes tells serving to look at once.
+        "SERVING_PUSH_SECRET": secrets.token_urlsafe(32),
         # A registry that is down would hold a caller for minutes with MLflow's own numbers.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",

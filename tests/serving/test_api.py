@@ -60,13 +60,13 @@ def champions() -> Champions:
 
 
 @contextmanager
-def api(champions: Champions, folder: Path, database_url: str = "") -> Iterator[str]:
-    settings = Settings(
-        _env_file=None,
-        data_dir=folder,
-        database_url=database_url or f"sqlite:///{folder / 'none.db'}",
-        serving_poll=0.02,
-    )
+def api(champions: Champions, folder: Path, database_url: str = "", **more: Any) -> Iterator[str]:
+    chosen: dict[str, Any] = {
+        "data_dir": folder,
+        "database_url": database_url or f"sqlite:///{folder / 'none.db'}",
+        "serving_poll": 0.02,
+    }
+    settings = Settings(_env_file=None, **chosen | more)
     with serve(create_app(settings, champions)) as url:
         yield url
 

@@ -1,0 +1,102 @@
+"""Many rows column by column give what they give one by one: the same inputs, the same words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.columns import read_columns
+from core.contract import Contract, Field, read_row
+from core.dataset import ColumnType
+from core.errors import BadRow
+
+
+def field(name: str, kind: ColumnType, **more: Any) -> Field:
+    filled: dict[str, Any] = {
+        "label": name, "unit": "", "nullable": True, "width": 0, "minimum": None, "step": None,
+        "low": None, "high": None, "default": None, "categories": (),
+    }  # fmt: skip
+    return Field(name=name, type=kind, **filled | more)
+
+
+CONTRACT = Contract(
+    "things", "Things", "price", "Price", "USD",
+    (
+        field("size", ColumnType.NUMBER, minimum=0.0),
+        field("must", ColumnType.NUMBER, nullable=False),
+        field("kind", ColumnType.CATEGORY),
+        field("code", ColumnType.CODE, width=5),
+        field("day", ColumnType.DATE),
+    ),
+)  # fmt: skip
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 10**6),
+    st.just(10**400),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from(["", " a ", "06016", "6016.0", "2026-02-30", "2026-02-03", "1e5", "nan"]),
+    st.just("x" * 201),
+    st.text(max_size=5),
+    st.lists(st.integers(), max_size=1),
+)  # fmt: skip
+ROWS = st.one_of(
+    st.dictionaries(
+        st.sampled_from(["size", "must", "kind", "code", "day", "other", "x" * 70]), VALUES
+    ),
+    st.fixed_dictionaries(
+        {"size": st.floats(0, 1e6), "must": st.integers(0, 9), "kind": st.sampled_from("abc")}
+    ),
+    st.sampled_from([None, 3, "row", []]),
+)
+
+
+def one_by_one(rows: list[Any], *, typed: bool) -> tuple[list[Any], dict[int, dict[str, str]]]:
+    inputs: list[Any] = []
+    problems = {}
+    for n, row in enumerate(rows):
+        if not isinstance(row, dict):
+            problems[n] = {"": "must be an object of fields"}
+            inputs.append(None)
+            continue
+        try:
+            inputs.append(read_row(CONTRACT, row, typed=typed))
+        except BadRow as error:
+            problems[n] = error.problems
+            inputs.append(None)
+    return inputs, problems
+
+
+@given(st.lists(ROWS, max_size=8), st.booleans())
+def test_columns_are_read_as_rows_are(rows: list[Any], typed: bool) -> None:  # noqa: FBT001
+    inputs, expected = one_by_one(rows, typed=typed)
+    columns, problems = read_columns(CONTRACT, rows, typed=typed)
+    assert problems == expected
+    assert {len(values) for values in columns.values()} <= {len(rows)}
+    for n, row in enumerate(inputs):
+        for name, value in (row or {}).items():
+            got = columns[name][n]
+            both_nan = isinstance(value, float) and math.isnan(value) and math.isnan(got)
+            assert both_nan or got == value, (name, value, got)
+
+
+def test_a_column_of_text_cells_is_read_as_numbers_only_where_text_is_all_there_is() -> None:
+    rows = [{"size": "1_000", "must": "2"}, {"size": "", "must": " 3 "}]
+    columns, problems = read_columns(CONTRACT, rows)
+    assert problems == {}
+    assert columns["size"][0] == 1000
+    assert np.isnan(columns["size"][1])
+    _, problems = read_columns(CONTRACT, rows, typed=True)
+    assert problems[0]["size"] == "must be a number, not text"
+
+
+@pytest.mark.parametrize("missing", [{"must": None}, {}])
+def test_what_must_be_given_is_named(missing: dict[str, Any]) -> None:
+    _, problems = read_columns(CONTRACT, [{"must": 1}, missing], typed=True)
+    assert problems == {1: {"must": "must be given"}}
