@@ -35,7 +35,7 @@ bench: $(SYNCED)  ## list the measurements; NAME=x runs bench/x.py
 	fi
 
 bench-serving: $(SYNCED)  ## serving beside its peers, four minutes; ARGS="--rounds 1" is shorter
-	@$(UV) sync --quiet --frozen --compile-bytecode --group bench && $(BIN)/python bench/serving.py $(ARGS)
+	@$(UV) sync --quiet --frozen --compile-bytecode --group bench && $(BIN)/python bench/answering.py $(ARGS)
 
 shots: $(SYNCED)  ## a screenshot of each page of the running console, into shots/
 	@$(BIN)/python -m tests.shots

@@ -58,12 +58,6 @@ def _whole(field: Field, values: list[Any], *, typed: bool) -> NDArray[Any] | No
     """The column, where nothing in it is amiss; None where something is or may be."""
     kinds = set(map(type, values))
     if field.type is ColumnType.NUMBER:
-        if not typed and kinds <= {str}:
-            try:
-                values = [float(value) if value else None for value in values]
-            except ValueError:
-                return None
-            kinds = _NUMBERS
         return _numbers(field, values) if kinds <= _NUMBERS else None
     if not kinds <= _TEXTS:
         return None

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from threading import BoundedSemaphore
 from typing import IO, Any
 
 from fastapi import FastAPI, Request
@@ -34,8 +33,9 @@ from serving.gate import LARGEST_ROW, Gate
 from serving.look import check_signature
 from serving.metrics import Metrics
 from serving.model import Shelf, Source
+from serving.places import Places
 from serving.predict import Predict, read_json
-from serving.problems import MEDIA_TYPE, Problem, busy, no_model
+from serving.problems import MEDIA_TYPE, Problem, no_model
 from serving.record import State, Writer, feedback_line, now
 from serving.slot import Follower, Slot
 from serving.spool import Spool
@@ -56,8 +56,7 @@ class Parts:
     writer: Writer
     metrics: Metrics
     batch: Batch
-    places: BoundedSemaphore
-    """A place for each batch that may be worked on at once."""
+    places: Places
 
     @asynccontextmanager
     async def running(self, _app: object) -> AsyncIterator[None]:
@@ -90,12 +89,19 @@ def create_app(settings: Settings, source: Source | None = None) -> ASGIApp:
         Shelf(settings.data_dir / "serving", dataset),
         dataset,
     )
+    places = Places(settings.serving_streams)
     spool = Spool(settings.data_dir / "serving" / "spool", settings.serving_spool_mb * 1024**2)
-    writer = Writer(spool, Database(settings.database), lambda: _state(slot), _address(settings))
+    writer = Writer(
+        spool,
+        Database(settings.database),
+        lambda: _state(slot),
+        _address(settings),
+        # A batch is answered first; what it leaves on disk is written after.
+        holds_off=lambda: bool(places.taken) and spool.has_room,
+    )
     metrics = Metrics(slot, spool, writer)
     batch = Batch(slot, spool, metrics)
     follower = Follower(slot, settings.serving_poll, writer.tell)
-    places = BoundedSemaphore(settings.serving_streams)
     parts = Parts(settings, slot, follower, spool, writer, metrics, batch, places)
     gate = Gate(
         _fastapi(parts),
@@ -197,8 +203,7 @@ def _add_batches(app: FastAPI, parts: Parts) -> None:
     @app.post("/predict/batch")
     async def predict_batch(request: Request) -> Response:
         batch.model()
-        if not parts.places.acquire(blocking=False):
-            raise busy("many batches")
+        parts.places.take()
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind in (Format.NDJSON, Format.CSV):
             return await _stream(request, parts, Format(kind))
@@ -206,7 +211,7 @@ def _add_batches(app: FastAPI, parts: Parts) -> None:
             body = await read_body(request.scope, request.receive, LARGEST_BATCH)
             answer = await run_in_threadpool(lambda: batch.whole(read_json(body)))
         finally:
-            parts.places.release()
+            parts.places.give()
         return Response(answer, media_type="application/json")
 
     @app.post("/predict/check")
@@ -219,7 +224,7 @@ async def _stream(request: Request, parts: Parts, kind: Format) -> Response:
     file: IO[bytes] | None = None
 
     def leave() -> None:
-        parts.places.release()
+        parts.places.give()
         if file:
             file.close()
 

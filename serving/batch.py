@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from core.columns import Problems, read_columns
 from serving.metrics import Metrics
 from serving.model import LiveModel
-from serving.predict import Answer, beside
+from serving.predict import Answer
 from serving.problems import Problem, no_model, row_errors
 from serving.record import prediction_lines
 from serving.slot import Slot
@@ -25,6 +26,14 @@ MOST_CHECKED = 32
 
 _NO_ANSWER = "the model has no finite answer for this row"
 _encode = msgspec.json.Encoder().encode
+
+
+class Beside(msgspec.Struct, gc=False):
+    """What is recorded with an answer that has a range."""
+
+    low: float | None
+    high: float | None
+    coverage: dict[str, float]
 
 
 class Batch:
@@ -53,7 +62,7 @@ class Batch:
         """
         model = self.model()
         rows = rows_of(document, MOST_ROWS)
-        answers, problems = self.answer(model, rows, all_or_none=True)
+        answers, problems = self.answer(model, rows)
         if problems:
             raise Problem(422, "Some rows do not fit the live model.", errors_of(problems))
         return _encode({"predictions": answers})
@@ -81,37 +90,49 @@ class Batch:
             }
         )
 
-    def answer(
+    def answer(self, model: LiveModel, rows: Sequence[Any]) -> tuple[list[Answer | None], Problems]:
+        """An answer for each row, on record; with one problem, none, and nothing is recorded."""
+        columns, problems = read_columns(model.runtime.contract, rows, typed=True)
+        if problems:
+            return [], problems
+        values = model.runtime.predict(columns)
+        for n in np.flatnonzero(~np.isfinite(values)).tolist():
+            problems[n] = {"": _NO_ANSWER}
+        if problems:
+            return [], problems
+        return self.answered(model, rows, values, problems), problems
+
+    def answered(
         self,
         model: LiveModel,
         rows: Sequence[Any],
-        *,
-        all_or_none: bool = False,
-        typed: bool = True,
-    ) -> tuple[list[Answer | None], Problems]:
-        """An answer for each row and None for those with problems; what is answered is on record.
+        values: NDArray[np.float64],
+        problems: Problems,
+    ) -> list[Answer | None]:
+        """The answers that these values are, on record; None for rows with problems.
 
-        With `all_or_none` one problem leaves every row without an answer, and unrecorded.
+        A value that is no finite number is added to the problems.
         """
-        columns, problems = read_columns(model.runtime.contract, rows, typed=typed)
-        if problems and all_or_none:
-            return [None] * len(rows), problems
-        values = model.runtime.predict(columns)
         for n in np.flatnonzero(~np.isfinite(values)).tolist():
             problems.setdefault(n, {"": _NO_ANSWER})
-        if problems and all_or_none:
-            return [None] * len(rows), problems
         answers = _answers(model, values.tolist(), problems)
         self._record(model, rows, answers)
-        return answers, problems
+        return answers
 
     def _record(
         self, model: LiveModel, rows: Sequence[Any], answers: Sequence[Answer | None]
     ) -> None:
+        interval = model.runtime.contract.interval
+        coverage = interval.coverage() if interval else None
         records = [
-            (answer.prediction_id, row, answer.prediction, beside(model, answer))
-            for row, answer in zip(rows, answers, strict=True)
-            if answer is not None
+            (
+                a.prediction_id,
+                row,
+                a.prediction,
+                Beside(a.low, a.high, coverage) if coverage else None,
+            )
+            for row, a in zip(rows, answers, strict=True)
+            if a is not None
         ]
         if records:
             self._spool.add(prediction_lines(model.version, records), len(records))

@@ -85,8 +85,16 @@ class Writer:
     """
 
     def __init__(
-        self, spool: Spool, database: Database, state: Callable[[], State], url: str
+        self,
+        spool: Spool,
+        database: Database,
+        state: Callable[[], State],
+        url: str,
+        *,
+        holds_off: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`holds_off` says whether there is something more urgent to do than to write."""
+        self._holds_off = holds_off
         self._spool = spool
         self._database = database
         self._state = state
@@ -155,6 +163,8 @@ class Writer:
             log.warning("records cannot be read", file=segment.path.name, reason=error.strerror)
             return
         for start in range(0, len(lines), _AT_ONCE):
+            while self._holds_off() and not self._stopping.is_set():
+                self._stopping.wait(_PAUSE)
             lot = lines[start : start + _AT_ONCE]
             predictions, feedback = _rows(lot)
             refused = self._database.insert(predictions, feedback)

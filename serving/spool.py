@@ -91,6 +91,11 @@ class Spool:
             self.trouble = ""
             return True
 
+    @property
+    def has_room(self) -> bool:
+        """Whether most of it is free."""
+        return self.size * 4 < self._most
+
     def take(self) -> Segment | None:
         """The oldest records that are not written yet, as a closed file; None without any."""
         with self._mutex:

@@ -84,7 +84,7 @@ def test_a_csv_file_comes_back_as_one(champions: Champions, tmp_path: Path) -> N
         rows = list(csv.DictReader(io.StringIO(answer.text)))
         assert [row["prediction"] for row in rows] == ["101.0", "", "", "2.0"]
         assert [row["error"] for row in rows] == [
-            "", "bed: must be a number", "row has 2 cells, and the header 3", "",
+            "", "bed: must be a number, not text", "row has 2 cells, and the header 3", "",
         ]  # fmt: skip
         for bad, says in [
             (b"", "first line must name columns"),
@@ -95,8 +95,10 @@ def test_a_csv_file_comes_back_as_one(champions: Champions, tmp_path: Path) -> N
             refused = post(url, bad, CSV)
             assert refused.status_code == 422, bad
             assert says in refused.text
-        cut = list(csv.DictReader(io.StringIO(post(url, b"bed\n1\n\xff\n3\n", CSV).text)))
+        long = b"bed\n" + b"1\n" * 200_000 + b"\xff\n3\n"
+        cut = list(csv.DictReader(io.StringIO(post(url, long, CSV).text)))
         assert "nor can what follows" in cut[-1]["error"]
+        assert {row["prediction"] for row in cut[:-1]} == {"1.0"}
 
 
 def test_everything_that_was_streamed_is_on_record_once(
