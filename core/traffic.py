@@ -7,9 +7,10 @@ same limits as a batch. There is no target in a request, so none is compared.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def cut(
     taken = replace(dataset, columns=features)
     rows = _readable(requests, contract, learned - set(dataset.names))
     current = _profiles(rows, taken)
-    report = annotate(compare(reference, current, taken), reference, current)
+    report = _surest_first(annotate(compare(reference, current, taken), reference, current))
     if not rows:
         said = f"Version {version} would refuse every request, so there is nothing to compare."
         report = replace(report, reasons=(said,))
@@ -87,6 +88,13 @@ def cut(
     unreadable = len(requests) - len(rows)
     window = Window(version, first.at, last.at, last.id, len(requests), unreadable, report)
     return window, current
+
+
+def _surest_first(report: DriftReport) -> DriftReport:
+    """Breaches that could be noise come last: a window is small, and its first reason is told."""
+    noise = {c.name for c in report.changes if c.could_be_noise}
+    reasons = sorted(report.reasons, key=lambda reason: reason.split(" ", 1)[0] in noise)
+    return replace(report, reasons=tuple(reasons))
 
 
 def _readable(
@@ -137,13 +145,17 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def alarms(window: Window, before: Window | None) -> bool:
-    """Whether a window is told of: it broke a limit, and the one before it had not.
+def alarms(window: Window, earlier: Iterable[Window]) -> bool:
+    """Whether a window is told of, given the ones before it, the newest first.
 
-    As long as every window drifts from the same version's rows, once is enough.
+    It is when it broke a limit, unless the one before it had broken one, too, against the same
+    version's rows: as long as that goes on, once is enough. Only where all that went before could
+    be noise and this one could not, it is told of once more: a column with a long tail is above
+    its limit most of the time, and must not hide what comes after it.
     """
-    told = before is not None and before.drifted and before.version == window.version
-    return window.drifted and not told
+    streak = list(takewhile(lambda w: w.drifted and w.version == window.version, earlier))
+    surer = not window.could_be_noise and all(w.could_be_noise for w in streak)
+    return window.drifted and (not streak or surer)
 
 
 def alarm(window: Window) -> str:

@@ -17,6 +17,9 @@ SETTLED = timedelta(seconds=10)
 AT_ONCE = 4
 """How many windows one pass cuts at most; the next pass goes on with what is left."""
 
+LOOKED_BACK = 50
+"""How many windows are looked at to see whether a breach was told of already."""
+
 log = structlog.get_logger()
 
 
@@ -51,10 +54,11 @@ def _cut_next(wiring: Wiring) -> bool:
         return False
     window, profiles = cut(due, live.version, reference, dataset)
     with wiring.store.begin() as work:
+        earlier = work.traffic.latest(LOOKED_BACK)
         window_id = work.traffic.add(window, profiles, before)
         if window_id is None:
             return False
-        if alarms(window, before):
+        if alarms(window, earlier):
             work.notify.add(Event.BREACH, f"window:{window_id}", alarm(window))
         work.commit()
     log.info("window cut", window=window_id, version=live.version, drifted=window.drifted)

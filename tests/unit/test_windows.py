@@ -16,7 +16,7 @@ from core.contract import describe, read_row
 from core.dataset import Dataset, parse
 from core.errors import BadRow
 from core.profile import Profiler
-from core.records import ColumnProfile, DriftReport, Finding
+from core.records import ColumnProfile, DriftReport, Finding, StatChange
 from core.traffic import Request, Window, alarm, alarms, cut
 from tests import build
 
@@ -123,30 +123,47 @@ def test_the_target_is_not_missed() -> None:
     assert all(c.finding is not Finding.UNDEFINED for c in window.report.changes)
 
 
-def a_window(version: int = 1, *, drifted: bool) -> Window:
-    return replace(
-        cut(asked(GOOD), version, (), DATASET)[0],
-        report=DriftReport(drifted, ("wind_mean rose 50 %.",), ()),
-    )
+def test_what_could_be_noise_is_said_last() -> None:
+    odd = [GOOD | {"temperature": 40 + n, "wind": w} for n, w in enumerate([1, 12, 15, 18, 60])]
+    window, _ = cut(asked(*odd), 1, training(), DATASET)
+    by = {c.name: c for c in window.report.changes}
+    named = [by[reason.split(" ", 1)[0]] for reason in window.report.reasons]
+    assert {c.could_be_noise for c in named} == {False, True}
+    assert [c.could_be_noise for c in named] == sorted(c.could_be_noise for c in named)
+    times = [(c.ratio or 0) / c.limit for c in named if not c.could_be_noise]
+    assert times == sorted(times, reverse=True)
+
+
+def a_window(kind: str, version: int = 1) -> Window:
+    """One that is within its limits ("calm"), or beyond them, surely or perhaps by noise."""
+    ratio, band = {"calm": (0.1, 0.2), "noise": (0.3, 0.4), "sure": (0.5, 0.4)}[kind]
+    finding = Finding.WITHIN if kind == "calm" else Finding.BREACH
+    change = StatChange("wind", "mean", 1.0, 1.0 + ratio, ratio, 0.15, finding, band)
+    report = DriftReport(kind != "calm", (f"{kind}.",), (change,))
+    return replace(cut(asked(GOOD), version, (), DATASET)[0], report=report)
 
 
 @pytest.mark.parametrize(
-    ("drifted", "before", "expected"),
+    ("kinds", "told"),
     [
-        (True, None, True),
-        (False, None, False),
-        (True, a_window(drifted=True), False),
-        (True, a_window(drifted=False), True),
-        (True, a_window(2, drifted=True), True),
-        (False, a_window(drifted=True), False),
+        ("calm calm", []),
+        ("sure sure sure", [0]),
+        ("sure calm sure sure", [0, 2]),
+        ("noise noise noise", [0]),
+        ("noise noise sure sure noise sure", [0, 2]),
+        ("sure noise sure", [0]),
+        ("noise calm sure", [0, 2]),
     ],
 )
-def test_a_streak_of_breaches_is_told_once(
-    drifted: bool,  # noqa: FBT001
-    before: Window | None,
-    expected: bool,  # noqa: FBT001
+def test_a_streak_of_breaches_is_told_once_and_once_more_when_it_is_sure(
+    kinds: str, told: list[int]
 ) -> None:
-    assert alarms(a_window(drifted=drifted), before) is expected
+    made = [a_window(kind) for kind in kinds.split()]
+    assert [n for n, w in enumerate(made) if alarms(w, made[:n][::-1])] == told
+
+
+def test_another_versions_breaches_are_told_anew() -> None:
+    assert alarms(a_window("sure", 2), [a_window("sure", 1)])
 
 
 def test_what_is_told_says_whether_it_could_be_noise() -> None:
