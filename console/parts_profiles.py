@@ -14,8 +14,14 @@ from core.shape import beyond, categories, overlay
 Profiles = dict[str, ColumnProfile]
 
 
-def distributions(then: Profiles, now: Profiles, names: tuple[str, str], file: str) -> None:
-    """One column's shape then and now; `names` says what each is, `file` what a chart saves as."""
+def distributions(
+    then: Profiles, now: Profiles, names: tuple[str, str], file: str, *, place: str = ""
+) -> None:
+    """One column's shape then and now; `names` says what each is, `file` what a chart saves as.
+
+    Where a page has two of them, `place` begins the keys of one: a widget that two tabs share
+    loses what is chosen right after the other tab was open.
+    """
     dataset = session.desk().dataset
     named = {c.label: c for c in dataset.columns if c.type is ColumnType.NUMBER}
     named = {label: c for label, c in named.items() if c.name in then and c.name in now}
@@ -23,8 +29,8 @@ def distributions(then: Profiles, now: Profiles, names: tuple[str, str], file: s
         st.caption("There is no second profile to lay over this one.")
         return
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    chosen = left.selectbox("Column", list(named), key="column", bind="query-params")
-    logarithmic = right.toggle("Log axis", key="log", bind="query-params")
+    chosen = left.selectbox("Column", list(named), key=f"{place}column", bind="query-params")
+    logarithmic = right.toggle("Log axis", key=f"{place}log", bind="query-params")
     column = named[chosen]
     before, after = then[column.name], now[column.name]
     seen = overlay(before, after, logarithmic=logarithmic)

@@ -119,7 +119,7 @@ def choose(found: list[Window]) -> tuple[Window, str]:
     chosen = left.selectbox("Window", list(named), key=_WINDOW, on_change=note)
     grouping = right.segmented_control(
         "Charts", [parts_drift.BY_STATISTIC, parts_drift.BY_COLUMN],
-        default=parts_drift.BY_STATISTIC, key="group", bind="query-params", required=True,
+        default=parts_drift.BY_STATISTIC, key="charts", bind="query-params", required=True,
     )  # fmt: skip
     return named[chosen], str(grouping)
 
@@ -178,7 +178,8 @@ def evidence(window: Window, sides: tuple[Profiles, Profiles]) -> None:
             parts_profiles.came_in(*sides, rows)
     if shapes.open:
         with shapes:
-            parts_profiles.distributions(*sides, (rows, f"window {window.id}"), file)
+            names = (rows, f"window {window.id}")
+            parts_profiles.distributions(*sides, names, file, place="live-")
 
 
 def course(window: Window, found: list[Window]) -> None:

@@ -185,9 +185,12 @@ def test_what_came_in_stands_beside_the_training_rows_inert(desk: Desk) -> None:
     ("query", "said"),
     [
         ({"live": "Distributions"}, "lie beyond the axis"),
-        ({"live": "Distributions", "column": "House size", "log": "true"}, "lie beyond the axis"),
+        (
+            {"live": "Distributions", "live-column": "House size", "live-log": "true"},
+            "lie beyond the axis",
+        ),
         ({"live": "What came in"}, "version 1's training rows"),
-        ({"group": "By column"}, "no-drift band"),
+        ({"charts": "By column"}, "no-drift band"),
     ],
 )
 def test_every_view_of_a_window_has_an_address(
