@@ -19,6 +19,7 @@ from console import (
     cli_schedules,
     drifts,
     queries,
+    traffic,
 )
 from console import lines as lines_of
 from console.health import look
@@ -26,6 +27,9 @@ from console.jsonable import jsonable
 from console.predict_command import predict_file, prediction_lines, typed_row
 from console.terminal import Actor, AsJson, Reason, Wait, at_desk, follow, tell, who
 from core.errors import BadRow
+
+_WINDOWS = 10
+"""How many windows of live traffic are printed."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,12 +68,23 @@ def drift(
     show: Annotated[
         bool, typer.Option("--show", help="Print the newest report instead of queuing one.")
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Print the newest windows of live traffic instead.")
+    ] = False,
     wait: Wait = False,
     as_json: AsJson = False,
     actor: Actor = "",
 ) -> None:
     """Compare the newest batch with the one before it, and with the champion's rows."""
     with at_desk() as desk:
+        if live:
+            now, windows = traffic.waiting(desk), traffic.windows(desk, _WINDOWS)
+            tell(
+                {"next": now, "windows": windows},
+                as_json=as_json,
+                lines=lambda: lines_of.window_lines(now, windows),
+            )
+            return
         if not show:
             job = actions.request_drift(desk, who(desk, actor))
             follow(desk, job, wait=wait, as_json=as_json)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from console import queries, words
+from console import queries, traffic, words
 from console.health import Service
 from core.advice import Advice
-from core.records import FollowUp, Job, Promotion, StoredReport
+from core.records import DriftReport, FollowUp, Job, Promotion, StoredReport
+from core.traffic import Window
 
 
 def job_line(job: Job) -> str:
@@ -31,11 +32,7 @@ def report_lines(reports: list[StoredReport], advice: Advice | None = None) -> l
         lines.append(
             f"epoch {r.epoch}, batch {r.batch_number} against {r.reference_name}: {verdict}"
         )
-        noise = {c.name for c in r.report.changes if c.could_be_noise}
-        lines += [
-            f"  {reason}" + (" Could be noise." if reason.split(" ", 1)[0] in noise else "")
-            for reason in r.report.reasons
-        ]
+        lines += _reasons(r.report)
     if advice:
         lines.append(f"recommendation: {advice.recommendation.value}")
         lines += [f"  {reason}" for reason in advice.reasons]
@@ -46,6 +43,28 @@ def report_lines(reports: list[StoredReport], advice: Advice | None = None) -> l
             if w.drift > 1
         ]
     return lines
+
+
+def window_lines(now: traffic.Waiting, windows: list[Window]) -> list[str]:
+    """How far the next window of live traffic is, then each window with its reasons."""
+    against = f"to be compared with version {now.live}" if now.live else "and no model is live"
+    lines = [f"next window: {now.recorded} of {now.size} requests, {against}"]
+    for w in windows:
+        span = words.span(w.started_at, w.ended_at)
+        refused = f", {w.unreadable} unreadable" if w.unreadable else ""
+        verdict = "drifted" if w.drifted else "no drift"
+        lines.append(f"window {w.id}, {span}, {w.rows} requests{refused}, ")
+        lines[-1] += f"against version {w.version}: {verdict}"
+        lines += _reasons(w.report)
+    return lines
+
+
+def _reasons(report: DriftReport) -> list[str]:
+    noise = {c.name for c in report.changes if c.could_be_noise}
+    return [
+        f"  {reason}" + (" Could be noise." if reason.split(" ", 1)[0] in noise else "")
+        for reason in report.reasons
+    ]
 
 
 def status_lines(now: queries.Status, services: list[Service]) -> list[str]:

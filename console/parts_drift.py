@@ -1,16 +1,14 @@
-"""The Drift page's parts: one comparison, the evidence, and what came in."""
+"""The Drift page's parts: one comparison, and the evidence about it."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from console import charts, drift_charts, drifts, parts, session, words
-from console.inert import inert, inert_csv
+from console import charts, drift_charts, drift_heat, drifts, parts, session, words
+from console.inert import inert_csv
 from core.advice import Advice, Recommendation
-from core.broken import null_share
-from core.dataset import STATISTICS, ColumnType, Role
-from core.records import ColumnProfile, Reference, StatChange, StoredReport, figure
-from core.shape import beyond, categories, overlay
+from core.dataset import STATISTICS
+from core.records import DriftReport, Reference, StatChange, StoredReport, figure
 
 BY_STATISTIC, BY_COLUMN = "By statistic", "By column"
 
@@ -26,14 +24,17 @@ NAMES = {
 }
 
 
-def verdict(report: StoredReport) -> None:
+def verdict(
+    report: DriftReport,
+    drifted: str = "This batch asks for training.",
+    within: str = "No drift.",
+) -> None:
     """The verdict in words, the worst first; what could be noise is said to be."""
-    noise = {c.name for c in report.report.changes if c.could_be_noise}
-    say = st.warning if report.report.retrain else st.success
-    icon = ":material/notification_important:" if report.report.retrain else ":material/check:"
-    title = "This batch asks for training." if report.report.retrain else "No drift."
-    first, *more = (_with_noise(reason, noise) for reason in report.report.reasons)
-    say(f"**{title}** {first}", icon=icon)
+    noise = {c.name for c in report.changes if c.could_be_noise}
+    say = st.warning if report.retrain else st.success
+    icon = ":material/notification_important:" if report.retrain else ":material/check:"
+    first, *more = (_with_noise(reason, noise) for reason in report.reasons)
+    say(f"**{drifted if report.retrain else within}** {first}", icon=icon)
     if more:
         with st.expander(f"{len(more)} more statistics above their limit"):
             st.markdown("\n".join(f"- {reason}" for reason in more))
@@ -59,15 +60,19 @@ def advice(found: Advice | None) -> None:
         st.markdown("\n".join(f"- {parts.plain(reason)}" for reason in found.reasons))
 
 
-def ratios(report: StoredReport, grouping: str) -> None:
-    """Every ratio against its limit and its band, in small charts that stack on a narrow screen."""
+def ratios(report: DriftReport, grouping: str, file: str) -> None:
+    """Every ratio against its limit and its band, in small charts that stack on a narrow screen.
+
+    `file` names the report, and so the charts and what they are saved as.
+    """
     labels = {c.name: c.label for c in session.desk().dataset.compared}
-    shown = [c for c in report.report.changes if c.column in labels]
+    shown = [c for c in report.changes if c.column in labels]
     if not shown:
         return
     largest = max([c.ratio or 0 for c in shown] + [c.limit for c in shown])
     if grouping == BY_COLUMN:
-        groups = [(labels[k], [c for c in shown if c.column == k]) for k in labels]
+        there = {c.column for c in shown}
+        groups = [(labels[k], [c for c in shown if c.column == k]) for k in labels if k in there]
         names = [[charts.TITLES[c.statistic] for c in found] for _, found in groups]
     else:
         groups = [(charts.TITLES[k], [c for c in shown if c.statistic == k]) for k in STATISTICS]
@@ -84,11 +89,24 @@ def ratios(report: StoredReport, grouping: str) -> None:
             row = list(st.columns(wide))
         row[n % wide].plotly_chart(
             charts.ratios(found, called, title, largest=largest),
-            key=f"ratios-{report.id}-{grouping}-{n}",
+            key=f"ratios-{file}-{grouping}-{n}",
             width="stretch",
-            config=charts.png(f"drift-{report.batch_number}-{title.lower()}"),
+            config=charts.png(f"{file}-{title.lower()}"),
             alt=_alt(title, found),
         )
+
+
+def heat_key(of: str) -> None:
+    """What the shades and marks of the history mean."""
+    keys = " ".join(
+        f'<span style="display:inline-block;width:.8em;height:.8em;background:{colour}"></span> '
+        f"{said} &nbsp;"
+        for _, colour, said in drift_heat.STEPS
+    )
+    st.html(
+        f'<div style="font-size:.8rem">{keys} &nbsp; &times; or ! breach &nbsp; ○ or ~ breach '
+        f"that could be noise &nbsp; a click opens the {of}</div>"
+    )
 
 
 def _alt(title: str, found: list[StatChange]) -> str:
@@ -171,95 +189,6 @@ def downloads(report: StoredReport) -> None:
         help="Every statistic of this comparison. Each chart has a PNG button of its own.",
         on_click="ignore",
     )
-
-
-def distributions(report: StoredReport) -> None:
-    """One column's shape then and now, from the stored profiles."""
-    dataset = session.desk().dataset
-    found = session.ask(drifts.profiles, report)
-    if found is None:
-        return
-    then, now = found
-    named = {c.label: c for c in dataset.columns if c.type is ColumnType.NUMBER}
-    named = {label: c for label, c in named.items() if c.name in then and c.name in now}
-    if not named:
-        st.caption("There is no second profile to lay over this one.")
-        return
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    chosen = left.selectbox("Column", list(named), key="column", bind="query-params")
-    logarithmic = right.toggle("Log axis", key="log", bind="query-params")
-    column = named[chosen]
-    before, after = then[column.name], now[column.name]
-    seen = overlay(before, after, logarithmic=logarithmic)
-    if seen is None:
-        why = "has no values above zero" if logarithmic else "has no values on one side"
-        st.info(f"{column.label} {why}, so there is nothing to draw.", icon=":material/info:")
-        return
-    names = (report.reference_name, f"epoch {report.epoch}, batch {report.batch_number}")
-    st.plotly_chart(
-        drift_charts.distribution(
-            seen, names, column.unit or column.label, logarithmic=logarithmic
-        ),
-        key=f"shape-{report.id}-{column.name}-{logarithmic}",
-        width="stretch",
-        config=charts.png(f"distribution-{column.name}-batch-{report.batch_number}"),
-        alt=f"{column.label}: share of rows in {len(seen.current)} bins, then and now.",
-    )
-    st.caption(
-        f"From {before.count:,} and {after.count:,} values; {seen.outside[0]:.1%} and "
-        f"{seen.outside[1]:.1%} of them lie beyond the axis, which ends at the outermost 1 % and "
-        "99 % quantiles."
-    )
-
-
-def came_in(report: StoredReport) -> None:
-    """Nulls, new and vanished categories, and values beyond the reference's range."""
-    dataset = session.desk().dataset
-    found = session.ask(drifts.profiles, report)
-    if found is None:
-        return
-    then, now = found
-    if not then:
-        st.caption("There was nothing to compare the first batch with.")
-        return
-    rows = [
-        {
-            "Column": column.label,
-            "Empty then": words.percent(null_share(then[column.name])),
-            "Empty now": words.percent(null_share(now[column.name])),
-            **(_texts if column.is_text else _numbers)(then[column.name], now[column.name]),
-        }
-        for column in dataset.columns
-        if column.role is not Role.IDENTIFIER and column.name in then and column.name in now
-    ]
-    st.caption(
-        f"Against {report.reference_name}. Shares are of the rows that have a value; values are "
-        "the most common ones, and counts stand only where every value is known."
-    )
-    st.dataframe(rows, hide_index=True, width="stretch", height="content")
-
-
-def _texts(before: ColumnProfile, after: ColumnProfile) -> dict[str, str]:
-    seen = categories(before, after)
-    return {
-        "Values": f"{before.distinct:,} → {after.distinct:,}",
-        "New": _values(seen.new, seen.new_count),
-        "Vanished": _values(seen.vanished, seen.vanished_count),
-        "Out of the old range": "",
-    }
-
-
-def _values(found: tuple[tuple[str, float], ...], count: int | None) -> str:
-    named = ", ".join(f"{value} ({share:.1%})" for value, share in found)
-    # The table's own toolbar saves cells as they are, so they are made inert here.
-    return f"{count:,}: {named}" if found and count is not None else inert(named)
-
-
-def _numbers(before: ColumnProfile, after: ColumnProfile) -> dict[str, str]:
-    below, above = beyond(before, after)
-    sides = [f"{below:.2%} below" if below else "", f"{above:.2%} above" if above else ""]
-    out = " and ".join(s for s in sides if s) or "none"
-    return {"Values": "", "New": "", "Vanished": "", "Out of the old range": out}
 
 
 def matter(view: drifts.View) -> None:

@@ -85,6 +85,12 @@ def duration(start: datetime | None, end: datetime | None) -> str:
     return f"{seconds:.1f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.1f} min"
 
 
+def span(start: datetime, end: datetime) -> str:
+    """From when to when, to the minute."""
+    last = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%Y-%m-%d %H:%M}"
+    return f"{start:%Y-%m-%d %H:%M} to {last} UTC"
+
+
 def metric(name: str, value: float | None) -> str:
     """A metric as people read it: shares as per cent, amounts with separators."""
     if value is None:

@@ -116,6 +116,7 @@ def link_to(event: Event, subject: str, console: str) -> str:
         "batch": f"drift?batch={number}",
         "version": f"promotion?version={number}",
         "job": f"pipeline?job={number}",
+        "window": f"drift?show=Live+traffic&window={number}",
     }
     page = "services" if event is Event.TEST else pages.get(kind, "")
     return f"{console.rstrip('/')}/{page}"

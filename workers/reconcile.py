@@ -2,8 +2,8 @@
 
 The job table is the truth. A job whose lease ran out is asked for again or given up; a job
 that no queue knows is queued again, so a wiped Redis loses nothing; a promotion whose job
-died is settled, and the alias put back; what a schedule asks for is queued; and notices are
-posted. Any number of reconcilers may run.
+died is settled, and the alias put back; what a schedule asks for is queued; notices are posted;
+and live traffic is cut into windows. Any number of reconcilers may run.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from core.queue import entry_id
 from core.records import JobKind, JobState, Promotion, PromotionState
 from workers.outbox import post_due
 from workers.schedules import fire_due
+from workers.traffic import watch_traffic
 from workers.wiring import Wiring
 
 _PATIENCE = timedelta(seconds=5)
@@ -42,6 +43,7 @@ def reconcile(wiring: Wiring) -> None:
     _requeue(wiring)
     fire_due(wiring)
     post_due(wiring)
+    watch_traffic(wiring)
 
 
 def _take_over(wiring: Wiring) -> None:

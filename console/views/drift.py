@@ -1,4 +1,4 @@
-"""Drift: what changed in a batch, whether it could be noise, whether it matters, what to do."""
+"""Drift: what changed in a batch or in live traffic, could it be noise, what to do about it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import streamlit as st
 from console import (
     actions,
     charts,
-    drift_charts,
+    drift_heat,
     drifts,
     parts,
     parts_drift,
     parts_limits,
+    parts_profiles,
+    parts_traffic,
     session,
     words,
 )
@@ -114,8 +116,8 @@ def history(view: drifts.View, reference: Reference, cells: list[Cell]) -> None:
     by_column = len(wanted) > _EVERY_STATISTIC
     labels = {c.name: c.label for c in session.desk().dataset.compared}
     figure = session.remembered(
-        lambda: drift_charts.heat(
-            drift_charts.worst(shown, _ROWS) if by_column else shown,
+        lambda: drift_heat.heat(
+            drift_heat.worst(shown, _ROWS) if by_column else shown,
             labels,
             view.batch.id,
             by_column=by_column,
@@ -133,33 +135,26 @@ def history(view: drifts.View, reference: Reference, cells: list[Cell]) -> None:
     )
     if by_column:
         st.caption("Each column's worst statistic of each batch.")
-    keys = " ".join(
-        f'<span style="display:inline-block;width:.8em;height:.8em;background:{colour}"></span> '
-        f"{said} &nbsp;"
-        for _, colour, said in drift_charts.STEPS
-    )
-    st.html(
-        f'<div style="font-size:.8rem">{keys} &nbsp; &times; or ! breach &nbsp; ○ or ~ breach '
-        "that could be noise &nbsp; a click opens the batch</div>"
-    )
+    parts_drift.heat_key(drift_heat.BATCH)
 
 
 def sections(view: drifts.View, report: StoredReport, cells: list[Cell]) -> None:
     """The rest, a tab each; only the open one is worked out."""
-    tabs = st.tabs(SECTIONS, key="view", bind="query-params")
-    matter, side, shapes, values, limits = tabs
+    matter, side, shapes, values, limits = st.tabs(SECTIONS, key="view", bind="query-params")
     if matter.open:
         with matter:
             parts_drift.matter(view)
     if side.open:
         with side:
             parts_drift.figures(view.reports)
-    if shapes.open:
-        with shapes:
-            parts_drift.distributions(report)
-    if values.open:
-        with values:
-            parts_drift.came_in(report)
+    if (shapes.open or values.open) and (found := session.ask(drifts.profiles, report)):
+        with shapes if shapes.open else values:
+            if shapes.open:
+                named = f"epoch {report.epoch}, batch {report.batch_number}"
+                file = f"batch-{report.batch_number}"
+                parts_profiles.distributions(*found, (report.reference_name, named), file)
+            else:
+                parts_profiles.came_in(*found, report.reference_name)
     if limits.open:
         with limits:
             parts_limits.editor(report.reference, cells)
@@ -205,21 +200,32 @@ def page(batches: list[drifts.ComparedBatch]) -> None:
         f"Compared with {report.reference_name}, {words.ago(report.created_at, parts.now())}",
         help=f"{report.created_at:%Y-%m-%d %H:%M:%S} UTC",
     )
-    parts_drift.verdict(report)
+    parts_drift.verdict(report.report)
     parts_drift.advice(view.advice)
     buttons(view, report, batches)
-    parts_drift.ratios(report, grouping)
+    parts_drift.ratios(report.report, grouping, f"batch-{report.batch_number}")
     history(view, report.reference, cells)
     sections(view, report, cells)
 
 
-found = session.ask(drifts.compared)
-if found:
-    page(found)
-elif found is not None:
-    st.info(
-        "No batch has been compared yet. Ingest one on the **Pipeline** page; "
-        "its comparison follows by itself.",
-        icon=":material/flag:",
-    )
-    st.page_link("views/pipeline.py", label="Go to Pipeline", icon=":material/conveyor_belt:")
+def compared() -> None:
+    """The batches that were compared, or how to get one."""
+    found = session.ask(drifts.compared)
+    if found:
+        page(found)
+    elif found is not None:
+        st.info(
+            "No batch has been compared yet. Ingest one on the **Pipeline** page; "
+            "its comparison follows by itself.",
+            icon=":material/flag:",
+        )
+        st.page_link("views/pipeline.py", label="Go to Pipeline", icon=":material/conveyor_belt:")
+
+
+batches, live = st.tabs(["Batches", "Live traffic"], key="show", bind="query-params")
+if batches.open:
+    with batches:
+        compared()
+if live.open:
+    with live:
+        parts_traffic.live_traffic()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import streamlit as st
 
-from console import charts_dossier, overview, parts, session, words
+from console import charts_dossier, charts_hindsight, overview, parts, session, traffic, words
 from core.dataset import METRICS
 
 _ASK_AGAIN = 5.0
+_FEEDBACK_LASTS = 15.0
 _ICONS = {
     "pipeline": ":material/conveyor_belt:",
     "drift": ":material/stacked_line_chart:",
@@ -60,6 +63,7 @@ def live(seen: overview.Overview) -> None:
                 f"On {promotion.dossier['held_out_rows']:,} held-out rows, when it was judged."
             )
         errors(seen)
+        hindsight(metrics)
         st.page_link(
             "views/promotion.py",
             label="Its dossier",
@@ -95,6 +99,56 @@ def course(found: list[float]) -> None:
         alt=f"The error on the last {len(found)} batches, oldest first: "
         + ", ".join(words.metric("mae", value) for value in found),
     )
+
+
+def hindsight(judged: Mapping[str, float]) -> None:
+    """How well it did by what people said later, beside the error when it was judged."""
+    found = session.ask_lately(_FEEDBACK_LASTS, traffic.hindsight)
+    if found is None:
+        return
+    st.markdown("**From feedback**")
+    if not found.course:
+        st.caption(
+            "Nobody has said yet what an answer should have been. Send it with `driftdesk feedback "
+            "PREDICTION_ID ACTUAL` or `POST /feedback`, and the error over time stands here."
+        )
+        return
+    live = found.live
+    if live:
+        row = st.container(horizontal=True)
+        row.metric(
+            words.METRICS["mae"],
+            words.metric("mae", live.mae),
+            _beside(judged.get("mae"), lambda then: f"{live.mae / then - 1:+.1%}"),
+            delta_color="inverse",
+            width=180,
+        )
+        mdape = live.mdape
+        if mdape is not None:
+            row.metric(
+                words.METRICS["mdape"],
+                words.metric("mdape", mdape),
+                _beside(judged.get("mdape"), lambda then: f"{100 * (mdape - then):+.1f} points"),
+                delta_color="inverse",
+                width=180,
+            )
+    st.plotly_chart(
+        charts_hindsight.hindsight(found.course, judged, live.versions[0] if live else None),
+        key="hindsight",
+        config={"displayModeBar": False},
+        alt=charts_hindsight.told(found.course, judged),
+    )
+    st.caption(
+        f"From {found.told:,} answers of which somebody said what they should have been; "
+        f"{live.count if live else 0:,} are the live version's. A point stands for some "
+        f"{found.course[-1].count:,}, at the time of the last; it is open where another version "
+        "answered. The dashed line is the error at judging."
+    )
+
+
+def _beside(then: float | None, change: Callable[[float], str]) -> str | None:
+    """A change since judging, in words, where that is known."""
+    return f"{change(then)} since judging" if then else None
 
 
 def runs(seen: overview.Overview) -> None:

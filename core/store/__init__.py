@@ -18,6 +18,7 @@ from core.store.batches import Batches
 from core.store.dossiers import Dossiers
 from core.store.drift import Drift
 from core.store.engine import WRITE, make_engine, translated
+from core.store.feedback import Feedback
 from core.store.history import History
 from core.store.jobs import Jobs
 from core.store.limits import Limits
@@ -29,6 +30,7 @@ from core.store.replicas import Replicas
 from core.store.rows import Rows
 from core.store.schedules import Schedules
 from core.store.scores import Scores
+from core.store.traffic import Traffic
 
 
 def utc_now() -> datetime:
@@ -46,6 +48,7 @@ class Work:
         self.batches = Batches(connection, now)
         self.dossiers = Dossiers(connection, now)
         self.drift = Drift(connection, now)
+        self.feedback = Feedback(connection)
         self.history = History(connection)
         self.jobs = Jobs(connection, now)
         self.limits = Limits(connection, now)
@@ -57,6 +60,7 @@ class Work:
         self.rows = Rows(connection, dataset)
         self.schedules = Schedules(connection, now)
         self.scores = Scores(connection, now)
+        self.traffic = Traffic(connection, now)
 
     def commit(self) -> None:
         """Keep everything that was written since `begin`; the audit trail goes last."""

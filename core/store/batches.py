@@ -35,7 +35,8 @@ def _epoch(row: sa.Row[Any]) -> Epoch:
     return Epoch(row.number, EpochState(row.state), row.started_at)
 
 
-def _tails(kept: dict[str, Any] | None) -> Tails | None:
+def read_tails(kept: dict[str, Any] | None) -> Tails | None:
+    """A column's tails as JSON keeps them."""
     if not kept:
         return None
     lists = {name: tuple(kept[name]) for name in ("low", "high")}
@@ -250,7 +251,7 @@ class Batches:
                 tuple(row.grid),
                 row.categories,
                 row.distinct_values,
-                _tails(row.tails),
+                read_tails(row.tails),
             )
             for row in self._connection.execute(
                 query.with_only_columns(

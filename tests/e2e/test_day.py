@@ -127,9 +127,10 @@ def test_the_day_of_an_operator(house: House) -> None:
 
 
 PAGES = [
-    "", "pipeline", "pipeline?view=Batches", "pipeline?view=Schedule", "drift", "promotion",
-    "promotion?evidence=Slices", "promotion?show=History", "promotion?show=Follow-ups", "predict",
-    "audit", "audit?show=Follow+an+id&id=version:2", "services",
+    "", "pipeline", "pipeline?view=Batches", "pipeline?view=Schedule", "drift",
+    "drift?show=Live+traffic", "promotion", "promotion?evidence=Slices", "promotion?show=History",
+    "promotion?show=Follow-ups", "predict", "audit", "audit?show=Follow+an+id&id=version:2",
+    "services",
 ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from console import charts, drift_charts, drifts
+from console import charts, drift_heat, drifts
 from console.cli import app as cli
 from console.desk import Desk
 from core.advice import Advice, BatchScore, advise, error_change
@@ -292,7 +292,7 @@ def test_a_cell_carries_its_batch_and_its_shade_says_breach(desk: Desk) -> None:
         Cell(2, 8, 1, 1, "price", "mean", 0.1501, 0.15, 0.5),
         Cell(3, 9, 1, 2, "price", "mean", None, 0.15, None),
     ]
-    figure = drift_charts.heat(cells, {"price": "Price"}, 8, by_column=False)
+    figure = drift_heat.heat(cells, {"price": "Price"}, 8, by_column=False)
     shades, marks = figure["data"]
     assert shades["z"] == [[2, 3, None]]
     assert [row[0] for row in marks["customdata"]] == [7, 8, 9]
@@ -304,7 +304,7 @@ def test_of_many_columns_the_history_keeps_the_worst(desk: Desk) -> None:
     cells = [
         Cell(1, 7, 1, 0, f"c{n}", s, n / 10, 0.15, None) for n in range(9) for s in ("mean", "50")
     ]
-    kept = drift_charts.worst(cells, 3)
+    kept = drift_heat.worst(cells, 3)
     assert sorted(c.column for c in kept) == ["c6", "c7", "c8"]
 
 

@@ -1,0 +1,79 @@
+"""What answers should have been, as it is read back: on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from core.hindsight import Told, buckets
+from core.store import Store, feedback
+from tests import build
+from tests.traffic import record, say
+
+MINUTE = timedelta(minutes=1)
+
+
+def told(store: Store) -> list[Told]:
+    with store.read() as work:
+        return work.feedback.told()
+
+
+def test_nothing_was_said_yet(store: Store) -> None:
+    record(store, [{}] * 3)
+    assert told(store) == []
+
+
+def test_each_answer_stands_beside_what_it_should_have_been(store: Store) -> None:
+    one, two, _ = record(store, [{}] * 3, version=4, prediction=100.0)
+    say(store, two, 90.0, build.NOON + MINUTE)
+    say(store, one, 120.0, build.NOON + 2 * MINUTE)
+    assert told(store) == [
+        Told(build.NOON, 4, 100.0, 120.0),
+        Told(build.NOON, 4, 100.0, 90.0),
+    ]
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2), (2, 3, 1)])
+def test_of_several_reports_the_newest_counts(store: Store, order: tuple[int, ...]) -> None:
+    (one,) = record(store, [{}], prediction=100.0)
+    for minute in order:
+        say(store, one, 100.0 + minute, build.NOON + minute * MINUTE)
+    assert [t.actual for t in told(store)] == [103.0]
+
+
+def test_of_two_at_the_same_moment_it_is_always_the_same_one(store: Store) -> None:
+    (one,) = record(store, [{}])
+    say(store, one, 1.0, id_="a" * 36)
+    say(store, one, 2.0, id_="b" * 36)
+    assert [t.actual for t in told(store)] == [2.0]
+
+
+def test_a_report_about_an_answer_that_is_not_on_record_waits_for_it(store: Store) -> None:
+    say(store, "00000000-0000-4000-8000-000000000000", 5.0)
+    say(store, "'; DROP TABLE feedback; --", 5.0)
+    (one,) = record(store, [{}])
+    say(store, one, 6.0)
+    assert [t.actual for t in told(store)] == [6.0]
+
+
+def test_only_the_last_reports_are_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = record(store, [{}] * 12)
+    for n, prediction_id in enumerate(ids):
+        say(store, prediction_id, float(n), build.NOON + n * MINUTE)
+    say(store, ids[0], 100.0, build.NOON + 60 * MINUTE)  # a correction of the oldest
+    monkeypatch.setattr(feedback, "COUNTED", 5)
+    assert [t.actual for t in told(store)] == [100.0, 11.0, 10.0, 9.0, 8.0]
+    monkeypatch.setattr(feedback, "LOOKED_THROUGH", 3)
+    assert [t.actual for t in told(store)] == [100.0, 11.0, 10.0]
+
+
+def test_buckets_follow_the_time_of_the_answers_not_of_the_reports(store: Store) -> None:
+    ids = record(store, [{}] * 40, prediction=100.0)
+    later = record(store, [{}] * 40, build.NOON + 60 * MINUTE, version=2, prediction=100.0)
+    for n, prediction_id in enumerate([*later, *ids]):
+        say(store, prediction_id, 90.0 if n < 40 else 80.0, build.NOON + n * MINUTE)
+    found = buckets(told(store))
+    assert [b.count for b in found] == [10] * 8
+    assert [b.versions for b in found] == [(1,)] * 4 + [(2,)] * 4
+    assert [b.mae for b in found] == pytest.approx([20.0] * 4 + [10.0] * 4)

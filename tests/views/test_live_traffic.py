@@ -1,0 +1,335 @@
+"""Live traffic on the Drift page, the error from feedback on the Overview, and the command line."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
+
+from console import charts_hindsight, drift_heat, traffic
+from console.cli import app as cli
+from console.desk import Desk
+from core.dataset import Dataset
+from core.hindsight import Bucket
+from core.notice import Event, link_to
+from core.store import Store
+from tests import build
+from tests.fakes import FakeQueue, FakeRegistry
+from tests.traffic import house, record, say, trained
+from tests.views.desks import at_a_desk, away, page, text
+from workers.traffic import watch_traffic
+from workers.wiring import Wiring
+
+SIZE = 40
+LIVE = "Live traffic"
+HOSTILE = "=cmd() <script>alert(1)</script> [x](javascript:alert(1)) :red[x]"
+
+
+@pytest.fixture
+def desk(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with at_a_desk(tmp_path, dataset, monkeypatch, live_window=SIZE) as made:
+        yield made
+
+
+def asked(count: int, **changes: Any) -> list[dict[str, Any]]:
+    dice = random.Random(4)
+    return [house(dice, **changes) for _ in range(count)]
+
+
+def windows(desk: Desk, *kinds: dict[str, Any]) -> list[int]:
+    """A window of each kind of request, an hour apart; their ids, the oldest first."""
+    for n, changes in enumerate(kinds):
+        record(desk.store, asked(SIZE, **changes), build.NOON + n * timedelta(hours=1))
+    later = build.NOON + timedelta(days=1)
+    store = Store(desk.store.engine, desk.dataset, clock=lambda: later)
+    wiring = Wiring(desk.settings, desk.dataset, store, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
+    for _ in kinds:
+        watch_traffic(wiring)
+    return [w.id for w in traffic.windows(desk)][::-1]
+
+
+def tables(app: AppTest) -> str:
+    return "\n".join(frame.value.to_csv() for frame in app.dataframe)
+
+
+def chosen(app: AppTest) -> str:
+    return str(next(s for s in app.selectbox if s.label == "Window").value)
+
+
+def alts(app: AppTest) -> list[str]:
+    return [c.proto.alt for c in app.get("plotly_chart")]
+
+
+# Before there is a window
+
+
+def test_without_a_live_version_the_tab_says_what_is_missing(desk: Desk) -> None:
+    record(desk.store, asked(3))
+    said = text(page("drift", show=LIVE))
+    assert "No model is live" in said
+    assert "3 are recorded" in said
+    assert "No batch has been compared" not in said
+
+
+def test_a_version_from_elsewhere_has_no_known_training_rows(desk: Desk) -> None:
+    build.live(desk.store, 7)
+    said = text(page("drift", show=LIVE))
+    assert "version 7 was trained on are not on record" in said
+    assert "None is recorded yet" in said
+
+
+@pytest.mark.parametrize(
+    ("recorded", "said"),
+    [
+        (0, f"The next window has 0 of {SIZE} requests"),
+        (12, f"The next window has 12 of {SIZE} requests"),
+        (SIZE + 5, "There are enough requests for the next window"),
+    ],
+)
+def test_the_tab_counts_what_the_first_window_waits_for(
+    desk: Desk, recorded: int, said: str
+) -> None:
+    trained(desk.store)
+    if recorded:
+        record(desk.store, asked(recorded))
+    app = page("drift", show=LIVE)
+    assert "No window yet" in text(app)
+    assert "driftdesk predict --csv" in text(app)
+    (bar,) = app.get("progress")
+    assert said in bar.proto.text
+
+
+def test_a_broken_database_is_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    away(desk, monkeypatch)
+    assert "DATABASE_URL" in text(page("drift", show=LIVE))
+
+
+# Windows
+
+
+def test_the_newest_window_is_shown_with_its_verdict_and_its_place(desk: Desk) -> None:
+    trained(desk.store)
+    _, last = windows(desk, {}, {"house_size": 9_000.0})
+    app = page("drift", show=LIVE)
+    said = text(app)
+    assert chosen(app) == f"Window {last}: 2026-11-23 13:00 to 13:00 UTC"
+    assert "Live traffic has drifted." in said
+    assert "house_size_" in said
+    assert f"Requests {SIZE}" in said
+    assert "Unreadable 0" in said
+    assert "price" not in said.lower()
+    assert any("House size" in alt and "times its limit" in alt for alt in alts(app))
+    assert all(alts(app))
+
+
+def test_a_window_has_an_address_and_choosing_one_changes_it(desk: Desk) -> None:
+    trained(desk.store)
+    first, second = windows(desk, {}, {"house_size": 9_000.0})
+    link = link_to(Event.BREACH, f"window:{first}", "http://d")
+    assert link == f"http://d/drift?show=Live+traffic&window={first}"
+    app = page("drift", show=LIVE, window=str(first))
+    assert chosen(app).startswith(f"Window {first}:")
+    name = next(o for o in app.selectbox[0].options if o.startswith(f"Window {second}:"))
+    app.selectbox[0].set_value(name).run()
+    assert app.query_params["window"] == str(second)
+    assert not app.exception
+
+
+@pytest.mark.parametrize("wanted", ["999", "x", "-1", "²", "1; DROP TABLE live_windows"])
+def test_a_window_that_is_not_there_is_said(desk: Desk, wanted: str) -> None:
+    trained(desk.store)
+    (only,) = windows(desk, {})
+    app = page("drift", show=LIVE, window=wanted)
+    assert f"There is no window {wanted}" in text(app)
+    assert chosen(app).startswith(f"Window {only}:")
+
+
+def test_a_window_that_is_older_than_those_to_choose_from_opens_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(desk.store)
+    ids = windows(desk, {}, {}, {})
+    monkeypatch.setattr("console.parts_traffic.traffic.windows", _two_newest)
+    app = page("drift", show=LIVE, window=str(ids[0]))
+    assert chosen(app).startswith(f"Window {ids[0]}:")
+
+
+def _two_newest(desk: Desk) -> Any:
+    with desk.store.read() as work:
+        return work.traffic.latest(2)
+
+
+def test_what_came_in_stands_beside_the_training_rows_inert(desk: Desk) -> None:
+    trained(desk.store)
+    windows(desk, {"state": HOSTILE, "city": None})
+    app = page("drift", show=LIVE)
+    shown = tables(app)
+    assert "1: =cmd()" in shown
+    assert "Ohio" in shown
+    assert "100.0%" in shown
+    assert "Price" not in shown
+    said = text(app)
+    assert "Some client looks broken" in said
+    assert "City is empty in every row" in said
+    assert "<script>" not in said
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"live": "Distributions"}, "lie beyond the axis"),
+        (
+            {"live": "Distributions", "live-column": "House size", "live-log": "true"},
+            "lie beyond the axis",
+        ),
+        ({"live": "What came in"}, "version 1's training rows"),
+        ({"charts": "By column"}, "no-drift band"),
+    ],
+)
+def test_every_view_of_a_window_has_an_address(
+    desk: Desk, query: dict[str, str], said: str
+) -> None:
+    trained(desk.store)
+    windows(desk, {})
+    assert said in text(page("drift", show=LIVE, **query))
+
+
+def test_requests_that_would_be_refused_are_said(desk: Desk) -> None:
+    trained(desk.store)
+    record(desk.store, [{"garden": 1}] * 10, build.NOON - timedelta(hours=1))
+    windows(desk, {})
+    said = text(page("drift", show=LIVE))
+    assert "Unreadable 10" in said
+    assert "would refuse 25% of these requests" in said
+
+
+def test_a_window_of_nothing_but_refused_requests_has_no_verdict(desk: Desk) -> None:
+    trained(desk.store)
+    windows(desk, {"garden": 1})
+    app = page("drift", show=LIVE)
+    assert "No verdict" in text(app)
+    assert alts(app) == []
+
+
+def test_when_another_version_is_live_the_old_windows_are_still_shown(desk: Desk) -> None:
+    trained(desk.store)
+    windows(desk, {})
+    build.live(desk.store, 2)
+    said = text(page("drift", show=LIVE))
+    assert "version 2 was trained on are not on record" in said
+    assert "Compared with the rows that version 1 was trained on" in said
+
+
+def test_batches_keep_their_own_tab(desk: Desk) -> None:
+    assert "No batch has been compared yet" in text(page("drift"))
+
+
+def test_the_course_names_windows_and_marks_the_chosen_one(desk: Desk) -> None:
+    trained(desk.store)
+    windows(desk, {}, {"house_size": 9_000.0})
+    found = traffic.windows(desk)
+    labels = {c.name: c.label for c in desk.dataset.compared}
+    worst = drift_heat.worst(traffic.cells(found), len(labels))
+    figure = drift_heat.heat(worst, labels, found[0].id, by_column=True, of=drift_heat.WINDOW)
+    _, marks = figure["data"]
+    assert {row[1] for row in marks["customdata"]} == {f"window {w.id}" for w in found}
+    assert figure["layout"]["xaxis"]["title"]["text"] == "window"
+    assert figure["layout"]["shapes"][0]["x0"] == 0.5
+    assert "Price" not in figure["layout"]["yaxis"]["ticktext"]
+
+
+# The command line
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(cli, list(arguments))
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_windows_on_the_command_line(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.terminal.configure", lambda *_: None)
+    assert f"next window: 0 of {SIZE} requests, and no model is live" in run("drift", "--live")
+    trained(desk.store)
+    first, second = windows(desk, {}, {"house_size": 9_000.0, "garden": None})
+    record(desk.store, asked(5), build.NOON + timedelta(hours=9))
+    said = run("drift", "--live")
+    assert f"next window: 5 of {SIZE} requests, to be compared with version 1" in said
+    assert f"window {first}, 2026-11-23 12:00 to 12:00 UTC, {SIZE} requests, against" in said
+    assert f"{SIZE} unreadable" in said
+    found = json.loads(run("drift", "--live", "--json"))
+    assert found["next"]["recorded"] == 5
+    assert [w["id"] for w in found["windows"]] == [second, first]
+    assert {"report", "unreadable", "version", "ended_at"} <= set(found["windows"][0])
+    with desk.store.read() as work:
+        assert work.jobs.open() == []  # nothing was queued
+
+
+# The error from feedback
+
+
+def test_without_feedback_the_overview_says_how_to_send_it(desk: Desk) -> None:
+    build.live(desk.store, 1)
+    said = text(page("overview"))
+    assert "driftdesk feedback PREDICTION_ID ACTUAL" in said
+    assert "POST /feedback" in said
+
+
+def test_without_a_live_version_the_overview_asks_for_no_feedback(desk: Desk) -> None:
+    build.proposed(desk.store, 1)
+    assert "From feedback" not in text(page("overview"))
+
+
+def test_the_error_over_time_stands_beside_the_error_at_judging(desk: Desk) -> None:
+    build.live(desk.store, 1)
+    build.live(desk.store, 2)
+    old = record(desk.store, [{}] * 20, version=1, prediction=100.0)
+    new = record(
+        desk.store, [{}] * 20, build.NOON + timedelta(hours=1), version=2, prediction=100.0
+    )
+    for prediction_id in old:
+        say(desk.store, prediction_id, 95.0)
+    for prediction_id in new:
+        say(desk.store, prediction_id, 125.0)
+    app = page("overview")
+    said = text(app)
+    assert "From feedback" in said
+    assert "Mean absolute error 25" in said
+    assert "Median absolute % error 20.0%" in said
+    assert "From 40 answers" in said
+    assert "20 are the live version's" in said
+    deltas = [m.delta for m in app.metric]
+    assert "+150.0% since judging" in deltas  # it was judged at 10
+    assert "+0.0 points since judging" in deltas
+    (alt,) = [a for a in alts(app) if "feedback" in a]
+    assert "5, 5, 25, 25; at judging 10" in alt
+
+
+def test_feedback_on_an_older_version_alone_is_drawn_without_figures(desk: Desk) -> None:
+    build.live(desk.store, 2)
+    for prediction_id in record(desk.store, [{}] * 3, version=1):
+        say(desk.store, prediction_id, 95.0)
+    app = page("overview")
+    assert "0 are the live version's" in text(app)
+    assert not any("since judging" in (m.delta or "") for m in app.metric)
+
+
+def test_points_of_other_versions_are_open_and_a_share_may_be_missing() -> None:
+    found = [
+        Bucket(build.NOON, build.NOON, 10, 5.0, None, (1,)),
+        Bucket(build.NOON, build.NOON, 10, 6.0, 0.1, (1, 2)),
+        Bucket(build.NOON, build.NOON, 10, 7.0, 0.2, (2,)),
+    ]
+    figure = charts_hindsight.hindsight(found, {"mae": 4.0}, 2)
+    above, below = figure["data"]
+    assert above["marker"]["symbol"] == ["circle-open", "circle-open", "circle"]
+    assert below["y"] == [None, 0.1, 0.2]
+    assert [s["y0"] for s in figure["layout"]["shapes"]] == [4.0]
+    json.dumps(figure)
