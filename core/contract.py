@@ -28,6 +28,7 @@ OFFERED_CATEGORIES = 200
 """How many known values of a text field the contract lists; the most common ones."""
 
 _EPOCH = date(1970, 1, 1)
+_DAY = len("2026-11-24")
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,10 +268,14 @@ def read_date(value: object) -> float:
     """
     if not isinstance(value, str):
         raise ValueError("must be a date as YYYY-MM-DD")  # noqa: TRY004
+    text = read_text(value)
     try:
-        return float((date.fromisoformat(value.strip()[:10]) - _EPOCH).days)
+        day = date.fromisoformat(text[:_DAY])
+        if len(text) > _DAY:
+            datetime.fromisoformat(text)  # a time of that day may follow, and nothing else
     except ValueError:
         raise ValueError("must be a date as YYYY-MM-DD") from None
+    return float((day - _EPOCH).days)
 
 
 def from_days(days: float) -> str:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
+import msgspec
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from fastapi_offline import FastAPIOffline
@@ -35,7 +36,7 @@ from serving.metrics import Metrics
 from serving.model import Shelf, Source
 from serving.places import Places
 from serving.predict import Predict, read_json
-from serving.problems import MEDIA_TYPE, Problem, no_model
+from serving.problems import MEDIA_TYPE, UNFORESEEN, Problem, no_model
 from serving.record import State, Writer, feedback_line, now
 from serving.slot import Follower, Slot
 from serving.spool import Spool
@@ -161,6 +162,10 @@ def _add_errors(app: FastAPI) -> None:
         headers = {name.decode(): value.decode() for name, value in error.headers()}
         return Response(error.body(), error.status, headers, MEDIA_TYPE)
 
+    @app.exception_handler(Exception)
+    async def stumbled(_request: Request, _error: Exception) -> Response:
+        return Response(UNFORESEEN.body(), UNFORESEEN.status, media_type=MEDIA_TYPE)
+
     @app.exception_handler(HTTPException)
     async def refused(_request: Request, error: HTTPException) -> Response:
         found = Problem(error.status_code, str(error.detail))
@@ -183,18 +188,23 @@ def _add_looks(app: FastAPI, parts: Parts) -> None:
         return JSONResponse({"status": "ok", "model_version": parts.batch.model().version})
 
     @app.get("/model")
-    async def model() -> JSONResponse:
-        return JSONResponse(_describe(parts))
+    async def model() -> Response:
+        return _json(_describe(parts))
 
     @app.get("/schema")
-    async def row_schema() -> JSONResponse:
+    async def row_schema() -> Response:
         if slot.live is None:
             raise no_model()
-        return JSONResponse(schema.document(slot.live), media_type="application/schema+json")
+        return _json(schema.document(slot.live), "application/schema+json")
 
     @app.get("/metrics")
     async def metrics() -> Response:
         return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+def _json(document: Any, media_type: str = "application/json") -> Response:
+    """A document in which a figure that is no number is null, as a file may carry one."""
+    return Response(msgspec.json.encode(document), media_type=media_type)
 
 
 def _add_batches(app: FastAPI, parts: Parts) -> None:

@@ -91,7 +91,7 @@ async def _next(receive: Receive) -> MutableMapping[str, Any]:
 def _refuse_by_length(scope: MutableMapping[str, Any], largest: int) -> None:
     for name, value in scope["headers"]:
         if name == b"content-length":
-            if value.isdigit() and int(value[:20]) > largest:
+            if value.isascii() and value.isdigit() and int(value[:20]) > largest:
                 raise _too_large(largest)
             return
 

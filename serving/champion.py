@@ -62,10 +62,15 @@ class ChampionSource:
             raise RegistryUnavailable(
                 f"MLflow at {self._uri} refused: {body.get('message', status)}"
             )
-        version = body["model_version"]
-        tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}
-        made = datetime.fromtimestamp(int(version.get("creation_timestamp", 0)) / 1000, UTC)
-        return Champion(int(version["version"]), tags.get(_DIGEST_TAG, ""), made.isoformat())
+        try:
+            version = body["model_version"]
+            tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}
+            made = datetime.fromtimestamp(int(version.get("creation_timestamp", 0)) / 1000, UTC)
+            return Champion(int(version["version"]), tags.get(_DIGEST_TAG, ""), made.isoformat())
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise RegistryUnavailable(
+                f"MLflow at {self._uri} answers as MLflow does not; something else may run there."
+            ) from error
 
     def download(self, champion: Champion) -> bytes:
         """The model file of a version.

@@ -48,7 +48,7 @@ def read_feedback(document: Any) -> list[Feedback]:
 
 def _problems(entry: Any) -> dict[str, str]:
     if not isinstance(entry, dict):
-        return {" ": "must be an object of prediction_id and actual"}
+        return {"": "must be an object of prediction_id and actual"}
     wrong = {name: "is not asked for" for name in entry if name not in _FIELDS}
     if not _is_id(entry.get("prediction_id")):
         wrong["prediction_id"] = "must be the id that an answer carried"

@@ -17,7 +17,7 @@ from serving.body import Disconnected, read_body
 from serving.callers import Keys, Rate
 from serving.metrics import Metrics
 from serving.predict import Predict
-from serving.problems import MEDIA_TYPE, Problem, busy
+from serving.problems import MEDIA_TYPE, UNFORESEEN, Problem, busy
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -111,8 +111,7 @@ class Gate:
             raise
         except Exception:
             log.exception("a request was not answered", path=path)
-            body = Problem(500, "Something went wrong here; it is in the log.").body()
-            await _send(send, 500, _PROBLEM, body)
+            await _send(send, 500, _PROBLEM, UNFORESEEN.body())
             return 500
 
     def _admit(self, scope: Scope) -> None:
@@ -139,7 +138,12 @@ class Gate:
                 message = {**message, "headers": [*message.get("headers", ()), *headers]}
             await send(message)
 
-        await self._app(scope, receive, dressed)
+        try:
+            await self._app(scope, receive, dressed)
+        except Exception:
+            if not status:
+                raise
+            log.exception("a request was not answered well", path=scope["path"])
         return status
 
 

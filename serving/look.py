@@ -27,7 +27,7 @@ def check_signature(secret: str, headers: Mapping[str, str], body: bytes) -> Non
         raise Problem(404, "Nobody is listened to here: SERVING_PUSH_SECRET is not set.")
     uid, said = headers.get("webhook-id", ""), headers.get("webhook-signature", "")
     stamp = headers.get("webhook-timestamp", "")
-    if not stamp.isdigit() or abs(time.time() - int(stamp[:12])) > LATELY:
+    if not (stamp.isascii() and stamp.isdigit()) or abs(time.time() - int(stamp[:12])) > LATELY:
         raise Problem(401, "The word is not signed, or not lately.")
     expected = signature(secret, uid, int(stamp[:12]), body)
     if not hmac.compare_digest(expected.encode(), said.encode()):

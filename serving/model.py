@@ -55,6 +55,18 @@ def load(model: bytes, champion: Champion, dataset: str) -> LiveModel:
     """
     if hashlib.sha256(model).hexdigest() != champion.digest:
         raise ModelRefused("the file's digest is not the one that was registered")
+    try:
+        runtime = _tried(model, dataset)
+    except ModelRefused:
+        raise
+    except Exception as error:  # whatever a file does to us, the live model goes on
+        raise ModelRefused(f"trying it failed: {type(error).__name__}: {error}") from error
+    return LiveModel(
+        champion.version, champion.digest, runtime, datetime.now(UTC), champion.registered_at
+    )
+
+
+def _tried(model: bytes, dataset: str) -> Runtime:
     runtime = Runtime(model)
     contract = runtime.contract
     if contract.dataset != dataset:
@@ -67,10 +79,10 @@ def load(model: bytes, champion: Champion, dataset: str) -> LiveModel:
         (answer,) = runtime.predict_rows([inputs])
     if not math.isfinite(answer):
         raise ModelRefused("it answers its own defaults with no finite number")
+    if contract.interval:
+        contract.interval.bounds(answer)
     runtime.check_golden()
-    return LiveModel(
-        champion.version, champion.digest, runtime, datetime.now(UTC), champion.registered_at
-    )
+    return runtime
 
 
 class Shelf:

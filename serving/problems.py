@@ -90,3 +90,7 @@ def no_model() -> Problem:
 def busy(what: str) -> Problem:
     """More work at once than is taken."""
     return Problem(503, f"Too {what} at once. Ask again in a moment.", retry_after=1)
+
+
+UNFORESEEN = Problem(500, "Something went wrong here; it is in the log.")
+"""A fault of ours. What it was is nobody's business but the log's."""

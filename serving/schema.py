@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from core.contract import LONGEST_TEXT, Contract, Field
 from core.dataset import ColumnType
 from core.records import figure
@@ -21,8 +23,8 @@ Schema = dict[str, Any]
 def openapi(live: LiveModel | None) -> Schema:
     """The API's description; the row's fields are those of the live model, if there is one."""
     about = f"Version {live.version} is live." if live else "No model is live yet."
-    row = row_schema(live.runtime.contract) if live else {"type": "object"}
-    return {
+    row: Schema = row_schema(live.runtime.contract) if live else {"type": "object"}
+    document = {
         "openapi": "3.1.0",
         "info": {"title": "driftdesk serving", "version": "1", "description": about},
         "components": {
@@ -31,6 +33,9 @@ def openapi(live: LiveModel | None) -> Schema:
         },
         "paths": _PATHS,
     }
+    # A figure that is no number, as a file may carry one, is null.
+    plain: Schema = msgspec.json.decode(msgspec.json.encode(document))
+    return plain
 
 
 def document(live: LiveModel) -> Schema:

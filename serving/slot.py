@@ -14,6 +14,7 @@ from serving.model import LiveModel, Shelf, Source, load
 
 log = structlog.get_logger()
 
+_LONGEST_REASON = 500
 _ASK_AGAIN = 30.0
 """Seconds after which a version that was refused is looked at once more."""
 
@@ -98,7 +99,7 @@ class Slot:
         return which == champion and time.monotonic() - at < _ASK_AGAIN
 
     def _refuse(self, champion: Champion, error: DriftdeskError) -> None:
-        reason = str(error)
+        reason = _readable(str(error))
         if error.retryable:
             self._note(reason)
             return
@@ -116,6 +117,12 @@ class Slot:
         if trouble and trouble != self.trouble:
             log.warning("registry trouble", reason=trouble)
         self.trouble = trouble
+
+
+def _readable(reason: str) -> str:
+    """A reason that fits a page and a log line, whatever a file put into it."""
+    text = reason.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= _LONGEST_REASON else text[:_LONGEST_REASON] + "…"
 
 
 class Follower:

@@ -87,24 +87,48 @@ def stop(child: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def mariadb(folder: Path) -> Iterator[str]:
     """A MariaDB as an ordinary user; yields the URL of its root, without a database."""
-    server = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    with mariadb_process(folder) as (url, _):
+        yield url
+
+
+@contextmanager
+def mariadb_process(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The same with its process, for tests that stop and kill it."""
     install = shutil.which("mariadb-install-db")
-    if not server or not install:
+    if not _mariadbd() or not install:
         lacking("MariaDB (mariadb-server-core)")
-    data, port = folder / "data", free_port()
+    folder.mkdir(exist_ok=True)
     user = ["--user=root"] if os.geteuid() == 0 else []
     subprocess.run(
         [
-            str(install), "--no-defaults", f"--datadir={data}",
+            str(install), "--no-defaults", f"--datadir={folder / 'data'}",
             "--auth-root-authentication-method=normal", "--skip-test-db", *user,
         ],
         check=True,
         capture_output=True,
     )  # fmt: skip
+    with _mariadb_on(folder, free_port()) as found:
+        yield found
+
+
+@contextmanager
+def mariadb_again(folder: Path, url: str) -> Iterator[str]:
+    """One that was killed, on its data and its port."""
+    with _mariadb_on(folder, int(url.rsplit(":", 1)[1])) as (same, _):
+        yield same
+
+
+def _mariadbd() -> str | None:
+    return shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+
+
+@contextmanager
+def _mariadb_on(folder: Path, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     command = [
-        str(server), "--no-defaults", f"--datadir={data}", f"--socket={folder / 's'}",
-        f"--port={port}", "--bind-address=127.0.0.1", "--character-set-server=utf8mb4",
-        "--local-infile=1", f"--pid-file={folder / 'pid'}", *user,
+        str(_mariadbd()), "--no-defaults", f"--datadir={folder / 'data'}",
+        f"--socket={folder / 's'}", f"--port={port}", "--bind-address=127.0.0.1",
+        "--character-set-server=utf8mb4", "--local-infile=1", f"--pid-file={folder / 'pid'}",
+        *(["--user=root"] if os.geteuid() == 0 else []),
     ]  # fmt: skip
     with process(command, folder / "log") as child:
 
@@ -114,7 +138,7 @@ def mariadb(folder: Path) -> Iterator[str]:
                 return s.connect_ex(("127.0.0.1", port)) == 0
 
         wait_for("MariaDB was not up", up)
-        yield f"mysql+pymysql://root@127.0.0.1:{port}"
+        yield f"mysql+pymysql://root@127.0.0.1:{port}", child
 
 
 @contextmanager
@@ -136,9 +160,9 @@ def valkey(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def mlflow(folder: Path) -> Iterator[str]:
+def mlflow(folder: Path, port: int = 0) -> Iterator[str]:
     """An MLflow server on SQLite; yields its URL."""
-    port = free_port()
+    port = port or free_port()
     command = [
         sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1",
         "--port", str(port), "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}",

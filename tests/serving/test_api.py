@@ -124,7 +124,7 @@ def test_swapping_under_load_loses_and_mislabels_nothing(
         threads = [threading.Thread(target=load) for _ in range(4)]
         for thread in threads:
             thread.start()
-        for v in [2, 3, 4, 5, 1] * 3:
+        for v in [2, 3, 4, 5, 1] * 20:
             champions.put(v, models[v])
             wait_for(f"version {v} is not live", lambda v=v: version(url) == v)  # type: ignore[misc]
         stop.set()
