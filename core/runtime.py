@@ -141,8 +141,8 @@ class Runtime:
 
 def _document(metadata: Mapping[str, str], key: str, default: Any) -> Any:
     try:
-        found = json.loads(metadata.get(key) or "null")
-    except ValueError as error:
+        found = json.loads(metadata.get(key) or "null", parse_constant=lambda _: None)
+    except (ValueError, RecursionError) as error:
         raise ModelRefused(f"The model file's {key} cannot be read.") from error
     return found if isinstance(found, type(default)) else default
 

@@ -190,22 +190,14 @@ def _rows(lines: Sequence[bytes]) -> tuple[list[tuple[Any, ...]], list[tuple[Any
     for line in lines:
         try:
             kept = _lines.decode(line)
-        except msgspec.MsgspecError:
+            inputs, answer = bytes(kept.inputs).decode(), bytes(kept.answer).decode()
+            source = msgspec.json.decode(kept.inputs, type=str) if kept.kind == _FEEDBACK else ""
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             log.warning("a record on disk is none", start=line[:40].decode(errors="replace"))
             continue
         if kept.kind == _FEEDBACK:
-            source = msgspec.json.decode(kept.inputs)
             feedback.append((kept.id, kept.second, kept.prediction, kept.third, source))
             continue
-        answer = bytes(kept.answer).decode()
-        predictions.append(
-            (
-                kept.id,
-                kept.second,
-                kept.third,
-                bytes(kept.inputs).decode(),
-                kept.prediction,
-                None if answer == "null" else answer,
-            )
-        )
+        said = None if answer == "null" else answer
+        predictions.append((kept.id, kept.second, kept.third, inputs, kept.prediction, said))
     return predictions, feedback

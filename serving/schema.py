@@ -319,7 +319,15 @@ _PATHS: Schema = {
         }
     },
     "/model": _get("The live model: version, digest, training and contract", _ref("Model")),
-    "/schema": _get("The JSON schema of a row", {"type": "object"}, **_problems(503)),
+    "/schema": {
+        "get": {
+            "summary": "The JSON schema of a row",
+            "responses": {
+                "200": _json({"type": "object"}, "Draft 2020-12", "application/schema+json")
+            }
+            | _problems(503),
+        }
+    },
     "/health/live": _get("The process is up", {"type": "object"}),
     "/health/ready": _get("A model is live", {"type": "object"}, **_problems(503)),
     "/metrics": {

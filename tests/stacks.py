@@ -176,10 +176,12 @@ def mlflow(folder: Path, port: int = 0) -> Iterator[str]:
 
 
 @contextmanager
-def serve(app: Any) -> Iterator[str]:
-    """An ASGI app under a real uvicorn on a free port; yields its URL."""
+def serve(app: Any, port: int = 0) -> Iterator[str]:
+    """An ASGI app under a real uvicorn, on a free port unless one is named; yields its URL."""
     server = uvicorn.Server(
-        uvicorn.Config(app, port=free_port(), log_level="warning", timeout_graceful_shutdown=5)
+        uvicorn.Config(
+            app, port=port or free_port(), log_level="warning", timeout_graceful_shutdown=5
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

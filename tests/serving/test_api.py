@@ -25,7 +25,7 @@ from serving.champion import Champion
 from serving.database import FEEDBACK, PREDICTIONS, REPLICAS
 from tests.build import contract
 from tests.models import tiny_model
-from tests.stacks import serve, wait_for
+from tests.stacks import free_port, serve, wait_for
 
 ROW = {"bed": 3, "bath": 2, "acre_lot": 0.5, "house_size": 1000, "city": "a", "zip_code": 6016}
 SUM = 1005.5
@@ -60,14 +60,18 @@ def champions() -> Champions:
 
 
 @contextmanager
-def api(champions: Champions, folder: Path, database_url: str = "", **more: Any) -> Iterator[str]:
+def api(
+    champions: Champions, folder: Path, database_url: str = "", port: int = 0, **more: Any
+) -> Iterator[str]:
+    port = port or free_port()
     chosen: dict[str, Any] = {
+        "serving_advertise": f"http://127.0.0.1:{port}",
         "data_dir": folder,
         "database_url": database_url or f"sqlite:///{folder / 'none.db'}",
         "serving_poll": 0.02,
     }
     settings = Settings(_env_file=None, **chosen | more)
-    with serve(create_app(settings, champions)) as url:
+    with serve(create_app(settings, champions), port) as url:
         yield url
 
 

@@ -1,0 +1,66 @@
+"""The document tells the truth: what it allows is answered, and every answer is one it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import CHECKS
+
+from core.dataset import Dataset
+from tests.build import contract
+from tests.models import tiny_model
+from tests.serving.test_api import Champions, api, version
+from tests.stacks import wait_for
+
+EXAMPLES = 130
+"""For each operation that takes a body; there are four, and five that take nothing."""
+
+CHECKED = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+)
+
+
+@pytest.fixture(scope="module")
+def url(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    champions = Champions()
+    champions.put(1, tiny_model(contract(dataset)))
+    folder: Path = tmp_path_factory.mktemp("openapi")
+    with api(champions, folder, serving_push_secret="s") as served:
+        wait_for("version 1 is not live", lambda: version(served) == 1)
+        yield served
+
+
+@pytest.mark.filterwarnings("default")
+def test_every_operation_does_what_the_document_says(url: str) -> None:
+    document = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    checks = [check for check in CHECKS.get_all() if check.__name__ in CHECKED]
+    assert len(checks) == len(CHECKED)
+    operations = [found.ok() for found in document.get_all_operations()]
+    sent = 0
+    for operation in operations:
+
+        @settings(
+            max_examples=EXAMPLES,
+            derandomize=True,
+            deadline=None,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def send(case: schemathesis.Case) -> None:
+            nonlocal sent
+            sent += 1
+            case.call_and_validate(checks=checks)
+
+        send()
+    print(f"{sent} requests to {len(operations)} operations")
+    assert len(operations) == 9
+    assert sent > 450
