@@ -271,7 +271,7 @@ def test_a_stop_answers_what_was_accepted_and_writes_what_was_recorded(
 
 @pytest.mark.filterwarnings("default")  # MLflow's own deprecations are not ours
 def test_a_new_version_is_swapped_in_on_a_real_registry_while_it_restarts(
-    dataset: Dataset, tmp_path: Path
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """MLflow is killed and started again; the alias that moved meanwhile is followed."""
     from core.registry import Registry
@@ -282,6 +282,8 @@ def test_a_new_version_is_swapped_in_on_a_real_registry_while_it_restarts(
     folder.mkdir()
     port = stacks.free_port()
     with stacks.mlflow(folder, port) as uri:
+        # MLflow's client writes it into the environment, where later tests would find it.
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         registry = Registry(uri, dataset.name)
         for factor in (1.0, 2.0):
             registry.publish(
