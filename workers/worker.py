@@ -31,7 +31,7 @@ _ALWAYS = ("workers.jobs", "workers.steps.promote")
 log = structlog.get_logger()
 
 
-class _Beating(Worker):  # type: ignore[misc]
+class _Beating(Worker):
     """A worker whose heartbeats are seen from outside Redis, too."""
 
     alive: Callable[[], None] = staticmethod(lambda: None)
