@@ -82,13 +82,15 @@ def main() -> int:
     except DriftdeskError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the sentence that the operator reads
         return 1
-    os.environ.update({
-        "MLFLOW_AUTH_CONFIG_PATH": str(config),
-        "MLFLOW_BACKEND_STORE_URI": server.mlflow_backend_store_uri.get_secret_value(),
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": server.mlflow_flask_server_secret_key.get_secret_value(),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    })
+    os.environ.update(
+        {
+            "MLFLOW_AUTH_CONFIG_PATH": str(config),
+            "MLFLOW_BACKEND_STORE_URI": server.mlflow_backend_store_uri.get_secret_value(),
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": signs_forms,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+    )
     os.execv(  # noqa: S606 - MLflow's own process, under its own name and signals
         sys.executable,
         [
