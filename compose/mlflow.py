@@ -82,6 +82,7 @@ def main() -> int:
     except DriftdeskError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the sentence that the operator reads
         return 1
+    signs_forms = server.mlflow_flask_server_secret_key.get_secret_value()
     os.environ.update(
         {
             "MLFLOW_AUTH_CONFIG_PATH": str(config),

@@ -111,7 +111,7 @@ def _redis(keeper: _Keeper) -> None:
         lambda: (
             "user default off\n"
             f"user desk on #{hashed} ~rq:* ~driftdesk:* &rq:* "
-            "+@all -@admin -@dangerous +info +client|setname +client|id +client|setinfo"
+            "+@all -@admin -@dangerous +info"
         ),
     )
 
