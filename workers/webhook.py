@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import requests
 
-from core.errors import NotDelivered
+from core.addresses import Destination
+from core.errors import AddressRefused, NotDelivered
 from core.notice import Notice, body, signature
+from core.outbound import Session
 from core.settings import Settings
 
 _SECONDS = (3.0, 5.0)
@@ -27,13 +29,16 @@ class Webhook:
     url: str
     secret: str
     console: str
+    to: Destination
 
     @classmethod
     def of(cls, settings: Settings) -> Webhook | None:
         """The receiver that the settings name, if they name one."""
         url = settings.webhook_url.get_secret_value()
         secret = settings.webhook_secret.get_secret_value()
-        return cls(url, secret, settings.console_link) if url else None
+        if not url:
+            return None
+        return cls(url, secret, settings.console_link, settings.webhook_destination)
 
     def post(self, notice: Notice) -> None:
         """Send a notice once.
@@ -53,15 +58,19 @@ class Webhook:
         if self.secret:
             headers["webhook-signature"] = signature(self.secret, notice.uid, sent, content)
         try:
-            with requests.post(
-                self.url,
-                data=content,
-                headers=headers,
-                timeout=_SECONDS,
-                allow_redirects=False,
-                stream=True,  # the body of the answer is nobody's concern, however long it is
-            ) as answer:
+            with (
+                Session(self.to) as session,
+                session.post(
+                    self.url,
+                    data=content,
+                    headers=headers,
+                    timeout=_SECONDS,
+                    stream=True,  # the body of the answer is nobody's concern, however long it is
+                ) as answer,
+            ):
                 status = answer.status_code
+        except AddressRefused as error:
+            raise NotDelivered(str(error)) from None
         except (requests.RequestException, ValueError) as error:
             # Its text holds the address, which at Slack and its like is a secret.
             raise NotDelivered(f"No answer ({type(error).__name__}).") from None
