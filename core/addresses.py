@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 _SCHEMES = ("http", "https")
 _REDIS = ("redis", "rediss")
@@ -82,7 +82,7 @@ def check_url(url: str, listed: str = "", *, userinfo: bool = False) -> None:
         ValueError: it is no http or https address, its host is not listed or is never allowed,
             or (without `userinfo`) a name or password stands in it. The text quotes nothing of it.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     host = host_of(url)
     if parts.scheme not in _SCHEMES or not host:
         raise ValueError("must be an http:// or https:// address")
@@ -103,7 +103,7 @@ def check_redis(url: str) -> None:
     Raises:
         ValueError: it is none; the text quotes nothing of it.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     options = parse_qs(parts.query)
     if parts.scheme == "unix" or (parts.scheme in _REDIS and is_loopback(parts.hostname or "")):
         return
@@ -121,12 +121,12 @@ def check_redis(url: str) -> None:
 
 def host_of(url: str) -> str:
     """The host of a URL, in small letters, without brackets and without the root's dot."""
-    return _plain(urlsplit(url).hostname or "")
+    return _plain(_split(url).hostname or "")
 
 
 def has_userinfo(url: str) -> bool:
     """Whether a name or a password stands before the host."""
-    return "@" in urlsplit(url).netloc
+    return "@" in _split(url).netloc
 
 
 def is_loopback(host: str) -> bool:
@@ -148,6 +148,14 @@ def hosts_in(listed: str) -> frozenset[str]:
         if not _HOST.fullmatch(host) or (":" in host and not _is_address(host)):
             raise ValueError("lists hosts without scheme, port and path, separated by commas")
     return frozenset(hosts)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        # Its text quotes what stands before the host, which may be a password.
+        raise ValueError("is no address that can be read") from None
 
 
 def _plain(host: str) -> str:

@@ -96,8 +96,7 @@ class Registry:
     def __init__(self, uri: str, name: str, login: Login | None = None) -> None:
         self.uri = uri
         self.name = name
-        if login:
-            log_in(uri, login)
+        log_in(uri, login)
         self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
 
     def publish(

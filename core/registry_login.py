@@ -45,7 +45,10 @@ class _Provider(RequestAuthProvider):
 _request_auth_provider_registry.register(_Provider)  # type: ignore[no-untyped-call]
 
 
-def log_in(uri: str, login: Login) -> None:
-    """Let every call of MLflow's client to this server carry the login, from now on."""
+def log_in(uri: str, login: Login | None) -> None:
+    """Let every call of MLflow's client to this server carry the login, or none, from now on."""
+    if login is None:
+        _logins.pop(uri.rstrip("/"), None)
+        return
     _logins[uri.rstrip("/")] = login
     os.environ[_CHOICE] = _NAME

@@ -19,6 +19,7 @@ from core.addresses import Destination, check_redis, check_url, has_userinfo, ho
 from core.errors import BadInput, SettingsError
 from core.login import Login
 from core.notice import CHOOSABLE, Event, key_of
+from core.printable import name_of
 
 DATASETS = Path(__file__).parent / "datasets"
 
@@ -204,6 +205,14 @@ class Settings(BaseSettings):
         if name and not _MODEL_NAME.fullmatch(name):
             raise ValueError("takes up to 100 letters, digits, blanks, dots, - and _")
         return name
+
+    @field_validator("actor")
+    @classmethod
+    def _seen_whole(cls, actor: str) -> str:
+        try:
+            return name_of(actor)
+        except BadInput as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("dataset")
     @classmethod

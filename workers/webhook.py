@@ -1,4 +1,7 @@
-"""The webhook: one signed JSON POST. Nothing here says or logs the address or the secret."""
+"""The webhook: one signed JSON POST.
+
+Nothing here says or logs the secret, or more of the address than its host.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +47,8 @@ class Webhook:
         """Send a notice once.
 
         Raises:
-            NotDelivered: the receiver did not take it. The message names neither its
-                address nor what it said.
+            NotDelivered: the receiver did not take it, or must not be asked. The message has
+                nothing of what it said, and of its address at most the host.
         """
         content = json.dumps(body(notice, self.console), ensure_ascii=False).encode()
         sent = int(time.time())
