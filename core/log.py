@@ -10,7 +10,6 @@ import structlog
 
 from core.printable import printable, printable_lines
 
-
 _LINES = ("exception", "stack")
 """What is meant to have several lines."""
 
