@@ -193,6 +193,17 @@ class Settings(BaseSettings):
             raise ValueError("must not have a name or password in it: it is shown and logged")
         return urls
 
+    @field_validator("mlflow_tracking_username", "mlflow_tracking_password")
+    @classmethod
+    def _readable_to_mlflow(cls, said: str | SecretStr) -> str | SecretStr:
+        text = said.get_secret_value() if isinstance(said, SecretStr) else said
+        if text and not (text.isascii() and text.isprintable()):
+            # Its routes for artifacts decode both as ASCII, and answer 401 to anything else.
+            raise ValueError("must be of ASCII characters: MLflow 3 reads no others everywhere")
+        if ":" in text and not isinstance(said, SecretStr):
+            raise ValueError("must have no colon in it")
+        return said
+
     @field_validator("redis_url")
     @classmethod
     def _guarded_queue(cls, url: str) -> str:

@@ -101,6 +101,14 @@ def test_a_queue_of_this_machine_or_with_a_password_is_taken(url: str) -> None:
     assert Settings(_env_file=None, redis_url=url).redis_url == url
 
 
+@pytest.mark.parametrize(
+    ("name", "password"), [("ünï", "x"), ("me", "pässword"), ("m:e", "x"), ("me", "x\n")]
+)
+def test_a_login_that_mlflow_would_not_understand_stops_the_start(name: str, password: str) -> None:
+    with pytest.raises(ValidationError, match=r"ASCII|colon"):
+        Settings(_env_file=None, mlflow_tracking_username=name, mlflow_tracking_password=password)
+
+
 def test_settings_that_are_printed_show_no_secret() -> None:
     made = Settings(
         _env_file=None,
