@@ -132,7 +132,7 @@ def _checks(desk: Desk) -> list[_Check]:
             "MLflow",
             lambda: _mlflow(s.mlflow_tracking_uri.rstrip("/"), s.mlflow_login),
             s.mlflow_link or s.mlflow_tracking_uri,
-            "Start MLflow or check MLFLOW_TRACKING_URI, _USERNAME and _PASSWORD.",
+            "Start MLflow or check MLFLOW_TRACKING_URI.",
         ),
         *(
             _Check(
@@ -187,7 +187,7 @@ def _mlflow(url: str, login: Login | None) -> tuple[bool, str, str]:
         return False, seen.says, ""
     version = probe(f"{url}/version", login=login)
     if version.says in _REFUSED:
-        return False, f"{version.says}: it does not take our name and password", ""
+        return False, f"{version.says}: check MLFLOW_TRACKING_USERNAME and _PASSWORD", ""
     return True, seen.says, version.body if version.healthy else ""
 
 

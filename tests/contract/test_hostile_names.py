@@ -19,6 +19,7 @@ from rq import Queue as RqQueue
 from rq.serializers import JSONSerializer
 
 from core import log as logs
+from core.contract import LONGEST_TEXT
 from core.dataset import Dataset, parse
 from core.drift import compare
 from core.errors import BadInput, DatasetError, Refused
@@ -36,7 +37,7 @@ WORDS = ["select", "order", "group", "table", "key", "desc", "limit", "rank", "i
          "default", "primary", "from", "system", "null", "a" * 48, "a_mean", "a_50"]  # fmt: skip
 TEXTS = ["'; DROP TABLE epochs; --", '"; DROP TABLE epochs; --', "`x`", "\\", "\\N", "\\'", '"',
          "''", "%s %(x)s %%", ":name ?", "{0} ${x}", "a\nb", "a\r\nb", "a,b\tc", "=1+1", "<script>",
-         "\x1b[31m", "\u202eevil", "\x00", "🏠 ünï", "NULL", "x" * 255]  # fmt: skip
+         "\x1b[31m", "\u202eevil", "\x00", "🏠 ünï", "NULL", "x" * LONGEST_TEXT]  # fmt: skip
 BAD_NAMES = ["", "x; drop table y", "x`", 'x"', "x'", "../x", "x/y", "x\x00", "x\n", "X", "1x", "ä",
              "x y", "a" * 49, "x--", "\u202ex", 7, None, ["x"]]  # fmt: skip
 
@@ -113,6 +114,25 @@ def test_a_name_that_is_none_is_refused(name: Any) -> None:
     ]
     with pytest.raises(DatasetError, match="no name"):
         small_dataset(columns=columns)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", ":red[x]", "a\nb", "\x1b[2J",
+     "\u202eUSD", "x" * 81, "a\\b"],
+)  # fmt: skip
+def test_titles_labels_and_units_make_no_markup(words: str) -> None:
+    good = small_dataset(title="Häuser ($, m²)").columns
+    assert good
+    column = {"name": "y", "type": "number", "role": "target"}
+    for change in (
+        {"title": words},
+        {"unit": words},
+        {"columns": [column | {"label": words}]},
+        {"columns": [column | {"unit": words}]},
+    ):
+        with pytest.raises(DatasetError, match="title, label or unit"):
+            small_dataset(**change)
 
 
 @pytest.mark.parametrize(
