@@ -145,7 +145,7 @@ def _admit(server: RegistryServer) -> None:
 
     store = SqlAlchemyStore()
     try:
-        store.init_db(f"sqlite:///{server.mlflow_logins}")
+        store.init_db(f"sqlite:///{server.mlflow_logins}")  # type: ignore[no-untyped-call]
         for name, (password, is_admin) in server.people.items():
             if store.has_user(name):
                 store.update_user(name, password, is_admin)
