@@ -45,7 +45,7 @@ class RegistryServer(BaseSettings):
         description="Names under which it is reached, with and without the port; others get 403."
     )
     mlflow_port: int = Field(5000, description="The port that it listens on.")
-    mlflow_host: str = Field("0.0.0.0", description="The address that it listens on.")  # noqa: S104 - a container's own
+    mlflow_host: str = Field("127.0.0.1", description="The address that it listens on.")
     mlflow_admin_password: SecretStr = Field(description="Of `admin`.")
     mlflow_worker_password: SecretStr = Field(description="Of `worker`.")
     mlflow_reader_password: SecretStr = Field(description="Of `reader`.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -142,7 +143,7 @@ class Standing:
         )  # fmt: skip
         log.close()
 
-    def wait(self, service: str, seconds: float = 120) -> None:
+    def wait(self, service: str, seconds: float = 300) -> None:
         child = self.running[service]
 
         def well() -> bool:
@@ -195,8 +196,9 @@ def standing(folder: Path) -> Iterator[Standing]:
             yield made
         finally:
             for name in list(made.running)[::-1]:
-                made.running[name].kill()
-                made.running.pop(name).wait(20)
+                child = made.running.pop(name)
+                os.killpg(child.pid, signal.SIGKILL)  # MLflow's server is a child of a child
+                child.wait(20)
 
 
 @contextmanager
