@@ -27,6 +27,7 @@
         ├── RegistryUnavailable     MLflow
         ├── QueueUnavailable        Redis
         ├── StoreUnavailable        the database
+        │   └── SchemaMismatch          its tables are of another version of driftdesk
         ├── NotDelivered            the receiver of notifications
         └── ServingUnavailable      the serving API
 
@@ -143,6 +144,10 @@ class QueueUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     """The database did not answer."""
+
+
+class SchemaMismatch(StoreUnavailable):
+    """The database's tables are not those of this version of driftdesk, until somebody migrates."""
 
 
 class NotDelivered(Unavailable):
