@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 import requests
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException, RestException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
 from core.errors import Missing, ModelRefused, RegistryUnavailable
@@ -193,6 +195,22 @@ class Registry:
                     self._client.transition_model_version_stage(
                         self.name, version.version, "Production", archive_existing_versions=True
                     )
+
+    def try_artifacts(self) -> None:
+        """Store a tiny file where models go, and take it away again.
+
+        Raises:
+            RegistryUnavailable: it cannot be stored, or not be taken away.
+        """
+        with _translated(self.uri), tempfile.TemporaryDirectory() as folder:
+            probe = Path(folder) / "probe.txt"
+            probe.write_text("driftdesk doctor", encoding="utf-8")
+            where = f"mlflow-artifacts:/driftdesk-doctor-{uuid.uuid4().hex[:12]}"
+            store: Any = get_artifact_repository(
+                where, tracking_uri=self.uri, registry_uri=self.uri
+            )
+            store.log_artifact(str(probe))
+            store.delete_artifacts()
 
     def fetch(self, version: int) -> bytes:
         """The model file of a version, checked against the digest that it was registered with.
