@@ -135,6 +135,22 @@ class Settings(BaseSettings):
     webhook_events: str = Field(
         ",".join(CHOOSABLE), description="What to notify of, separated by commas."
     )
+    retain_rows_epochs: int = Field(
+        0,
+        ge=0,
+        description="Epochs before the current one that keep their quarantined rows; 0 keeps all.",
+    )
+    retain_predictions_days: int = Field(
+        0, ge=0, description="Days for which predictions and their feedback are kept; 0 keeps all."
+    )
+    retain_logs_days: int = Field(
+        0, ge=0, description="Days for which the lines that jobs log are kept; 0 keeps all."
+    )
+    retain_spool_days: int = Field(
+        0,
+        ge=0,
+        description="Days for which answers that could not be read are kept on disk; 0 keeps all.",
+    )
 
     @field_validator("webhook_url")
     @classmethod

@@ -81,7 +81,9 @@ def _run(settings: Settings, queue: str) -> None:
 
 
 def _reconcile(settings: Settings) -> None:
+    from core.retention import Retention  # noqa: PLC0415
     from workers.reconcile import reconcile  # noqa: PLC0415
+    from workers.retention import Hourly  # noqa: PLC0415
     from workers.wiring import Wiring  # noqa: PLC0415
 
     _refuse_other_schemas(settings)
@@ -89,10 +91,12 @@ def _reconcile(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     wiring = Wiring.make(settings)
+    hourly = Hourly(Retention.of(wiring.store, settings))
     ready()
     while not stop.wait(_RECONCILE_SECONDS):
         try:
             reconcile(wiring)
+            hourly.step()
         except DriftdeskError as error:
             log.warning("could not look", reason=str(error))
 

@@ -18,6 +18,7 @@ from core.store.batches import Batches
 from core.store.dossiers import Dossiers
 from core.store.drift import Drift
 from core.store.engine import WRITE, make_engine, translated
+from core.store.expired import Expired
 from core.store.feedback import Feedback
 from core.store.history import History
 from core.store.jobs import Jobs
@@ -49,6 +50,7 @@ class Work:
         self.batches = Batches(connection, now)
         self.dossiers = Dossiers(connection, now)
         self.drift = Drift(connection, now)
+        self.expired = Expired(connection)
         self.feedback = Feedback(connection)
         self.history = History(connection)
         self.jobs = Jobs(connection, now)
