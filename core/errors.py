@@ -8,7 +8,8 @@
     │   ├── SettingsError           a setting is missing or impossible
     │   ├── BatchUnreadable         the data API's answer is no batch
     │   ├── BadRow                  a row does not fit the contract; says each field and rule
-    │   └── NothingToTrainOn        too few rows for the work that was asked for
+    │   ├── NothingToTrainOn        too few rows for the work that was asked for
+    │   └── BackupUnusable          a backup is damaged, of another dataset, or from a newer version
     ├── Refused                 a rule said no; the message says which
     │   ├── IllegalTransition       a promotion or job is not in the state this needs
     │   ├── DecidedAlready          somebody else decided first
@@ -16,7 +17,8 @@
     │   ├── StaleDossier            the evidence is no longer that on which the decision was made
     │   ├── SecondPersonRequired    another person must confirm what this one asked for
     │   ├── KeyRefused              serving does not know the API key
-    │   └── ModelRefused            a model is not fit to be published or served
+    │   ├── ModelRefused            a model is not fit to be published or served
+    │   └── NotEmpty                what would be written over holds something
     ├── Missing                 no such job, batch, candidate or model
     ├── SourceExhausted         the data API has served its last batch
     ├── SourceRefused           the data API answered, with a refusal that is not the end of data
@@ -29,6 +31,7 @@
         ├── StoreUnavailable        the database
         │   └── SchemaMismatch          its tables are of another version of driftdesk
         ├── NotDelivered            the receiver of notifications
+        ├── DiskRefused             the disk is full, or does not let us write
         └── ServingUnavailable      the serving API
 
 A message is one sentence for the operator: what happened and what to do. Adapters
@@ -72,6 +75,10 @@ class NothingToTrainOn(BadInput):
     """Too few rows for what was asked."""
 
 
+class BackupUnusable(BadInput):
+    """A file is no backup, a damaged one, or not one for here."""
+
+
 class Refused(DriftdeskError):
     """A rule said no."""
 
@@ -102,6 +109,10 @@ class KeyRefused(Refused):
 
 class ModelRefused(Refused):
     """A model is not fit to be published or served."""
+
+
+class NotEmpty(Refused):
+    """There is something where something else would be put."""
 
 
 class Missing(DriftdeskError):
@@ -152,6 +163,10 @@ class SchemaMismatch(StoreUnavailable):
 
 class NotDelivered(Unavailable):
     """The receiver of notifications did not take one."""
+
+
+class DiskRefused(Unavailable):
+    """The disk is full, or does not let us write."""
 
 
 class ServingUnavailable(Unavailable):

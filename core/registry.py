@@ -59,7 +59,8 @@ def digest_of(model: bytes) -> str:
 
 
 @contextmanager
-def _translated(uri: str) -> Iterator[None]:
+def translated(uri: str) -> Iterator[None]:
+    """Turn what MLflow says into our words."""
     try:
         yield
     except RestException as error:
@@ -109,7 +110,7 @@ class Registry:
         import mlflow.onnx  # noqa: PLC0415 - only where models are published is onnx installed
         import onnx  # noqa: PLC0415
 
-        with _translated(self.uri):
+        with translated(self.uri):
             mlflow.set_tracking_uri(self.uri)
             mlflow.set_registry_uri(self.uri)
             mlflow.set_experiment(self.name)
@@ -139,7 +140,7 @@ class Registry:
         return None
 
     def _search(self) -> list[ModelVersion]:
-        with _translated(self.uri):
+        with translated(self.uri):
             return list(
                 self._client.search_model_versions(f"name = '{self.name}'", max_results=500)
             )
@@ -164,7 +165,7 @@ class Registry:
     def champion(self) -> int | None:
         """The version that the alias names, if it names one."""
         try:
-            with _translated(self.uri):
+            with translated(self.uri):
                 return int(self._client.get_model_version_by_alias(self.name, CHAMPION).version)
         except Missing:
             return None
@@ -175,7 +176,7 @@ class Registry:
         Raises:
             Missing: there is no such version.
         """
-        with _translated(self.uri):
+        with translated(self.uri):
             if version is None:
                 self._client.delete_registered_model_alias(self.name, CHAMPION)
             else:
@@ -183,7 +184,7 @@ class Registry:
         self._mirror(version)
 
     def _mirror(self, champion: int | None) -> None:
-        with warnings.catch_warnings(), _translated(self.uri):
+        with warnings.catch_warnings(), translated(self.uri):
             warnings.simplefilter("ignore", FutureWarning)
             for version in self._client.search_model_versions(f"name = '{self.name}'"):
                 is_champion = int(version.version) == champion
@@ -202,7 +203,7 @@ class Registry:
         Raises:
             RegistryUnavailable: it cannot be stored, or not be taken away.
         """
-        with _translated(self.uri), tempfile.TemporaryDirectory() as folder:
+        with translated(self.uri), tempfile.TemporaryDirectory() as folder:
             probe = Path(folder) / "probe.txt"
             probe.write_text("driftdesk doctor", encoding="utf-8")
             where = f"mlflow-artifacts:/driftdesk-doctor-{uuid.uuid4().hex[:12]}"
@@ -219,7 +220,7 @@ class Registry:
             Missing: there is no such version.
             ModelRefused: the file is not the one that was registered.
         """
-        with _translated(self.uri), tempfile.TemporaryDirectory() as folder:
+        with translated(self.uri), tempfile.TemporaryDirectory() as folder:
             registered = self._client.get_model_version(self.name, str(version))
             uri = self._client.get_model_version_download_uri(self.name, str(version))
             path = download_artifacts(

@@ -40,9 +40,8 @@ def look(engine: sa.Engine) -> DatabaseFacts:
         StoreUnavailable: it is away.
         Missing: it is a file that is not there; looking does not make it.
     """
-    file = engine.url.database
-    if engine.dialect.name == "sqlite" and file and not Path(file).exists():
-        raise Missing(f"There is no database at {file} yet.")
+    if _is_missing(engine):
+        raise Missing(f"There is no database at {engine.url.database} yet.")
     with translated(), engine.connect() as connection:
         dialect = connection.dialect
         version = ".".join(str(part) for part in dialect.server_version_info or ())
@@ -60,6 +59,23 @@ def look(engine: sa.Engine) -> DatabaseFacts:
         connection.rollback()
         refused = _tried(connection)
     return DatabaseFacts(kind, version, revision, str(row[1]), bool(row[2]), ahead, refused)
+
+
+def revision_of(engine: sa.Engine) -> str:
+    """The revision that a database says it is at; "" if none, and for a file that is not there.
+
+    Raises:
+        StoreUnavailable: it is away.
+    """
+    if _is_missing(engine):
+        return ""
+    with translated(), engine.connect() as connection:
+        return recorded(connection)
+
+
+def _is_missing(engine: sa.Engine) -> bool:
+    file = engine.url.database
+    return engine.dialect.name == "sqlite" and bool(file) and not Path(str(file)).exists()
 
 
 def _statements(name: str) -> list[tuple[str, str]]:
