@@ -23,7 +23,7 @@ from core.errors import Missing, NotEmpty
 from core.registry import DIGEST_TAG, JOB_TAG, Registry, translated
 
 _ORIGIN_TAG = "driftdesk.restored"
-_NOT_CARRIED = {"mlflow.log-model.history"}
+_NOT_CARRIED = {"mlflow.log-model.history", _ORIGIN_TAG}
 _STAGELESS = "None"
 _MOST = 500
 
@@ -74,7 +74,7 @@ class Carriage:
         return {
             "version": int(version.version),
             "description": version.description or "",
-            "tags": dict(version.tags),
+            "tags": {k: v for k, v in version.tags.items() if k != _ORIGIN_TAG},
             "stage": str(version.current_stage),
             "run": self._about_run(run) if run else None,
             "model": {
@@ -138,7 +138,8 @@ class Carriage:
 
     def _there(self) -> list[Version]:
         with self._asking():
-            return [{"version": int(v.version), "tags": dict(v.tags)} for v in self._search()]
+            found = [v for v in self._search() if not _is_stray(v)]
+            return [{"version": int(v.version), "tags": dict(v.tags)} for v in found]
 
     def _used_up(self, number: int) -> NotEmpty:
         return NotEmpty(
@@ -173,42 +174,37 @@ class Carriage:
             self._client.finalize_logged_model(model.model_id, "READY")
             self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
             self._ensure_model()
-            self._use_up(number, model.model_id)
-            made = self._register(model.model_id, version, run_id)
-        if made != number:
-            with self._asking():
+            made = self._register(model.model_id, version, run_id, mark)
+            while made < number:  # MLflow does not tell which number is next: this uses them up
                 self._client.delete_model_version(self._name, str(made))
-            raise self._used_up(number)
+                made = self._register(model.model_id, version, run_id, mark)
+            if made != number:
+                self._client.delete_model_version(self._name, str(made))
+                raise self._used_up(number)
 
-    def _register(self, model_id: str, version: Version, run_id: str | None) -> int:
+    def _register(self, model_id: str, version: Version, run_id: str, mark: str) -> int:
         made = self._client.create_model_version(
             self._name,
             source=f"models:/{model_id}",
             run_id=run_id,
-            tags=version["tags"],
+            tags=version["tags"] | {_ORIGIN_TAG: mark},
             description=version["description"],
             model_id=model_id,
         )
         return int(made.version)
-
-    def _use_up(self, number: int, model_id: str) -> None:
-        """Let the next number be this one."""
-        there = [v["version"] for v in self._there()]
-        blank = {"tags": {}, "description": "A number that was deleted before the backup."}
-        following = max(there, default=0) + 1
-        while following < number:
-            following = self._register(model_id, blank, None)
-            self._client.delete_model_version(self._name, str(following))
-            following += 1
 
     def _experiment(self) -> str:
         found = self._client.get_experiment_by_name(self._name)
         return str(found.experiment_id if found else self._client.create_experiment(self._name))
 
     def _forget(self, experiment: str, mark: str) -> None:
+        """Take away what was made for a version in an attempt that was broken off."""
         left = self._client.search_runs([experiment], f"tags.`{_ORIGIN_TAG}` = '{mark}'")
         for run in left:
             self._client.delete_run(run.info.run_id)
+        for version in self._search():
+            if _is_stray(version) and version.tags[_ORIGIN_TAG] == mark:
+                self._client.delete_model_version(self._name, version.version)
 
     def _put_run(self, experiment: str, told: dict[str, Any], mark: str) -> str:
         run = self._client.create_run(
@@ -274,3 +270,9 @@ class Carriage:
 def _identity(version: Version) -> tuple[str, str]:
     tags = version["tags"]
     return tags.get(DIGEST_TAG, ""), tags.get(JOB_TAG, "")
+
+
+def _is_stray(version: Any) -> bool:
+    """Whether it only used up a number on the way to its own."""
+    mark = version.tags.get(_ORIGIN_TAG, "")
+    return bool(mark) and mark.rpartition(":")[2] != str(version.version)

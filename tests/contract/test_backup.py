@@ -338,7 +338,7 @@ def test_rows_that_the_database_refuses_leave_it_as_it_was(
             if name.startswith("tables/predictions/"):
                 writer.add(name.replace("000000", "000001"), data)
     before = contents(source.database, dataset)
-    with pytest.raises(BackupUnusable, match="refused a row .* nothing was changed"):
+    with pytest.raises(BackupUnusable, match=r"refused a row .* nothing was changed"):
         put_back(source, twice, force=True)
     assert contents(source.database, dataset) == before
 
