@@ -15,6 +15,7 @@ from console import (
     cli_keys,
     cli_limits,
     cli_notify,
+    cli_operate,
     cli_record,
     cli_schedules,
     drifts,
@@ -217,7 +218,7 @@ def log(job_id: int, *, as_json: AsJson = False) -> None:
         )
 
 
-for command in (*cli_decide.COMMANDS, *cli_record.COMMANDS):
+for command in (*cli_decide.COMMANDS, *cli_record.COMMANDS, *cli_operate.COMMANDS):
     app.command()(command)
 
 

@@ -46,7 +46,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class _Check:
+class Check:
     """How to ask one neighbour: `ask` says (healthy, what it says, its version)."""
 
     name: str
@@ -56,6 +56,7 @@ class _Check:
     through_redis: bool = False
 
     def run(self) -> Service:
+        """Ask, and make an answer of whatever happens."""
         start = time.perf_counter()
         try:
             healthy, says, version = self.ask()
@@ -75,9 +76,9 @@ class _Check:
 
 def look(desk: Desk) -> list[Service]:
     """Ask every neighbour how it is, all at once; takes as long as the slowest."""
-    checks = _checks(desk)
-    with ThreadPoolExecutor(len(checks)) as pool:
-        return list(pool.map(_Check.run, checks))
+    asked = checks(desk)
+    with ThreadPoolExecutor(len(asked)) as pool:
+        return list(pool.map(Check.run, asked))
 
 
 class Watch:
@@ -87,7 +88,7 @@ class Watch:
     """
 
     def __init__(self, desk: Desk) -> None:
-        self._checks = _checks(desk)
+        self._checks = checks(desk)
         self._known: dict[str, tuple[float, Service]] = {}
         self._asking: dict[str, float] = {}
         self._changed = Condition()
@@ -101,7 +102,7 @@ class Watch:
             self._changed.wait_for(lambda: not self._asking, max(deadline - time.monotonic(), 0))
             return [self._service(check) for check in self._checks]
 
-    def _ask(self, check: _Check) -> None:
+    def _ask(self, check: Check) -> None:
         now = time.monotonic()
         at, _ = self._known.get(check.name, (now - 2 * _REST, None))
         if check.name in self._asking or now - at < _REST:
@@ -109,14 +110,14 @@ class Watch:
         self._asking[check.name] = now
         Thread(target=self._run, args=(check,), name=f"ask {check.name}", daemon=True).start()
 
-    def _run(self, check: _Check) -> None:
+    def _run(self, check: Check) -> None:
         service = check.run()
         with self._changed:
             self._known[check.name] = (time.monotonic(), service)
             del self._asking[check.name]
             self._changed.notify_all()
 
-    def _service(self, check: _Check) -> Service:
+    def _service(self, check: Check) -> Service:
         started = self._asking.get(check.name)
         asking = time.monotonic() - started if started is not None else 0.0
         if check.name in self._known:
@@ -124,18 +125,19 @@ class Watch:
         return Service(check.name, None, "", 0.0, check.link, "", asking=asking)
 
 
-def _checks(desk: Desk) -> list[_Check]:
+def checks(desk: Desk) -> list[Check]:
+    """How to ask each neighbour."""
     s = desk.settings
     replicas = s.serving_urls
     return [
-        _Check(
+        Check(
             "MLflow",
             lambda: _mlflow(s.mlflow_tracking_uri.rstrip("/"), s.mlflow_login),
             s.mlflow_link or s.mlflow_tracking_uri,
             "Start MLflow or check MLFLOW_TRACKING_URI.",
         ),
         *(
-            _Check(
+            Check(
                 "Serving" if len(replicas) == 1 else f"Serving {n}",
                 lambda url=url: _serving(desk, url),  # type: ignore[misc]
                 f"{s.serving_link or url}/docs",
@@ -143,28 +145,28 @@ def _checks(desk: Desk) -> list[_Check]:
             )
             for n, url in enumerate(replicas, 1)
         ),
-        _Check(
+        Check(
             "Serving replicas",
             lambda: _replicas(desk),
             "",
             "They report to the database every few seconds; see what the log of serving says.",
         ),
-        _Check(
+        Check(
             "Data API",
             lambda: _data_api(f"{s.data_api_url.rstrip('/')}/health", s.data_api_destination),
             s.data_api_url,
             "Start the data API or check DATA_API_URL.",
         ),
-        _Check("Queue (Redis)", lambda: _queue(desk), "", "Start Redis or check REDIS_URL."),
-        _Check("Database", lambda: _database(desk), "", "Check DATABASE_URL, then migrate."),
-        _Check(
+        Check("Queue (Redis)", lambda: _queue(desk), "", "Start Redis or check REDIS_URL."),
+        Check("Database", lambda: _database(desk), "", "Check DATABASE_URL, then migrate."),
+        Check(
             "Workers",
             lambda: _workers(desk),
             "",
             "Start them: python -m workers run --queue work, and another with --queue desk.",
             through_redis=True,
         ),
-        _Check(
+        Check(
             "Reconciler",
             lambda: _reconciler(desk),
             "",

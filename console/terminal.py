@@ -30,16 +30,10 @@ _ASK_EVERY = 0.3
 
 
 @contextmanager
-def at_desk() -> Iterator[Desk]:
-    """The desk for one command; what goes wrong becomes one sentence and exit code 1."""
+def in_words() -> Iterator[None]:
+    """What goes wrong becomes one sentence and exit code 1."""
     try:
-        settings = read_settings()
-        configure(settings.log_format, "cli")
-        desk = Desk.make(settings)
-        try:
-            yield desk
-        finally:
-            desk.store.close()
+        yield
     except BadRow as error:
         for field, rule in error.problems.items():
             say(f"{field}: {rule}", err=True)
@@ -52,6 +46,19 @@ def at_desk() -> Iterator[Desk]:
 def say(line: str, *, err: bool = False) -> None:
     """Print one line, whatever is in it: text from data moves no cursor and adds no line."""
     typer.echo(printable(line), err=err)
+
+
+@contextmanager
+def at_desk() -> Iterator[Desk]:
+    """The desk for one command; what goes wrong becomes one sentence and exit code 1."""
+    with in_words():
+        settings = read_settings()
+        configure(settings.log_format, "cli")
+        desk = Desk.make(settings)
+        try:
+            yield desk
+        finally:
+            desk.store.close()
 
 
 def tell(value: Any, *, as_json: bool, lines: Callable[[], list[str]]) -> None:

@@ -8,7 +8,8 @@
     │   ├── SettingsError           a setting is missing or impossible
     │   ├── BatchUnreadable         the data API's answer is no batch
     │   ├── BadRow                  a row does not fit the contract; says each field and rule
-    │   └── NothingToTrainOn        too few rows for the work that was asked for
+    │   ├── NothingToTrainOn        too few rows for the work that was asked for
+    │   └── BackupUnusable          a backup is damaged, of another dataset, or from a newer version
     ├── Refused                 a rule said no; the message says which
     │   ├── IllegalTransition       a promotion or job is not in the state this needs
     │   ├── DecidedAlready          somebody else decided first
@@ -17,7 +18,8 @@
     │   ├── SecondPersonRequired    another person must confirm what this one asked for
     │   ├── KeyRefused              serving does not know the API key
     │   ├── AddressRefused          a setting leads to an address to which nothing is sent
-    │   └── ModelRefused            a model is not fit to be published or served
+    │   ├── ModelRefused            a model is not fit to be published or served
+    │   └── NotEmpty                what would be written over holds something
     ├── Missing                 no such job, batch, candidate or model
     ├── SourceExhausted         the data API has served its last batch
     ├── SourceRefused           the data API answered, with a refusal that is not the end of data
@@ -28,7 +30,9 @@
         ├── RegistryUnavailable     MLflow
         ├── QueueUnavailable        Redis
         ├── StoreUnavailable        the database
+        │   └── SchemaMismatch          its tables are of another version of driftdesk
         ├── NotDelivered            the receiver of notifications
+        ├── DiskRefused             the disk is full, or does not let us write
         └── ServingUnavailable      the serving API
 
 A message is one sentence for the operator: what happened and what to do. Adapters
@@ -72,6 +76,10 @@ class NothingToTrainOn(BadInput):
     """Too few rows for what was asked."""
 
 
+class BackupUnusable(BadInput):
+    """A file is no backup, a damaged one, or not one for here."""
+
+
 class Refused(DriftdeskError):
     """A rule said no."""
 
@@ -106,6 +114,10 @@ class AddressRefused(Refused):
 
 class ModelRefused(Refused):
     """A model is not fit to be published or served."""
+
+
+class NotEmpty(Refused):
+    """There is something where something else would be put."""
 
 
 class Missing(DriftdeskError):
@@ -150,8 +162,16 @@ class StoreUnavailable(Unavailable):
     """The database did not answer."""
 
 
+class SchemaMismatch(StoreUnavailable):
+    """The database's tables are not those of this version of driftdesk, until somebody migrates."""
+
+
 class NotDelivered(Unavailable):
     """The receiver of notifications did not take one."""
+
+
+class DiskRefused(Unavailable):
+    """The disk is full, or does not let us write."""
 
 
 class ServingUnavailable(Unavailable):

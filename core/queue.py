@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import redis
@@ -108,6 +108,21 @@ class WorkerInfo:
     heartbeat: datetime | None
     born: datetime | None = None
     entry: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFacts:
+    """The server of the queue as it is; nothing here says whether that is good.
+
+    `policy` is what it does when its memory is full; `ahead` is by how many seconds its clock is
+    before ours, negative if behind.
+    """
+
+    kind: str
+    version: str
+    journal: bool
+    policy: str
+    ahead: float
 
 
 def connect(url: str, *, blocking: bool = False) -> redis.Redis:
@@ -221,3 +236,19 @@ class Queue:
         with _translated():
             info: dict[str, Any] = self._redis.info("server")
             return str(info.get("valkey_version") or info.get("redis_version", "?"))
+
+    def facts(self) -> QueueFacts:
+        """What the server says of itself."""
+        with _translated():
+            info: dict[str, Any] = self._redis.info()
+            before = datetime.now(UTC)
+            seconds, micros = self._redis.time()
+            middle = before + (datetime.now(UTC) - before) / 2
+        valkey = info.get("valkey_version")
+        return QueueFacts(
+            "Valkey" if valkey else "Redis",
+            str(valkey or info.get("redis_version", "?")),
+            bool(info.get("aof_enabled")),
+            str(info.get("maxmemory_policy", "")),
+            seconds + micros / 1e6 - middle.timestamp(),
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ os.environ.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
 import requests
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException, RestException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
 from core.errors import Missing, ModelRefused, RegistryUnavailable
@@ -62,7 +64,8 @@ def digest_of(model: bytes) -> str:
 
 
 @contextmanager
-def _translated(uri: str) -> Iterator[None]:
+def translated(uri: str) -> Iterator[None]:
+    """Turn what MLflow says into our words."""
     try:
         yield
     except RestException as error:
@@ -125,7 +128,7 @@ class Registry:
         import mlflow.onnx  # noqa: PLC0415 - only where models are published is onnx installed
         import onnx  # noqa: PLC0415
 
-        with _translated(self.uri):
+        with translated(self.uri):
             mlflow.set_tracking_uri(self.uri)
             mlflow.set_registry_uri(self.uri)
             mlflow.set_experiment(self.name)
@@ -155,7 +158,7 @@ class Registry:
         return None
 
     def _search(self) -> list[ModelVersion]:
-        with _translated(self.uri):
+        with translated(self.uri):
             return list(
                 self._client.search_model_versions(f"name = '{self.name}'", max_results=500)
             )
@@ -180,7 +183,7 @@ class Registry:
     def champion(self) -> int | None:
         """The version that the alias names, if it names one."""
         try:
-            with _translated(self.uri):
+            with translated(self.uri):
                 return int(self._client.get_model_version_by_alias(self.name, CHAMPION).version)
         except Missing:
             return None
@@ -191,7 +194,7 @@ class Registry:
         Raises:
             Missing: there is no such version.
         """
-        with _translated(self.uri):
+        with translated(self.uri):
             if version is None:
                 self._client.delete_registered_model_alias(self.name, CHAMPION)
             else:
@@ -199,7 +202,7 @@ class Registry:
         self._mirror(version)
 
     def _mirror(self, champion: int | None) -> None:
-        with warnings.catch_warnings(), _translated(self.uri):
+        with warnings.catch_warnings(), translated(self.uri):
             warnings.simplefilter("ignore", FutureWarning)
             for version in self._client.search_model_versions(f"name = '{self.name}'"):
                 is_champion = int(version.version) == champion
@@ -212,6 +215,22 @@ class Registry:
                         self.name, version.version, "Production", archive_existing_versions=True
                     )
 
+    def try_artifacts(self) -> None:
+        """Store a tiny file where models go, and take it away again.
+
+        Raises:
+            RegistryUnavailable: it cannot be stored, or not be taken away.
+        """
+        with translated(self.uri), tempfile.TemporaryDirectory() as folder:
+            probe = Path(folder) / "probe.txt"
+            probe.write_text("driftdesk doctor", encoding="utf-8")
+            where = f"mlflow-artifacts:/driftdesk-doctor-{uuid.uuid4().hex[:12]}"
+            store: Any = get_artifact_repository(
+                where, tracking_uri=self.uri, registry_uri=self.uri
+            )
+            store.log_artifact(str(probe))
+            store.delete_artifacts()
+
     def fetch(self, version: int) -> bytes:
         """The model file of a version, checked against the digest that it was registered with.
 
@@ -219,7 +238,7 @@ class Registry:
             Missing: there is no such version.
             ModelRefused: the file is not the one that was registered.
         """
-        with _translated(self.uri), tempfile.TemporaryDirectory() as folder:
+        with translated(self.uri), tempfile.TemporaryDirectory() as folder:
             registered = self._client.get_model_version(self.name, str(version))
             uri = self._client.get_model_version_download_uri(self.name, str(version))
             path = download_artifacts(

@@ -174,6 +174,22 @@ class Settings(BaseSettings):
         description="Reach the data API and the webhook through the proxy that HTTP_PROXY or "
         "HTTPS_PROXY names; what their names resolve to is then the proxy's to check.",
     )
+    retain_rows_epochs: int = Field(
+        0,
+        ge=0,
+        description="Epochs before the current one that keep their quarantined rows; 0 keeps all.",
+    )
+    retain_predictions_days: int = Field(
+        0, ge=0, description="Days for which predictions and their feedback are kept; 0 keeps all."
+    )
+    retain_logs_days: int = Field(
+        0, ge=0, description="Days for which the lines that jobs log are kept; 0 keeps all."
+    )
+    retain_spool_days: int = Field(
+        0,
+        ge=0,
+        description="Days for which answers that could not be read are kept on disk; 0 keeps all.",
+    )
 
     @field_validator("data_api_url")
     @classmethod

@@ -13,7 +13,7 @@ from core.errors import (
     RegistryUnavailable,
     ServingUnavailable,
 )
-from core.queue import WorkerInfo, entry_id
+from core.queue import QueueFacts, WorkerInfo, entry_id
 from core.records import JobKind
 from core.registry import RegisteredVersion, digest_of
 
@@ -86,6 +86,9 @@ class FakeRegistry:
             raise ModelRefused("changed")
         return self._models[version]
 
+    def try_artifacts(self) -> None:
+        self._check()
+
     def tamper(self, version: int) -> None:
         self._models[version] += b"x"
 
@@ -136,6 +139,9 @@ class FakeQueue:
         if self.away:
             raise QueueUnavailable("Redis did not answer.")
         return "9.1"
+
+    def facts(self) -> QueueFacts:
+        return QueueFacts("Valkey", self.ping(), True, "noeviction", 0.0)
 
 
 class FakeServing:

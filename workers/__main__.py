@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from core.dataset import load
-from core.errors import DriftdeskError
+from core.errors import DriftdeskError, SchemaMismatch, StoreUnavailable
 from core.log import configure
 from core.queue import DESK, WORK
 from core.settings import Settings, read_settings
@@ -53,26 +53,52 @@ def _migrate(settings: Settings) -> None:
     log.info("the database is ready")
 
 
+def _refuse_other_schemas(settings: Settings) -> None:
+    """Start on a database of this version alone; one that is away is waited for.
+
+    Raises:
+        SchemaMismatch: it must be migrated first, or is newer than this version.
+    """
+    from core.store import Store  # noqa: PLC0415 - to migrate, the tables alone will do
+
+    store = Store.open(settings.database, load(settings.dataset_path))
+    try:
+        with store.read():
+            log.debug("the database fits")
+    except SchemaMismatch:
+        raise
+    except StoreUnavailable as error:
+        log.warning("the database does not answer yet", reason=str(error))
+    finally:
+        store.close()
+
+
 def _run(settings: Settings, queue: str) -> None:
     from workers.worker import serve  # noqa: PLC0415 - only this part needs RQ's worker
 
+    _refuse_other_schemas(settings)
     serve(settings, queue, ready=ready, alive=alive)
 
 
 def _reconcile(settings: Settings) -> None:
+    from core.retention import Retention  # noqa: PLC0415
     from workers.reconcile import reconcile  # noqa: PLC0415
+    from workers.retention import Hourly  # noqa: PLC0415
     from workers.wiring import Wiring  # noqa: PLC0415
 
+    _refuse_other_schemas(settings)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     wiring = Wiring.make(settings)
+    hourly = Hourly(Retention.of(wiring.store, settings))
     ready()
     alive()
     while not stop.wait(_RECONCILE_SECONDS):
         alive()
         try:
             reconcile(wiring)
+            hourly.step()
         except DriftdeskError as error:
             log.warning("could not look", reason=str(error))
 

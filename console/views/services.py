@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from console import doctor as doctors
 from console import health, notices, parts, session, words
 from console.health import Line, Service
 from core.notice import Notice
@@ -126,6 +127,28 @@ def notifications() -> None:
         st.caption("Nothing has been told yet.")
 
 
+@st.fragment
+def doctor() -> None:
+    """Every check of `driftdesk doctor`, for who asks for it."""
+    with st.expander("Doctor", icon=":material/stethoscope:"):
+        st.caption(
+            "Versions, rights, clocks, disk, migrations and secrets, as `driftdesk doctor` looks "
+            f"at them. It takes {doctors.PATIENCE:g} seconds at most."
+        )
+        if st.button("Check everything", icon=":material/play_arrow:"):
+            with st.spinner("Checking…"):
+                found = session.ask(doctors.examine)
+            if found:
+                st.dataframe(
+                    [
+                        {"State": f.state.value, "Check": f.name, "Says": f.says, "To do": f.todo}
+                        for f in found
+                    ],
+                    hide_index=True,
+                    width="stretch",
+                )
+
+
 def _row(notice: Notice) -> dict[str, object]:
     return {
         "When": words.ago(notice.created_at, parts.now()),
@@ -142,3 +165,4 @@ known = heard(session.watch().look(_FIRST))
 st.fragment(services, run_every=_RELAXED if known else _SOON)(known)
 workers()
 notifications()
+doctor()

@@ -18,6 +18,7 @@ from core.store.batches import Batches
 from core.store.dossiers import Dossiers
 from core.store.drift import Drift
 from core.store.engine import WRITE, make_engine, translated
+from core.store.expired import Expired
 from core.store.feedback import Feedback
 from core.store.history import History
 from core.store.jobs import Jobs
@@ -27,6 +28,7 @@ from core.store.oversight import Oversight
 from core.store.predictions import Predictions
 from core.store.promotions import Promotions
 from core.store.replicas import Replicas
+from core.store.revision import require
 from core.store.rows import Rows
 from core.store.schedules import Schedules
 from core.store.scores import Scores
@@ -48,6 +50,7 @@ class Work:
         self.batches = Batches(connection, now)
         self.dossiers = Dossiers(connection, now)
         self.drift = Drift(connection, now)
+        self.expired = Expired(connection)
         self.feedback = Feedback(connection)
         self.history = History(connection)
         self.jobs = Jobs(connection, now)
@@ -69,7 +72,10 @@ class Work:
 
 
 class Store:
-    """A database and the dataset whose rows it holds."""
+    """A database and the dataset whose rows it holds.
+
+    It works on a database of this version's shape alone: the first transaction looks.
+    """
 
     def __init__(
         self, engine: sa.Engine, dataset: Dataset, clock: Callable[[], datetime] = utc_now
@@ -77,6 +83,7 @@ class Store:
         self.engine = engine
         self.dataset = dataset
         self._clock = clock
+        self._fits = False
 
     @classmethod
     def open(cls, url: str, dataset: Dataset) -> Store:
@@ -89,9 +96,11 @@ class Store:
 
         Raises:
             StoreUnavailable: the database is away, locked for too long, or full.
+            SchemaMismatch: its tables are of another version.
         """
         with translated(), self.engine.connect() as connection:
             writing = connection.execution_options(**{WRITE: True})
+            self._look(writing)
             yield Work(writing, self.dataset, self._clock())
 
     @contextmanager
@@ -100,11 +109,18 @@ class Store:
 
         Raises:
             StoreUnavailable: the database is away.
+            SchemaMismatch: its tables are of another version.
         """
         with translated(), self.engine.connect() as connection:
             if connection.dialect.name != "sqlite":  # where every transaction is a snapshot
                 connection.execution_options(isolation_level="REPEATABLE READ")
+            self._look(connection)
             yield Work(connection, self.dataset, self._clock())
+
+    def _look(self, connection: sa.Connection) -> None:
+        if not self._fits:
+            require(connection)
+            self._fits = True
 
     def close(self) -> None:
         """Give back every connection."""

@@ -11,15 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from core.errors import StoreUnavailable
+from core.errors import SchemaMismatch, StoreUnavailable
+from core.store.revision import advice
 
 WRITE = "driftdesk_write"
 """Execution option that marks a transaction which will write."""
 
-_PREPARE = (
-    "The database is not prepared for this version of driftdesk. Run `python -m workers migrate`, "
-    "then try again."
-)
 _MISSING = {1054, 1146}
 """What MySQL and MariaDB answer where a column or a table is missing."""
 
@@ -81,7 +78,7 @@ def translated() -> Iterator[None]:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
         if _is_unprepared(error):
-            raise StoreUnavailable(_PREPARE) from error
+            raise SchemaMismatch(advice("")) from error
         cause: Any = getattr(error, "orig", None) or error
         said = str(cause.args[-1] if getattr(cause, "args", None) else cause)
         raise StoreUnavailable(
@@ -89,7 +86,7 @@ def translated() -> Iterator[None]:
         ) from error
     except sa.exc.ProgrammingError as error:
         if _is_unprepared(error):
-            raise StoreUnavailable(_PREPARE) from error
+            raise SchemaMismatch(advice("")) from error
         raise
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
 from core.dataset import Dataset
-from core.errors import DatasetError
+from core.errors import DatasetError, SchemaMismatch
 from core.store.engine import WRITE, make_engine, translated
+from core.store.revision import HEAD, MIGRATIONS, Standing, advice, recorded, standing
 from core.tables import data_comp, rows_table
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+_FOREIGN = (Standing.AHEAD, Standing.UNKNOWN)
 
 
 def migrate(url: str, dataset: Dataset) -> None:
@@ -21,24 +20,43 @@ def migrate(url: str, dataset: Dataset) -> None:
 
     Raises:
         StoreUnavailable: the database is away, or we lack a right in it.
+        SchemaMismatch: it is of a newer version of driftdesk, or not ours.
         DatasetError: the rows table exists with other columns than the dataset has.
     """
     engine = make_engine(url)
     try:
         with translated(), engine.connect() as opened:
             connection = opened.execution_options(**{WRITE: True})
-            config = Config()
-            config.set_main_option("script_location", str(_MIGRATIONS))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
-            _prepare(connection, dataset)
+            upgrade(connection)
+            prepare(connection, dataset)
             connection.commit()
     finally:
         engine.dispose()
 
 
-def _prepare(connection: sa.Connection, dataset: Dataset) -> None:
+def upgrade(connection: sa.Connection, revision: str = HEAD) -> None:
+    """Run the migrations up to a revision, and commit each.
+
+    Raises:
+        SchemaMismatch: the database is of a newer version of driftdesk, or not ours.
+    """
+    before = recorded(connection)
+    connection.rollback()
+    if standing(before) in _FOREIGN:
+        raise SchemaMismatch(advice(before))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+    connection.commit()
+
+
+def prepare(connection: sa.Connection, dataset: Dataset) -> None:
+    """Make the dataset's own table and its view, where they are not there yet.
+
+    Raises:
+        DatasetError: the table exists with other columns than the dataset has.
+    """
     table = rows_table(dataset)
     inspector = sa.inspect(connection)
     if inspector.has_table(table.name):

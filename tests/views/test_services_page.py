@@ -188,3 +188,15 @@ def test_hostile_text_is_inert(desk: Desk) -> None:
             assert "<script>" not in element.value
             assert "[x](javascript" not in element.value
             assert ":red[x]" not in element.value
+
+
+def test_the_doctor_comes_when_he_is_called(desk: Desk) -> None:
+    app = page("services")
+    before = len(app.dataframe)
+    button(app, "Check everything").click().run()
+    assert not app.exception
+    assert len(app.dataframe) == before + 1
+    shown = app.dataframe[before].value.set_index("Check")
+    assert shown.loc["Migrations", "State"] == "ok"
+    assert shown.loc["Data API", "State"] == "bad"
+    assert "DATA_API_URL" in shown.loc["Data API", "To do"]

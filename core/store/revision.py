@@ -1,0 +1,83 @@
+"""Which shape a database has, and whether this version of driftdesk can work on it.
+
+Migrations are numbered without a branch, so what is known is a list in order, and the names of
+their files say it: no program has to load Alembic to learn that it must not go on.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from core.errors import SchemaMismatch
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+KNOWN = tuple(sorted(file.name.split("_", 1)[0] for file in MIGRATIONS.glob("versions/[0-9]*.py")))
+"""Every revision that this version of driftdesk brings, oldest first."""
+
+HEAD = KNOWN[-1]
+"""The revision that it works on."""
+
+MIGRATE = "python -m workers migrate"
+
+_RECORDED = sa.table("alembic_version", sa.column("version_num", sa.String))
+
+
+class Standing(StrEnum):
+    """Where a database stands, seen from this version of driftdesk."""
+
+    FITS = "fits"
+    UNPREPARED = "unprepared"
+    BEHIND = "behind"
+    AHEAD = "ahead"
+    UNKNOWN = "unknown"
+
+
+def standing(revision: str) -> Standing:
+    """Where a database with this revision stands; "" is one that no migration has touched."""
+    if revision == HEAD:
+        return Standing.FITS
+    if not revision:
+        return Standing.UNPREPARED
+    if revision in KNOWN:
+        return Standing.BEHIND
+    return Standing.AHEAD if revision.isdecimal() and revision > HEAD else Standing.UNKNOWN
+
+
+def advice(revision: str) -> str:
+    """What is the matter with that revision and which command mends it; "" if it fits."""
+    return {
+        Standing.FITS: "",
+        Standing.UNPREPARED: "The database is not prepared for this version of driftdesk. Run "
+        f"`{MIGRATE}`, then try again.",
+        Standing.BEHIND: f"The database is at revision {revision} and this version of driftdesk "
+        f"needs {HEAD}. Make a backup with the version that ran before, run `{MIGRATE}`, then "
+        "try again.",
+        Standing.AHEAD: f"The database is at revision {revision}, made by a newer driftdesk; this "
+        f"one knows {HEAD} and will not touch it. Install the newer version again, or restore a "
+        "backup from before with `driftdesk restore`.",
+        Standing.UNKNOWN: f"The database is at revision {revision!r}, which no driftdesk made; it "
+        "may belong to another program. Check DATABASE_URL.",
+    }[standing(revision)]
+
+
+def recorded(connection: sa.Connection) -> str:
+    """The revision that a database says it is at, or "" if it says none."""
+    if not sa.inspect(connection).has_table(_RECORDED.name):
+        return ""
+    return str(connection.execute(sa.select(_RECORDED.c.version_num)).scalar() or "")
+
+
+def require(connection: sa.Connection) -> None:
+    """Go on only with a database that this version was made for.
+
+    Raises:
+        SchemaMismatch: it is older, newer, never prepared, or not ours.
+    """
+    # Read without looking whether it is there: where it is not, `translated` says so.
+    revision = str(connection.execute(sa.select(_RECORDED.c.version_num)).scalar() or "")
+    if said := advice(revision):
+        raise SchemaMismatch(said)
