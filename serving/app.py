@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import msgspec
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from fastapi_offline import FastAPIOffline
@@ -20,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core import trace
 from core.dataset import load
 from core.errors import SettingsError
 from core.settings import Settings
@@ -44,6 +46,8 @@ from serving.stream import Format, Stream
 from serving.together import Together
 
 LARGEST_BATCH = 16 * 1024 * 1024
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Parts:
         self.follower.stop()
         await run_in_threadpool(self.writer.stop)
         self.spool.close()
+        await run_in_threadpool(trace.stop)
 
 
 def create_app(settings: Settings, source: Source | None = None) -> ASGIApp:
@@ -153,7 +158,13 @@ def _open_to(origins: str, gate: Gate) -> ASGIApp:
         raise SettingsError("SERVING_ORIGINS names every origin; name those that may call.")
     if not named:
         return gate
-    return CORSMiddleware(gate, named, allow_methods=["GET", "POST"], allow_headers=["*"])
+    return CORSMiddleware(
+        gate,
+        named,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=["x-request-id"],
+    )
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -294,6 +305,7 @@ def _add_words(app: FastAPI, parts: Parts) -> None:
     async def look(request: Request) -> JSONResponse:
         body = await read_body(request.scope, request.receive, LARGEST_ROW)
         check_signature(secret, request.headers, body)
+        log.info("told to look at the registry")
         parts.follower.look_now()
         return JSONResponse({"looking": True}, 202)
 

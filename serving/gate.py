@@ -12,12 +12,15 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import structlog
+from structlog.contextvars import bind_contextvars, get_contextvars
 
+from core import trace
 from serving.body import Disconnected, read_body
 from serving.callers import Keys, Rate
 from serving.metrics import Metrics
 from serving.predict import Predict
 from serving.problems import MEDIA_TYPE, UNFORESEEN, Problem, busy
+from serving.trail import HEADER, read_trail
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,6 +38,10 @@ _ROUTES = frozenset(
     (*KEYED, "/model", "/model/look", "/schema", "/health/live", "/health/ready", "/metrics",
      "/docs", "/openapi.json")
 )  # fmt: skip
+_TRACED = frozenset((*KEYED, "/model/look"))
+"""What a span is recorded for; looks at health and metrics would bury the rest."""
+
+_FAULT = 500
 _OPEN_EACH = 4
 """Requests that may be open for each that may wait: slow senders must not fill the memory."""
 
@@ -84,15 +91,33 @@ class Gate:
             return
         started = time.perf_counter()
         path = scope["path"]
+        name, parent = read_trail(scope["headers"])
+        # The server runs each request in a context of its own, so nothing has to be unbound.
+        bind_contextvars(request=name.decode())
         self._open += 1
         try:
-            status = await self._answer(path, scope, receive, send)
+            if trace.is_on() and path in _TRACED:
+                status = await self._traced(path, parent, scope, receive, _named(send, name))
+            else:
+                trace.take_part(parent)
+                status = await self._answer(path, scope, receive, _named(send, name))
         except Disconnected:
             status = 499
         finally:
             self._open -= 1
         route = path if path in _ROUTES else "other"
         self._metrics.request(route, status, time.perf_counter() - started)
+
+    async def _traced(
+        self, path: str, parent: str, scope: Scope, receive: Receive, send: Send
+    ) -> int:
+        method = scope["method"]
+        with trace.span(f"{method} {path}", parent=parent, **get_contextvars()):
+            status = await self._answer(path, scope, receive, send)
+            trace.note(status=status)
+            if status >= _FAULT:
+                trace.fail(f"answered {status}")
+            return status
 
     async def _answer(self, path: str, scope: Scope, receive: Receive, send: Send) -> int:
         try:
@@ -159,6 +184,17 @@ def flag(scope: Scope, name: str) -> bool:
     if said not in ("true", "false"):
         raise Problem(422, f"{name} must be true or false.")
     return bool(said == "true")
+
+
+def _named(send: Send, name: bytes) -> Send:
+    """The same, with the request's id in the head of the answer."""
+
+    async def named(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (HEADER, name)]}
+        await send(message)
+
+    return named
 
 
 async def _send(send: Send, status: int, headers: list[Header], body: bytes) -> None:

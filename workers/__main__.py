@@ -18,6 +18,8 @@ from core.queue import DESK, WORK
 from core.settings import Settings, read_settings
 
 _RECONCILE_SECONDS = 2.0
+_PROGRAMS = {"run": "worker"}
+"""What a part is called on log lines and in traces, where that is not its own name."""
 
 log = structlog.get_logger()
 
@@ -33,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         settings = read_settings()
-        configure(settings.log_format, chosen.part)
+        configure(settings.log_format, _PROGRAMS.get(chosen.part, chosen.part), settings.secrets)
         if chosen.part == "migrate":
             _migrate(settings)
         elif chosen.part == "run":

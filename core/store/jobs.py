@@ -12,11 +12,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core import trace
 from core.errors import IllegalTransition, LeaseLost, Missing
 from core.records import Job, JobKind, JobState, LogLine
 from core.tables import job_logs, jobs
 
-_COLUMNS = [
+JOB_COLUMNS = [
     jobs.c[name]
     for name in (
         "id", "kind", "state", "attempt", "args", "actor", "requested_at", "started_at",
@@ -25,9 +26,23 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def _job(row: sa.Row[Any]) -> Job:
+_TRACE = "traceparent"
+"""The argument in which a job's trace is kept; whoever reads a job sees it as `Job.trace`."""
+
+
+def as_job(row: sa.Row[Any]) -> Job:
+    """A row of `JOB_COLUMNS` as a job."""
     fields = dict(row._mapping)
-    return Job(**fields | {"kind": JobKind(fields["kind"]), "state": JobState(fields["state"])})
+    args = dict(fields["args"])
+    return Job(
+        **fields
+        | {
+            "kind": JobKind(fields["kind"]),
+            "state": JobState(fields["state"]),
+            "trace": args.pop(_TRACE, ""),
+            "args": args,
+        }
+    )
 
 
 class Jobs:
@@ -42,6 +57,8 @@ class Jobs:
     ) -> tuple[Job, bool]:
         """Ask for a job, or find the one with the same key that is not over yet.
 
+        The job belongs to the trace of whoever asks, or begins one.
+
         Two transactions that ask at the same moment are told apart by a unique constraint:
         the second one finds the first one's job.
 
@@ -52,7 +69,7 @@ class Jobs:
             "kind": kind.value,
             "state": JobState.REQUESTED.value,
             "attempt": 1,
-            "args": args,
+            "args": args | {_TRACE: trace.here() or trace.new()},
             "actor": actor[:200],
             "requested_at": self._now,
             "progress": 0.0,
@@ -68,10 +85,10 @@ class Jobs:
                 inserted = self._connection.execute(sa.insert(jobs).values(**values))
         except sa.exc.IntegrityError:
             row = self._connection.execute(
-                sa.select(*_COLUMNS).where(jobs.c.active_key == key)
+                sa.select(*JOB_COLUMNS).where(jobs.c.active_key == key)
             ).one_or_none()
             # None: it ended between our insert and this look, so the way is free now.
-            return (_job(row), False) if row else self.request(kind, args, actor, key=key)
+            return (as_job(row), False) if row else self.request(kind, args, actor, key=key)
         (job_id,) = inserted.inserted_primary_key or (0,)
         return self.get(int(job_id)), True
 
@@ -82,27 +99,27 @@ class Jobs:
             Missing: there is none.
         """
         row = self._connection.execute(
-            sa.select(*_COLUMNS).where(jobs.c.id == job_id)
+            sa.select(*JOB_COLUMNS).where(jobs.c.id == job_id)
         ).one_or_none()
         if row is None:
             raise Missing(f"There is no job {job_id}.")
-        return _job(row)
+        return as_job(row)
 
     def recent(
         self, limit: int = 20, kind: JobKind | None = None, state: JobState | None = None
     ) -> list[Job]:
         """The newest jobs first."""
-        query = sa.select(*_COLUMNS).order_by(jobs.c.id.desc()).limit(limit)
+        query = sa.select(*JOB_COLUMNS).order_by(jobs.c.id.desc()).limit(limit)
         if kind:
             query = query.where(jobs.c.kind == kind.value)
         if state:
             query = query.where(jobs.c.state == state.value)
-        return [_job(row) for row in self._connection.execute(query)]
+        return [as_job(row) for row in self._connection.execute(query)]
 
     def open(self) -> list[Job]:
         """Every job that is not over, oldest first."""
-        query = sa.select(*_COLUMNS).where(jobs.c.active_key.is_not(None)).order_by(jobs.c.id)
-        return [_job(row) for row in self._connection.execute(query)]
+        query = sa.select(*JOB_COLUMNS).where(jobs.c.active_key.is_not(None)).order_by(jobs.c.id)
+        return [as_job(row) for row in self._connection.execute(query)]
 
     def mark_queued(self, job_id: int, attempt: int) -> None:
         """Note that Redis has it; nothing happens if a worker was faster."""
@@ -241,10 +258,10 @@ class Jobs:
 
     def overdue(self) -> list[Job]:
         """Jobs that are said to run, but whose lease has run out."""
-        query = sa.select(*_COLUMNS).where(
+        query = sa.select(*JOB_COLUMNS).where(
             jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until <= self._now
         )
-        return [_job(row) for row in self._connection.execute(query)]
+        return [as_job(row) for row in self._connection.execute(query)]
 
     def take_over(self, job: Job, max_attempts: int) -> Job:
         """Decide about an overdue job: cancelled if that was wanted, else again, else failed.
