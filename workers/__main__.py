@@ -8,14 +8,19 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
+from core import trace
 from core.dataset import load
 from core.errors import DriftdeskError
 from core.log import configure
 from core.queue import DESK, WORK
 from core.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from workers.wiring import Wiring
 
 _RECONCILE_SECONDS = 2.0
 _PROGRAMS = {"run": "worker"}
@@ -69,12 +74,26 @@ def _reconcile(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     wiring = Wiring.make(settings)
+    trace.start(settings.otel_exporter_otlp_endpoint, "reconcile")
+    if settings.metrics_port:
+        _offer(wiring)
     ready()
     while not stop.wait(_RECONCILE_SECONDS):
         try:
             reconcile(wiring)
         except DriftdeskError as error:
             log.warning("could not look", reason=str(error))
+    trace.stop()
+
+
+def _offer(wiring: Wiring) -> None:
+    """Offer the pipeline's metrics."""
+    from core.exposition import expose, new_registry  # noqa: PLC0415 - only where they are wanted
+    from workers.metrics import Pipeline  # noqa: PLC0415
+
+    registry = new_registry()
+    registry.register(Pipeline(wiring.store, wiring.queue))
+    expose(registry, wiring.settings.metrics_host, wiring.settings.metrics_port)
 
 
 def ready() -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable
 from typing import Any
 
+import redis
 import structlog
 from rq import Queue, Worker
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
 from core.errors import DriftdeskError
-from core.queue import WORK, KnownJob, connect
+from core.exposition import expose, new_registry
+from core.queue import FUNCTIONS, WORK, KnownJob, connect
 from core.settings import Settings
+from workers.horses import Runs
 from workers.wiring import Wiring
 
 _HEAVY = {
@@ -25,6 +29,9 @@ _HEAVY = {
     )
 }
 """What each queue's jobs import: loaded once, before the fork, instead of in every job."""
+
+KINDS = {function: kind.value for kind, function in FUNCTIONS.items()}
+"""What kind of job a function does."""
 
 _ALWAYS = ("workers.jobs", "workers.steps.promote")
 
@@ -38,8 +45,10 @@ def serve(settings: Settings, queue: str, *, ready: Callable[[], None]) -> None:
     """
     for module in (*_ALWAYS, *_HEAVY.get(queue, ())):
         importlib.import_module(module)
+    runs = _offer(settings, queue)
     connection = connect(settings.redis_url, blocking=True)
-    worker = Worker(
+    worker = _Worker(
+        runs,
         [Queue(queue, connection=connection, serializer=JSONSerializer, job_class=KnownJob)],
         connection=connection,
         serializer=JSONSerializer,
@@ -52,6 +61,54 @@ def serve(settings: Settings, queue: str, *, ready: Callable[[], None]) -> None:
     )
     ready()
     worker.work(logging_level="WARNING")
+
+
+def _offer(settings: Settings, queue: str) -> Runs | None:
+    """Offer this process's metrics, where a port is set."""
+    if not settings.metrics_port:
+        return None
+    registry = new_registry()
+    runs = Runs(registry, queue)
+    expose(registry, settings.metrics_host, settings.metrics_port)
+    return runs
+
+
+class _Worker(Worker):
+    """RQ's worker, whose parent counts what its children did."""
+
+    def __init__(self, runs: Runs | None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._runs = runs
+        self._died = False
+
+    def execute_job(self, job: RqJob, queue: Queue) -> None:
+        """Fork, wait, and count."""
+        if self._runs is None:
+            super().execute_job(job, queue)
+            return
+        began = time.monotonic()
+        self._died = False
+        with self._runs.working():
+            super().execute_job(job, queue)
+        result = "died" if self._died else _result(job)
+        kind = KINDS.get(job.func_name or "", "unknown")
+        self._runs.ended(kind, result, time.monotonic() - began)
+
+    def handle_work_horse_killed(self, *details: Any) -> None:
+        """Note that the child is dead, and let go of its job."""
+        self._died = True
+        super().handle_work_horse_killed(*details)  # type: ignore[no-untyped-call]
+
+
+def _result(job: RqJob) -> str:
+    """What the child said of its end; RQ's own word where it said nothing."""
+    try:
+        said = job.latest_result()
+    except redis.RedisError:
+        return "unknown"
+    if said is None:
+        return "unknown"
+    return str(said.return_value) if said.type is said.Type.SUCCESSFUL else "failed"
 
 
 def _horse_killed(settings: Settings) -> Callable[..., None]:

@@ -15,7 +15,11 @@ import sqlalchemy as sa
 from core import trace
 from core.errors import IllegalTransition, LeaseLost, Missing
 from core.records import Job, JobKind, JobState, LogLine
+from core.store.tallies import count_run
 from core.tables import job_logs, jobs
+
+DIED = "died"
+"""How a run ends that no process is left of; others end as their job's state says."""
 
 JOB_COLUMNS = [
     jobs.c[name]
@@ -194,6 +198,7 @@ class Jobs:
             LeaseLost: another run has the job.
         """
         over: dict[str, Any] = {"progress": 1.0} if state is JobState.SUCCEEDED else {}
+        job = self.get(job_id)
         self.fence(
             job_id,
             owner,
@@ -206,6 +211,7 @@ class Jobs:
             lease_until=None,
             **over,
         )
+        self._count(job, state.value.lower())
 
     def cancel(self, job_id: int) -> Job:
         """Cancel a waiting job at once; ask a running one to stop.
@@ -225,7 +231,10 @@ class Jobs:
         ):
             job = self.get(job_id)
             raise IllegalTransition(f"Job {job_id} is {job.state} already.")
-        return self.get(job_id)
+        job = self.get(job_id)
+        if waiting:
+            count_run(self._connection, job.kind.value, job.state.value.lower(), None)
+        return job
 
     def retry(self, job_id: int) -> Job:
         """Ask once more for a job that failed or was cancelled.
@@ -279,14 +288,21 @@ class Jobs:
             )
         else:
             values = self._anew()
-        self._change(
+        taken = self._change(
             jobs.c.id == job.id,
             jobs.c.attempt == job.attempt,
             jobs.c.state == JobState.RUNNING.value,
             jobs.c.lease_until <= self._now,
             **values,
         )
+        if taken:
+            self._count(job, DIED)
         return self.get(job.id)
+
+    def _count(self, job: Job, result: str) -> None:
+        """Count a run of this job that ends now."""
+        took = (self._now - job.started_at).total_seconds() if job.started_at else None
+        count_run(self._connection, job.kind.value, result, took)
 
     def _anew(self) -> dict[str, Any]:
         return {
