@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -18,6 +18,7 @@ from structlog.contextvars import bound_contextvars
 
 from console.desk import Desk
 from console.health import Watch
+from console.metrics import metrics, offer
 from core import trace
 from core.errors import DriftdeskError, Missing
 from core.log import configure
@@ -38,6 +39,7 @@ def desk() -> Desk:
     settings = read_settings()
     configure(settings.log_format, "console", settings.secrets)
     trace.start(settings.otel_exporter_otlp_endpoint, "console")
+    offer(settings.metrics_host, settings.metrics_port)
     return Desk.make(settings)
 
 
@@ -79,6 +81,7 @@ def acting(verb: str) -> Iterator[None]:
     with (
         bound_contextvars(actor=actor()),
         trace.span(f"console {verb}", actor=actor(), verb=verb),
+        metrics().action(verb),
     ):
         try:
             yield
@@ -113,6 +116,7 @@ def ask(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
     try:
         return question(desk(), *args, **kwargs)
     except DriftdeskError as error:
+        metrics().unanswered(error)
         st.error(str(error), icon=":material/cloud_off:")
         return None
 
@@ -124,6 +128,7 @@ def find(question: Callable[..., T], *args: Any) -> T | None:
     except Missing:
         return None
     except DriftdeskError as error:
+        metrics().unanswered(error)
         st.error(str(error), icon=":material/cloud_off:")
         return None
 
@@ -152,6 +157,11 @@ def ask_lately(seconds: float, question: Callable[..., T], *args: Any) -> T | No
 def forget() -> None:
     """Ask the neighbours anew: something was just changed."""
     _heard().clear()
+
+
+def rerun(page: str) -> AbstractContextManager[None]:
+    """Count a run of the whole page in the block."""
+    return metrics().rerun(page)
 
 
 def begin() -> None:
@@ -185,7 +195,8 @@ def known(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
     """Like `ask`, for what another part of the page asks too, and says when it is away."""
     try:
         return question(desk(), *args, **kwargs)
-    except DriftdeskError:
+    except DriftdeskError as error:
+        metrics().unanswered(error)
         return None
 
 
