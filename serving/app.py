@@ -47,6 +47,9 @@ from serving.together import Together
 
 LARGEST_BATCH = 16 * 1024 * 1024
 
+_NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own: the gate records what it does not reach, `/predict`, so it records the rest too."""
+
 log = structlog.get_logger()
 
 
@@ -137,7 +140,11 @@ def _address(settings: Settings) -> str:
 
 def _fastapi(parts: Parts) -> FastAPI:
     app = FastAPIOffline(
-        title="driftdesk serving", version="1", lifespan=parts.running, redoc_url=None
+        title="driftdesk serving",
+        version="1",
+        lifespan=parts.running,
+        redoc_url=None,
+        telemetry=_NO_TELEMETRY,
     )
     app.openapi = lambda: schema.openapi(parts.slot.live)  # type: ignore[method-assign]
     _add_errors(app)
