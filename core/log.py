@@ -102,6 +102,8 @@ class _Program:
 def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     if found := trace.trace_id():
         event.setdefault("trace", found)
+    if request := trace.request_id():
+        event.setdefault("request", request)
     return event
 
 

@@ -55,6 +55,7 @@ class Recorder(Protocol):
 
 
 _here: ContextVar[str] = ContextVar("driftdesk.traceparent", default="")
+_request: ContextVar[str] = ContextVar("driftdesk.request", default="")
 _span: ContextVar[Span | None] = ContextVar("driftdesk.span", default=None)
 _recorder: Recorder | None = None
 
@@ -114,9 +115,18 @@ def is_on() -> bool:
     return _recorder is not None
 
 
-def take_part(traceparent: str) -> None:
-    """Let what this task or thread does from now on be a part of that trace; no span is opened."""
+def take_part(traceparent: str, request: str) -> None:
+    """Let what this task or thread does from now on be a part of that trace and that request.
+
+    No span is opened, and nothing is undone: for tasks that have a context of their own.
+    """
     _here.set(traceparent)
+    _request.set(request)
+
+
+def request_id() -> str:
+    """The id of the HTTP request that is being answered; empty where there is none."""
+    return _request.get()
 
 
 @contextmanager

@@ -48,7 +48,7 @@ from serving.together import Together
 LARGEST_BATCH = 16 * 1024 * 1024
 
 _NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-"""FastAPI's own: the gate records what it does not reach, `/predict`, so it records the rest too."""
+"""FastAPI's own: it would not see `/predict`, so the gate records that and the rest as well."""
 
 log = structlog.get_logger()
 

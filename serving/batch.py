@@ -136,8 +136,9 @@ class Batch:
             if a is not None
         ]
         if records:
-            trace.note(version=model.version, rows=len(records))
-            trace.link(model.trace)
+            if trace.is_on():
+                trace.note(version=model.version, rows=len(records))
+                trace.link(model.trace)
             self._spool.add(prediction_lines(model.version, records), len(records))
             self._metrics.answered(model.version, len(records))
 

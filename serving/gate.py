@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import structlog
-from structlog.contextvars import bind_contextvars, get_contextvars
 
 from core import trace
 from serving.body import Disconnected, read_body
@@ -92,15 +91,14 @@ class Gate:
         started = time.perf_counter()
         path = scope["path"]
         name, parent = read_trail(scope["headers"])
-        # The server runs each request in a context of its own, so nothing has to be unbound.
-        bind_contextvars(request=name.decode())
+        # The server runs each request in a context of its own, so nothing has to be undone.
+        trace.take_part(parent, name.decode())
         self._open += 1
         try:
             if trace.is_on() and path in _TRACED:
-                status = await self._traced(path, parent, scope, receive, _named(send, name))
+                status = await self._traced(path, scope, receive, send, name)
             else:
-                trace.take_part(parent)
-                status = await self._answer(path, scope, receive, _named(send, name))
+                status = await self._answer(path, scope, receive, send, name)
         except Disconnected:
             status = 499
         finally:
@@ -109,34 +107,36 @@ class Gate:
         self._metrics.request(route, status, time.perf_counter() - started)
 
     async def _traced(
-        self, path: str, parent: str, scope: Scope, receive: Receive, send: Send
+        self, path: str, scope: Scope, receive: Receive, send: Send, name: bytes
     ) -> int:
-        method = scope["method"]
-        with trace.span(f"{method} {path}", parent=parent, **get_contextvars()):
-            status = await self._answer(path, scope, receive, send)
+        with trace.span(f"{scope['method']} {path}", request=name.decode()):
+            status = await self._answer(path, scope, receive, send, name)
             trace.note(status=status)
             if status >= _FAULT:
                 trace.fail(f"answered {status}")
             return status
 
-    async def _answer(self, path: str, scope: Scope, receive: Receive, send: Send) -> int:
+    async def _answer(
+        self, path: str, scope: Scope, receive: Receive, send: Send, name: bytes
+    ) -> int:
         try:
             if path in KEYED:
                 self._admit(scope)
             if path == "/predict" and scope["method"] == "POST":
                 body = await read_body(scope, receive, LARGEST_ROW)
                 answer = await self._predict(body, explain=flag(scope, "explain"))
-                await _send(send, 200, _JSON, answer)
+                await _send(send, 200, name, _JSON, answer)
                 return 200
-            return await self._pass_on(scope, receive, send)
+            return await self._pass_on(scope, receive, send, name)
         except Problem as problem:
-            await _send(send, problem.status, [*_PROBLEM, *problem.headers()], problem.body())
+            headers = [*_PROBLEM, *problem.headers()]
+            await _send(send, problem.status, name, headers, problem.body())
             return problem.status
         except Disconnected:
             raise
         except Exception:
             log.exception("a request was not answered", path=path)
-            await _send(send, 500, _PROBLEM, UNFORESEEN.body())
+            await _send(send, 500, name, _PROBLEM, UNFORESEEN.body())
             return 500
 
     def _admit(self, scope: Scope) -> None:
@@ -152,9 +152,10 @@ class Gate:
         client = scope.get("client")
         self._rate.take(caller or (client[0] if client else ""))
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> int:
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, name: bytes) -> int:
         status = 0
-        headers = _DOCS_HEADERS if scope["path"].startswith(("/docs", "/static")) else _SAFE
+        safe = _DOCS_HEADERS if scope["path"].startswith(("/docs", "/static")) else _SAFE
+        headers = [*safe, (HEADER, name)]
 
         async def dressed(message: Message) -> None:
             nonlocal status
@@ -186,18 +187,7 @@ def flag(scope: Scope, name: str) -> bool:
     return bool(said == "true")
 
 
-def _named(send: Send, name: bytes) -> Send:
-    """The same, with the request's id in the head of the answer."""
-
-    async def named(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), (HEADER, name)]}
-        await send(message)
-
-    return named
-
-
-async def _send(send: Send, status: int, headers: list[Header], body: bytes) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+async def _send(send: Send, status: int, name: bytes, headers: list[Header], body: bytes) -> None:
+    own = [*headers, (HEADER, name), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": own})
     await send({"type": "http.response.body", "body": body})

@@ -66,8 +66,9 @@ class Predict:
         record = (answer.prediction_id, row, value, beside(model, answer))
         self._spool.add(prediction_lines(model.version, [record]))
         self._metrics.answered(model.version)
-        trace.note(version=model.version, prediction=answer.prediction_id)
-        trace.link(model.trace)
+        if trace.is_on():
+            trace.note(version=model.version, prediction=answer.prediction_id)
+            trace.link(model.trace)
         return _encode(answer)
 
 

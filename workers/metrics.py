@@ -23,9 +23,10 @@ from prometheus_client.registry import Collector
 
 from core.errors import DriftdeskError
 from core.queue import DESK, QUEUES, WORK, Queue
-from core.records import JobState
+from core.records import JobKind, JobState
 from core.store import Store
 from core.store.figures import Figures
+from core.store.jobs import RUN_RESULTS
 from core.store.tallies import BEYOND, BOUNDS_MS, UNTIMED, Tally
 
 _KEPT = 5.0
@@ -122,10 +123,12 @@ def _runs(tallies: list[Tally]) -> Iterator[Metric]:
     took = HistogramMetricFamily(
         "driftdesk_job_seconds", "How long runs of jobs took.", labels=["kind"]
     )
-    totals: dict[tuple[str, str], int] = defaultdict(int)
+    # From the start, as 0: Prometheus sees no increase in what begins with 1.
+    totals = {(kind.value, result): 0 for kind in JobKind for result in RUN_RESULTS}
     timed: dict[str, list[Tally]] = defaultdict(list)
     for tally in tallies:
-        totals[tally.kind, tally.result] += tally.runs
+        at = (tally.kind, tally.result)
+        totals[at] = totals.get(at, 0) + tally.runs
         if tally.up_to_ms != UNTIMED:
             timed[tally.kind].append(tally)
     for (kind, result), runs in sorted(totals.items()):

@@ -21,6 +21,9 @@ from core.tables import job_logs, jobs
 DIED = "died"
 """How a run ends that no process is left of; others end as their job's state says."""
 
+RUN_RESULTS = (*(state.value.lower() for state in JobState if state.is_over), DIED)
+"""Every way in which a run ends, as it is counted."""
+
 JOB_COLUMNS = [
     jobs.c[name]
     for name in (

@@ -82,6 +82,8 @@ def test_a_new_desk_has_figures_and_no_champion(store: Store) -> None:
         seen.get("jobs_waiting", queue="work") == seen.get("queue_age_seconds", queue="work") == 0
     )
     assert seen.get("workers_alive", queue="desk") == 0
+    # Prometheus would not see the first failure in a count that begins with it.
+    assert seen.get("jobs_total", kind="train", result="failed") == 0
     for unknown in ("champion_version", "batch_number", "batch_age_seconds", "live_window_drifted"):
         assert seen.get(unknown) is None
 
@@ -153,7 +155,7 @@ def test_what_is_rolled_back_is_not_counted(store: Store) -> None:
     claim(store, job)
     with store.begin() as work:
         work.jobs.finish(job.id, "me1", JobState.SUCCEEDED)
-    assert look(store).all("jobs_total") == {}
+    assert look(store).sum("jobs_total") == 0
 
 
 def test_runs_that_end_at_the_same_moment_are_all_counted(store: Store) -> None:
