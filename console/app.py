@@ -27,7 +27,8 @@ page = st.navigation(
     ],
     position="top",
 )
-session.begin()
-parts.header(page.title)
-session.show_message()
-page.run()
+with session.rerun(page.title):
+    session.begin()
+    parts.header(page.title)
+    session.show_message()
+    page.run()

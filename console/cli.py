@@ -26,7 +26,7 @@ from console import lines as lines_of
 from console.health import look
 from console.jsonable import jsonable
 from console.predict_command import predict_file, prediction_lines, typed_row
-from console.terminal import Actor, AsJson, Reason, Wait, at_desk, follow, tell, who
+from console.terminal import Actor, AsJson, Reason, Wait, at_desk, begin, follow, tell, who
 from core.errors import BadRow
 
 _WINDOWS = 10
@@ -37,6 +37,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Run and decide about a pipeline that retrains a model when its data drifts.",
+    callback=begin,
 )
 app.add_typer(cli_schedules.app, name="schedule")
 app.add_typer(cli_limits.app, name="limits")

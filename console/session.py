@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import streamlit as st
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from console.desk import Desk
 from console.health import Watch
+from console.metrics import metrics, offer
+from core import trace
 from core.errors import DriftdeskError, Missing
 from core.log import configure
 from core.settings import read_settings
@@ -33,7 +37,9 @@ _DIALOG = "driftdesk.dialog"
 def desk() -> Desk:
     """The process's desk, made on first use."""
     settings = read_settings()
-    configure(settings.log_format, "console")
+    configure(settings.log_format, "console", settings.secrets)
+    trace.start(settings.otel_exporter_otlp_endpoint, "console")
+    offer(settings.metrics_host, settings.metrics_port)
     return Desk.make(settings)
 
 
@@ -54,12 +60,36 @@ def act(done: str, action: Callable[..., Any], *args: Any, **kwargs: Any) -> Non
     `done` is said when it went well. Meant for button callbacks.
     """
     try:
-        action(desk(), actor(), *args, **kwargs)
+        with acting(_verb(action)):
+            action(desk(), actor(), *args, **kwargs)
     except DriftdeskError as error:
         st.session_state[_MESSAGE] = ("error", str(error))
     else:
         st.session_state[_MESSAGE] = ("ok", done)
         forget()
+
+
+def _verb(action: Callable[..., Any]) -> str:
+    """An action's name, with its module's where that is not the one of all actions."""
+    module = action.__module__.rpartition(".")[2]
+    return action.__name__ if module == "actions" else f"{module}.{action.__name__}"
+
+
+@contextmanager
+def acting(verb: str) -> Iterator[None]:
+    """Carry out an action of this session in the block: it begins a trace and is counted."""
+    with (
+        bound_contextvars(actor=actor()),
+        trace.span(f"console {verb}", actor=actor(), verb=verb),
+        metrics().action(verb),
+    ):
+        try:
+            yield
+        except DriftdeskError as error:
+            log.info("refused", verb=verb, reason=str(error))
+            raise
+        else:
+            log.info("done", verb=verb)
 
 
 def refuse(why: str) -> None:
@@ -86,6 +116,7 @@ def ask(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
     try:
         return question(desk(), *args, **kwargs)
     except DriftdeskError as error:
+        metrics().unanswered(error)
         st.error(str(error), icon=":material/cloud_off:")
         return None
 
@@ -97,6 +128,7 @@ def find(question: Callable[..., T], *args: Any) -> T | None:
     except Missing:
         return None
     except DriftdeskError as error:
+        metrics().unanswered(error)
         st.error(str(error), icon=":material/cloud_off:")
         return None
 
@@ -125,6 +157,11 @@ def ask_lately(seconds: float, question: Callable[..., T], *args: Any) -> T | No
 def forget() -> None:
     """Ask the neighbours anew: something was just changed."""
     _heard().clear()
+
+
+def rerun(page: str) -> AbstractContextManager[None]:
+    """Count a run of the whole page in the block."""
+    return metrics().rerun(page)
 
 
 def begin() -> None:
@@ -158,7 +195,8 @@ def known(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
     """Like `ask`, for what another part of the page asks too, and says when it is away."""
     try:
         return question(desk(), *args, **kwargs)
-    except DriftdeskError:
+    except DriftdeskError as error:
+        metrics().unanswered(error)
         return None
 
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from console import lines as lines_of
 from console import queries
 from console.desk import Desk
 from console.jsonable import jsonable
+from core import trace
 from core.errors import BadRow, DriftdeskError
 from core.log import configure
 from core.printable import name_of, printable, printable_json, storable
@@ -27,6 +29,13 @@ Reason = Annotated[str, typer.Option(help="Why; it goes on record.", callback=st
 Note = Annotated[str, typer.Option(help="What you found; it goes on record.", callback=storable)]
 
 _ASK_EVERY = 0.3
+
+_command: ContextVar[str] = ContextVar("driftdesk.command", default="")
+
+
+def begin(context: typer.Context) -> None:
+    """Remember which command is run, for its trace."""
+    _command.set(context.invoked_subcommand or "")
 
 
 @contextmanager
@@ -53,10 +62,12 @@ def at_desk() -> Iterator[Desk]:
     """The desk for one command; what goes wrong becomes one sentence and exit code 1."""
     with in_words():
         settings = read_settings()
-        configure(settings.log_format, "cli")
+        configure(settings.log_format, "cli", settings.secrets)
+        trace.start(settings.otel_exporter_otlp_endpoint, "cli")
         desk = Desk.make(settings)
         try:
-            yield desk
+            with trace.span(f"command {_command.get()}".strip()):
+                yield desk
         finally:
             desk.store.close()
 

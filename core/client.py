@@ -23,6 +23,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
+from core import trace
 from core.errors import BadRow, KeyRefused, ServingUnavailable
 from core.notice import signature
 
@@ -182,7 +183,7 @@ class Client:
                 method,
                 self.url + path,
                 data=body,
-                headers=headers,
+                headers=headers | _asked_by(),
                 timeout=seconds,
                 allow_redirects=False,
             )
@@ -209,6 +210,12 @@ class Client:
         if answer.status_code in (400, 413, 422):
             raise BadRow(_problems(said) or {"request": detail})
         raise ServingUnavailable(f"Serving at {self.url}: {detail}")
+
+
+def _asked_by() -> dict[str, str]:
+    """What joins the call to what it is made for: a trace, whose id names the request as well."""
+    here = trace.here()
+    return {trace.HEADER: here, "x-request-id": trace.trace_id(here)} if here else {}
 
 
 def _predict(*, explain: bool) -> str:

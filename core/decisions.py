@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core import trace
 from core.dataset import Dataset
 from core.errors import IllegalTransition, Missing, SecondPersonRequired
 from core.limits import Key, check, in_force, of_dataset
@@ -56,6 +57,9 @@ def _promote(
     action: str = "approve",
     details: dict[str, Any] | None = None,
 ) -> Job:
+    if trace.is_on():
+        trace.note(version=promotion.version, actor=actor)
+        trace.link(_judged_in(work, promotion))
     work.promotions.decide(
         promotion,
         PromotionState.APPROVED,
@@ -84,6 +88,14 @@ def _promote(
         | (details or {}),
     )
     return job
+
+
+def _judged_in(work: Work, promotion: Promotion) -> str:
+    """The trace of the job whose evidence is decided on; empty where it is not known (any more)."""
+    try:
+        return work.jobs.get(int(promotion.dossier.get("job") or 0)).trace
+    except Missing:
+        return ""
 
 
 def force(

@@ -49,7 +49,8 @@ class Job:
     """A unit of work that was asked for.
 
     `attempt` counts from 1 and grows with each retry; `progress` runs from 0 to 1;
-    `error` is a sentence for the operator; `result` is what the step has to say.
+    `error` is a sentence for the operator; `result` is what the step has to say; `trace` is the
+    traceparent of what asked for it (see `core.trace`), empty in jobs from before there were any.
     """
 
     id: int
@@ -66,6 +67,7 @@ class Job:
     error: str = ""
     result: dict[str, Any] = field(default_factory=dict)
     cancel_requested: bool = False
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # `core.log` does that
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
 
@@ -30,6 +31,7 @@ from mlflow.exceptions import MlflowException, RestException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
+from core import trace
 from core.errors import Missing, ModelRefused, RegistryUnavailable
 from core.login import Login
 from core.registry_login import log_in
@@ -41,6 +43,8 @@ CHAMPION = "champion"
 MODEL_FILE = "model.onnx"
 DIGEST_TAG = "driftdesk.digest"
 JOB_TAG = "driftdesk.job"
+TRACE_TAG = "driftdesk.traceparent"
+"""What made the version champion, so that serving's swap is a part of the same trace."""
 
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 _UNKNOWN_TO_IT = {"UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED"}
@@ -198,6 +202,8 @@ class Registry:
             if version is None:
                 self._client.delete_registered_model_alias(self.name, CHAMPION)
             else:
+                if led := trace.here():
+                    self._client.set_model_version_tag(self.name, str(version), TRACE_TAG, led)
                 self._client.set_registered_model_alias(self.name, CHAMPION, str(version))
         self._mirror(version)
 

@@ -33,6 +33,9 @@ from core.notice import CHOOSABLE, Event, key_of
 from core.placeholder import is_placeholder
 from core.printable import name_of
 
+_TELLING_PATH = 8
+"""Letters from which on the path of a secret address is a secret of its own."""
+
 DATASETS = Path(__file__).parent / "datasets"
 
 _LOOPBACK = {"", "localhost", "127.0.0.1", "::1"}
@@ -190,6 +193,20 @@ class Settings(BaseSettings):
         ge=0,
         description="Days for which answers that could not be read are kept on disk; 0 keeps all.",
     )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Where console, workers and reconciler offer Prometheus metrics; 0 is nowhere.",
+    )
+    metrics_host: str = Field(
+        "127.0.0.1", description="The address that METRICS_PORT is opened on."
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        "",
+        description="The OTLP/HTTP collector that traces go to, such as http://127.0.0.1:4318; "
+        "empty records none.",
+    )
 
     @field_validator("data_api_url")
     @classmethod
@@ -261,6 +278,13 @@ class Settings(BaseSettings):
             raise ValueError("is a name in core/datasets, or a path that ends in .toml")
         return name
 
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _collector(cls, url: str) -> str:
+        if url and not (url.startswith(("http://", "https://")) and urlsplit(url).hostname):
+            raise ValueError("must be an http:// or https:// address")
+        return url
+
     @field_validator("webhook_secret")
     @classmethod
     def _usable_secret(cls, secret: SecretStr) -> SecretStr:
@@ -310,6 +334,18 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database to use: what was set, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'driftdesk.db').absolute()}"
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must never be in a log: every secret setting, and every password in an address."""
+        found = set()
+        for _, value in self:
+            if isinstance(value, SecretStr):
+                found.add(value.get_secret_value())
+                found |= _told_paths(value.get_secret_value())
+            elif isinstance(value, str) and "://" in value:
+                found |= _passwords(value)
+        return frozenset(found - {""})
 
     @property
     def notified(self) -> frozenset[Event]:
@@ -372,6 +408,22 @@ def read_settings() -> Settings:
         return Settings(_secrets_dir=folder or None)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from error
+
+
+def _passwords(url: str) -> set[str]:
+    try:
+        password = urlsplit(url).password or ""
+    except ValueError:  # no address after all, so there is no password in it either
+        return set()
+    return {password, unquote(password)}
+
+
+def _told_paths(url: str) -> set[str]:
+    """The part of a secret address by which the sender is known; libraries name it by itself."""
+    if "://" not in url:
+        return set()
+    path = urlsplit(url).path
+    return {path} if len(path) >= _TELLING_PATH else set()
 
 
 def _sentence(error: ValidationError) -> str:

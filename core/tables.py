@@ -220,6 +220,17 @@ job_logs = sa.Table(
     sa.Column("message", _Long, nullable=False),
 )
 
+# Runs that ended, by how and how long: see `core.store.tallies`.
+job_tallies = sa.Table(
+    "job_tallies",
+    metadata,
+    sa.Column("kind", sa.String(20), primary_key=True),
+    sa.Column("result", sa.String(20), primary_key=True),
+    sa.Column("up_to_ms", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("runs", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
+)
+
 promotions = sa.Table(
     "promotions",
     metadata,

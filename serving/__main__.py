@@ -8,6 +8,7 @@ import sys
 
 import uvicorn
 
+from core import trace
 from core.errors import DriftdeskError
 from core.log import configure
 from core.settings import read_settings
@@ -30,7 +31,8 @@ def main() -> int:
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         settings = read_settings()
-        configure(settings.log_format, "serving")
+        configure(settings.log_format, "serving", settings.secrets)
+        trace.start(settings.otel_exporter_otlp_endpoint, "serving")
         app = create_app(settings)
     except DriftdeskError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the sentence that the operator reads
@@ -40,6 +42,7 @@ def main() -> int:
         host=settings.serving_host,
         port=settings.serving_port,
         access_log=False,
+        log_config=None,  # its lines go the way of all others
         log_level="warning",
         http="httptools",
         loop="uvloop",

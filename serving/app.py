@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import msgspec
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from fastapi_offline import FastAPIOffline
@@ -21,6 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core import trace
 from core.dataset import load
 from core.errors import SettingsError
 from core.settings import Settings
@@ -47,6 +49,10 @@ from serving.together import Together
 LARGEST_BATCH = 16 * 1024 * 1024
 
 _ANY = {"", "0.0.0.0", "::"}  # noqa: S104 - compared with, not listened on
+_NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own: it would not see `/predict`, so the gate records that and the rest as well."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class Parts:
         self.follower.stop()
         await run_in_threadpool(self.writer.stop)
         self.spool.close()
+        await run_in_threadpool(trace.stop)
 
 
 def create_app(settings: Settings, source: Source | None = None) -> ASGIApp:
@@ -138,7 +145,11 @@ def _address(settings: Settings) -> str:
 
 def _fastapi(parts: Parts) -> FastAPI:
     app = FastAPIOffline(
-        title="driftdesk serving", version="1", lifespan=parts.running, redoc_url=None
+        title="driftdesk serving",
+        version="1",
+        lifespan=parts.running,
+        redoc_url=None,
+        telemetry=_NO_TELEMETRY,
     )
     app.openapi = lambda: schema.openapi(parts.slot.live)  # type: ignore[method-assign]
     _add_errors(app)
@@ -159,7 +170,13 @@ def _open_to(origins: str, gate: Gate) -> ASGIApp:
         raise SettingsError("SERVING_ORIGINS names every origin; name those that may call.")
     if not named:
         return gate
-    return CORSMiddleware(gate, named, allow_methods=["GET", "POST"], allow_headers=["*"])
+    return CORSMiddleware(
+        gate,
+        named,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=["x-request-id"],
+    )
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -300,6 +317,7 @@ def _add_words(app: FastAPI, parts: Parts) -> None:
     async def look(request: Request) -> JSONResponse:
         body = await read_body(request.scope, request.receive, LARGEST_ROW)
         check_signature(secret, request.headers, body)
+        log.info("told to look at the registry")
         parts.follower.look_now()
         return JSONResponse({"looking": True}, 202)
 

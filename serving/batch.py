@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from core import trace
 from core.columns import Problems, read_columns
 from serving.metrics import Metrics
 from serving.model import LiveModel
@@ -135,6 +136,9 @@ class Batch:
             if a is not None
         ]
         if records:
+            if trace.is_on():
+                trace.note(version=model.version, rows=len(records))
+                trace.link(model.trace)
             self._spool.add(prediction_lines(model.version, records), len(records))
             self._metrics.answered(model.version, len(records))
 

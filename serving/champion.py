@@ -15,10 +15,12 @@ import urllib3
 
 from core.errors import Missing, RegistryUnavailable
 from core.login import Login
+from core.trace import well_formed
 
 _ALIAS = "champion"
 _FILE = "model.onnx"
 _DIGEST_TAG = "driftdesk.digest"
+_TRACE_TAG = "driftdesk.traceparent"
 _TIMEOUT = urllib3.Timeout(connect=2.0, read=20.0)
 _PROXIED = "mlflow-artifacts:"
 _REFUSED = (401, 403)
@@ -28,12 +30,14 @@ _REFUSED = (401, 403)
 class Champion:
     """What the registry says is to be served; `digest` is the file's SHA-256 in hex.
 
-    `registered_at` is when, as ISO text; empty where that is not known.
+    `registered_at` is when, as ISO text, and `trace` is the traceparent of what made it champion;
+    each is empty where that is not known.
     """
 
     version: int
     digest: str
     registered_at: str = field(default="", compare=False)
+    trace: str = field(default="", compare=False)
 
 
 class ChampionSource:
@@ -70,7 +74,12 @@ class ChampionSource:
             version = body["model_version"]
             tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}
             made = datetime.fromtimestamp(int(version.get("creation_timestamp", 0)) / 1000, UTC)
-            return Champion(int(version["version"]), tags.get(_DIGEST_TAG, ""), made.isoformat())
+            return Champion(
+                int(version["version"]),
+                tags.get(_DIGEST_TAG, ""),
+                made.isoformat(),
+                well_formed(tags.get(_TRACE_TAG, "")),
+            )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RegistryUnavailable(
                 f"MLflow at {self._uri} answers as MLflow does not; something else may run there."

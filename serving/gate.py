@@ -13,11 +13,13 @@ from urllib.parse import parse_qs
 
 import structlog
 
+from core import trace
 from serving.body import Disconnected, read_body
 from serving.callers import Keys, Rate
 from serving.metrics import Metrics
 from serving.predict import Predict
 from serving.problems import MEDIA_TYPE, UNFORESEEN, Problem, busy
+from serving.trail import HEADER, read_trail
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,6 +37,10 @@ _ROUTES = frozenset(
     (*KEYED, "/model", "/model/look", "/schema", "/health/live", "/health/ready", "/metrics",
      "/docs", "/openapi.json")
 )  # fmt: skip
+_TRACED = frozenset((*KEYED, "/model/look"))
+"""What a span is recorded for; looks at health and metrics would bury the rest."""
+
+_FAULT = 500
 _OPEN_EACH = 4
 """Requests that may be open for each that may wait: slow senders must not fill the memory."""
 
@@ -84,9 +90,15 @@ class Gate:
             return
         started = time.perf_counter()
         path = scope["path"]
+        name, parent = read_trail(scope["headers"])
+        # The server runs each request in a context of its own, so nothing has to be undone.
+        trace.take_part(parent, name.decode())
         self._open += 1
         try:
-            status = await self._answer(path, scope, receive, send)
+            if trace.is_on() and path in _TRACED:
+                status = await self._traced(path, scope, receive, send, name)
+            else:
+                status = await self._answer(path, scope, receive, send, name)
         except Disconnected:
             status = 499
         finally:
@@ -94,24 +106,37 @@ class Gate:
         route = path if path in _ROUTES else "other"
         self._metrics.request(route, status, time.perf_counter() - started)
 
-    async def _answer(self, path: str, scope: Scope, receive: Receive, send: Send) -> int:
+    async def _traced(
+        self, path: str, scope: Scope, receive: Receive, send: Send, name: bytes
+    ) -> int:
+        with trace.span(f"{scope['method']} {path}", request=name.decode()):
+            status = await self._answer(path, scope, receive, send, name)
+            trace.note(status=status)
+            if status >= _FAULT:
+                trace.fail(f"answered {status}")
+            return status
+
+    async def _answer(
+        self, path: str, scope: Scope, receive: Receive, send: Send, name: bytes
+    ) -> int:
         try:
             if path in KEYED:
                 self._admit(scope)
             if path == "/predict" and scope["method"] == "POST":
                 body = await read_body(scope, receive, LARGEST_ROW)
                 answer = await self._predict(body, explain=flag(scope, "explain"))
-                await _send(send, 200, _JSON, answer)
+                await _send(send, 200, name, _JSON, answer)
                 return 200
-            return await self._pass_on(scope, receive, send)
+            return await self._pass_on(scope, receive, send, name)
         except Problem as problem:
-            await _send(send, problem.status, [*_PROBLEM, *problem.headers()], problem.body())
+            headers = [*_PROBLEM, *problem.headers()]
+            await _send(send, problem.status, name, headers, problem.body())
             return problem.status
         except Disconnected:
             raise
         except Exception:
             log.exception("a request was not answered", path=path)
-            await _send(send, 500, _PROBLEM, UNFORESEEN.body())
+            await _send(send, 500, name, _PROBLEM, UNFORESEEN.body())
             return 500
 
     def _admit(self, scope: Scope) -> None:
@@ -127,9 +152,10 @@ class Gate:
         client = scope.get("client")
         self._rate.take(caller or (client[0] if client else ""))
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> int:
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, name: bytes) -> int:
         status = 0
-        headers = _DOCS_HEADERS if scope["path"].startswith(("/docs", "/static")) else _SAFE
+        safe = _DOCS_HEADERS if scope["path"].startswith(("/docs", "/static")) else _SAFE
+        headers = [*safe, (HEADER, name)]
 
         async def dressed(message: Message) -> None:
             nonlocal status
@@ -161,7 +187,7 @@ def flag(scope: Scope, name: str) -> bool:
     return bool(said == "true")
 
 
-async def _send(send: Send, status: int, headers: list[Header], body: bytes) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+async def _send(send: Send, status: int, name: bytes, headers: list[Header], body: bytes) -> None:
+    own = [*headers, (HEADER, name), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": own})
     await send({"type": "http.response.body", "body": body})

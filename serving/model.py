@@ -14,6 +14,7 @@ from typing import Protocol
 
 import structlog
 
+from core import trace
 from core.contract import read_row
 from core.errors import BadRow, DriftdeskError, ModelRefused
 from core.runtime import Runtime
@@ -26,13 +27,17 @@ _WARM_UP = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveModel:
-    """A model that passed its checks and may answer; each load is another one."""
+    """A model that passed its checks and may answer; each load is another one.
+
+    `trace` is the traceparent of its load: what is answered by it was led to by that.
+    """
 
     version: int
     digest: str
     runtime: Runtime
     loaded_at: datetime
     registered_at: str
+    trace: str = ""
 
 
 class Source(Protocol):
@@ -62,7 +67,12 @@ def load(model: bytes, champion: Champion, dataset: str) -> LiveModel:
     except Exception as error:  # whatever a file does to us, the live model goes on
         raise ModelRefused(f"trying it failed: {type(error).__name__}: {error}") from error
     return LiveModel(
-        champion.version, champion.digest, runtime, datetime.now(UTC), champion.registered_at
+        champion.version,
+        champion.digest,
+        runtime,
+        datetime.now(UTC),
+        champion.registered_at,
+        trace.here(),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from starlette.concurrency import run_in_threadpool
 
+from core import trace
 from core.contract import read_row
 from core.errors import BadRow
 from serving.metrics import Metrics
@@ -65,6 +66,9 @@ class Predict:
         record = (answer.prediction_id, row, value, beside(model, answer))
         self._spool.add(prediction_lines(model.version, [record]))
         self._metrics.answered(model.version)
+        if trace.is_on():
+            trace.note(version=model.version, prediction=answer.prediction_id)
+            trace.link(model.trace)
         return _encode(answer)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
+from core import trace
 from core.errors import DriftdeskError, Missing
 from serving.champion import Champion
 from serving.model import LiveModel, Shelf, Source, load
@@ -76,6 +77,10 @@ class Slot:
         self.live = self.refused = self._refused = None
 
     def _swap(self, champion: Champion) -> None:
+        with trace.span("swap", parent=champion.trace, version=champion.version):
+            self._swap_to(champion)
+
+    def _swap_to(self, champion: Champion) -> None:
         before = self.live
         try:
             model = self._source.download(champion)
@@ -100,6 +105,7 @@ class Slot:
 
     def _refuse(self, champion: Champion, error: DriftdeskError) -> None:
         reason = _readable(str(error))
+        trace.fail(reason)
         if error.retryable:
             self._note(reason)
             return

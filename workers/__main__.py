@@ -8,16 +8,23 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
+from core import trace
 from core.dataset import load
 from core.errors import DriftdeskError, SchemaMismatch, StoreUnavailable
 from core.log import configure
 from core.queue import DESK, WORK
 from core.settings import Settings, read_settings
 
+if TYPE_CHECKING:
+    from workers.wiring import Wiring
+
 _RECONCILE_SECONDS = 2.0
+_PROGRAMS = {"run": "worker"}
+"""What a part is called on log lines and in traces, where that is not its own name."""
 
 log = structlog.get_logger()
 
@@ -33,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         settings = read_settings()
-        configure(settings.log_format, chosen.part)
+        configure(settings.log_format, _PROGRAMS.get(chosen.part, chosen.part), settings.secrets)
         if chosen.part == "migrate":
             _migrate(settings)
         elif chosen.part == "run":
@@ -92,6 +99,9 @@ def _reconcile(settings: Settings) -> None:
         signal.signal(name, lambda *_: stop.set())
     wiring = Wiring.make(settings)
     hourly = Hourly(Retention.of(wiring.store, settings))
+    trace.start(settings.otel_exporter_otlp_endpoint, "reconcile")
+    if settings.metrics_port:
+        _offer(wiring)
     ready()
     alive()
     while not stop.wait(_RECONCILE_SECONDS):
@@ -101,6 +111,17 @@ def _reconcile(settings: Settings) -> None:
             hourly.step()
         except DriftdeskError as error:
             log.warning("could not look", reason=str(error))
+    trace.stop()
+
+
+def _offer(wiring: Wiring) -> None:
+    """Offer the pipeline's metrics."""
+    from core.exposition import expose, new_registry  # noqa: PLC0415 - only where they are wanted
+    from workers.metrics import Pipeline  # noqa: PLC0415
+
+    registry = new_registry()
+    registry.register(Pipeline(wiring.store, wiring.queue))
+    expose(registry, wiring.settings.metrics_host, wiring.settings.metrics_port)
 
 
 def ready() -> None:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from core import trace
 from core.errors import DecidedAlready, DriftdeskError, QueueUnavailable
 from core.notice import Event, failed
 from core.queue import entry_id
@@ -54,7 +55,14 @@ def _take_over(wiring: Wiring) -> None:
             work.jobs.log(job.id, message, "warning")
             if after.state is JobState.FAILED and after.finished_at == work.now:  # by us
                 work.notify.add(Event.FAILED, f"job:{job.id}", failed(job, after.error))
-            log.warning("taken over", job=job.id, attempt=job.attempt, state=after.state.value)
+            log.warning(
+                "taken over",
+                job=job.id,
+                kind=job.kind.value,
+                attempt=job.attempt,
+                state=after.state.value,
+                trace=trace.trace_id(job.trace),
+            )
         work.commit()
 
 
@@ -76,7 +84,8 @@ def _requeue(wiring: Wiring) -> None:
         return
     for job in waiting:
         if entry_id(job.kind, job.id, job.attempt) not in known:
-            wiring.submit(job.id)
+            with trace.span("queue again", parent=job.trace, job=job.id, kind=job.kind.value):
+                wiring.submit(job.id)
 
 
 def _settle(wiring: Wiring) -> None:

@@ -8,12 +8,14 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import timedelta
 from types import FrameType
 from typing import Any, Self
 
 import structlog
 
+from core import trace
 from core.errors import DriftdeskError, JobCancelled, LeaseLost, StoreUnavailable
 from core.notice import Event, failed
 from core.records import Job, JobState
@@ -55,7 +57,9 @@ class Run:
     @contextmanager
     def heartbeats(self) -> Iterator[None]:
         """Keep the lease while the block runs."""
-        thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        # In a copy of this context, so that its lines say whose heart it is.
+        beat = copy_context().run
+        thread = threading.Thread(target=beat, args=(self._beat,), name="heartbeat", daemon=True)
         before = signal.signal(signal.SIGUSR1, self._interrupted)
         thread.start()
         try:
@@ -119,6 +123,11 @@ class Run:
         with self.store.begin() as work:
             work.jobs.progress(self.job.id, self._owner, share, stage)
             work.commit()
+
+    def about(self, **ids: Any) -> None:
+        """Put what the run is about on its log lines and its span: `batch`, `version`, `actor`."""
+        structlog.contextvars.bind_contextvars(**ids)
+        trace.note(**ids)
 
     def say(self, message: str, level: str = "info") -> None:
         """Write a line to the job's log and to the worker's."""

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import structlog
 
+from core import trace
 from core.decisions import request
 from core.errors import BadInput, Missing
 from core.records import Job, JobKind
@@ -31,12 +32,13 @@ def fire_due(wiring: Wiring) -> None:
     with wiring.store.read() as work:
         due = work.schedules.due()
     for schedule in due:
-        with wiring.store.begin() as work:
-            job = _fire(work, schedule)
-            work.commit()
-        if job:
-            log.info("schedule fired", schedule=schedule.id, job=job.id)
-            wiring.submit(job.id)
+        with trace.span("schedule", schedule=schedule.id):
+            with wiring.store.begin() as work:
+                job = _fire(work, schedule)
+                work.commit()
+            if job:
+                log.info("schedule fired", schedule=schedule.id, job=job.id)
+                wiring.submit(job.id)
 
 
 def _fire(work: Work, schedule: Schedule) -> Job | None:

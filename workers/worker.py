@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable
 from typing import Any
 
+import redis
 import structlog
 from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
 from core.errors import DriftdeskError
-from core.queue import WORK, KnownJob, connect
+from core.exposition import expose, new_registry
+from core.queue import FUNCTIONS, WORK, KnownJob, connect
 from core.settings import Settings
+from workers.horses import Runs
 from workers.wiring import Wiring
 
 _HEAVY = {
@@ -25,20 +29,12 @@ _HEAVY = {
 }
 """What each queue's jobs import: loaded once, before the fork, instead of in every job."""
 
+KINDS = {function: kind.value for kind, function in FUNCTIONS.items()}
+"""What kind of job a function does."""
+
 _ALWAYS = ("workers.jobs", "workers.steps.promote")
 
 log = structlog.get_logger()
-
-
-class _Beating(Worker):
-    """A worker whose heartbeats are seen from outside Redis, too."""
-
-    alive: Callable[[], None] = staticmethod(lambda: None)
-
-    def heartbeat(self, *arguments: Any, **options: Any) -> None:
-        """Beat in Redis; where that fails, nothing is told."""
-        super().heartbeat(*arguments, **options)
-        self.alive()
 
 
 def serve(
@@ -51,8 +47,11 @@ def serve(
     """
     for module in (*_ALWAYS, *_HEAVY.get(queue, ())):
         importlib.import_module(module)
+    runs = _offer(settings, queue)
     connection = connect(settings.redis_url, blocking=True)
-    worker = _Beating(
+    worker = _Worker(
+        runs,
+        alive,
         [Queue(queue, connection=connection, serializer=JSONSerializer, job_class=KnownJob)],
         connection=connection,
         serializer=JSONSerializer,
@@ -63,9 +62,64 @@ def serve(
         log_job_description=False,
         work_horse_killed_handler=_horse_killed(settings),
     )
-    worker.alive = alive
     ready()
     worker.work(logging_level="WARNING")
+
+
+def _offer(settings: Settings, queue: str) -> Runs | None:
+    """Offer this process's metrics, where a port is set."""
+    if not settings.metrics_port:
+        return None
+    registry = new_registry()
+    runs = Runs(registry, queue)
+    expose(registry, settings.metrics_host, settings.metrics_port)
+    return runs
+
+
+class _Worker(Worker):
+    """RQ's worker, whose parent counts what its children did and shows that it lives."""
+
+    def __init__(
+        self, runs: Runs | None, alive: Callable[[], None], *args: Any, **kwargs: Any
+    ) -> None:
+        self._alive = alive
+        super().__init__(*args, **kwargs)
+        self._runs = runs
+        self._died = False
+
+    def heartbeat(self, *arguments: Any, **options: Any) -> None:
+        """Beat in Redis; where that fails, nothing is told."""
+        super().heartbeat(*arguments, **options)
+        self._alive()
+
+    def execute_job(self, job: KnownJob, queue: Queue) -> None:
+        """Fork, wait, and count."""
+        if self._runs is None:
+            super().execute_job(job, queue)
+            return
+        began = time.monotonic()
+        self._died = False
+        with self._runs.working():
+            super().execute_job(job, queue)
+        result = "died" if self._died else _result(job)
+        kind = KINDS.get(job.func_name or "", "unknown")
+        self._runs.ended(kind, result, time.monotonic() - began)
+
+    def handle_work_horse_killed(self, *details: Any) -> None:
+        """Note that the child is dead, and let go of its job."""
+        self._died = True
+        super().handle_work_horse_killed(*details)  # type: ignore[no-untyped-call]
+
+
+def _result(job: KnownJob) -> str:
+    """What the child said of its end; RQ's own word where it said nothing."""
+    try:
+        said = job.latest_result()
+    except redis.RedisError:
+        return "unknown"
+    if said is None:
+        return "unknown"
+    return str(said.return_value) if said.type is said.Type.SUCCESSFUL else "failed"
 
 
 def _horse_killed(settings: Settings) -> Callable[..., None]:

@@ -75,9 +75,8 @@ def ports_are_free(children: Sequence[Child]) -> None:
     """No port that a child needs is taken, by another program or by another child."""
     problems: list[str] = []
     users: dict[int, str] = {}
-    for child in children:
-        if not (port := child.port):
-            continue
+    wanted = [(c, port) for c in children for port in (c.port, c.metrics) if port]
+    for child, port in wanted:
         if other := users.get(port.number):
             problems.append(
                 f"{other} and {child.name} both want port {port.number}: "

@@ -24,6 +24,9 @@ PORTS = {
 }
 """Every port that can be taken, by the variable that moves it."""
 
+MEASURED = ("work", "desk", "reconcile", "console")
+"""Who offers metrics on a port of its own: METRICS_PORT and those after it, in this order."""
+
 _NO_REDIS = "No Redis was found: install redis-server, or set REDIS_URL to one that runs."
 _HIGHEST_PORT = 65535
 _APP = Path(__file__).parents[2] / "console" / "app.py"
@@ -50,6 +53,7 @@ class Child:
     after: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     port: Port | None = None
+    metrics: Port | None = None
     seconds: float = 120.0
     """How long it may take to become ready."""
 
@@ -67,6 +71,7 @@ class Surroundings:
     given: frozenset[str]
     ports: Mapping[str, Port]
     from_file: Mapping[str, str]
+    metrics: Port | None = None
 
 
 def read_surroundings(
@@ -104,7 +109,19 @@ def read_surroundings(
     }
     given = frozenset(neighbours) & told.keys()
     env = neighbours | manners | told | {"DATA_DIR": str(data)}
-    return Surroundings(data, env, given, ports, from_file)
+    return Surroundings(data, env, given, ports, from_file, _metrics(told))
+
+
+def _metrics(told: Mapping[str, str]) -> Port | None:
+    """The first of the ports for metrics; None where nobody set one."""
+    value = told.get("METRICS_PORT", "0")
+    highest = _HIGHEST_PORT - len(MEASURED) + 1
+    if not value.isdecimal() or int(value) > highest:
+        raise CannotStart(
+            f"METRICS_PORT is {value!r}: set it to the first of {len(MEASURED)} ports, "
+            f"1 to {highest}, or to 0 for no metrics."
+        )
+    return Port(int(value), "METRICS_PORT") if int(value) else None
 
 
 def _port(told: Mapping[str, str], variable: str) -> Port:
@@ -129,7 +146,16 @@ def children(around: Surroundings) -> list[Child]:
         "SERVING_URL": _serving,
     }
     started = [make(around) for url, make in neighbours.items() if url not in around.given]
-    return chosen(started + made)
+    return chosen([_measured(child, around) for child in started + made])
+
+
+def _measured(child: Child, around: Surroundings) -> Child:
+    """The same with a port for its metrics, where they are wanted: they all run on one machine."""
+    if child.name not in MEASURED or not around.metrics:
+        return child
+    port = Port(around.metrics.number + MEASURED.index(child.name), around.metrics.variable)
+    env = {**child.env, "METRICS_PORT": str(port.number)}
+    return replace(child, env=env, metrics=port)
 
 
 def chosen(

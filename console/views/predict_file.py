@@ -119,9 +119,11 @@ def predict(run: Run) -> None:
     bar = st.progress(len(run.answers) / total, text="Asking serving…")
     rows = [a.row for a in run.sheet.accepted[len(run.answers) :]]
     try:
-        for lot in actions.predict_rows(session.desk(), rows):
-            run.answers += lot
-            bar.progress(len(run.answers) / total, text=f"{len(run.answers):,} of {total:,} rows")
+        with session.acting("predict_rows"):
+            for lot in actions.predict_rows(session.desk(), rows):
+                run.answers += lot
+                done = len(run.answers)
+                bar.progress(done / total, text=f"{done:,} of {total:,} rows")
         st.rerun()  # without the button, which has done its work
     except BadRow as error:
         st.error(

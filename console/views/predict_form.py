@@ -125,7 +125,8 @@ def refill(contract: Contract, inputs: dict[str, Any]) -> None:
 def ask(contract: Contract, row: dict[str, Any]) -> None:
     """Ask, and keep the answer for the reruns to come; or say what is wrong with the row."""
     try:
-        given = actions.predict(session.desk(), row, explain=True)
+        with session.acting("predict"):
+            given = actions.predict(session.desk(), row, explain=True)
     except BadRow as error:
         labels = {f.name: f.label for f in contract.fields}
         for name, rule in error.problems.items():

@@ -20,6 +20,7 @@ from core.store.drift import Drift
 from core.store.engine import WRITE, make_engine, translated
 from core.store.expired import Expired
 from core.store.feedback import Feedback
+from core.store.figures import Figures, read_figures
 from core.store.history import History
 from core.store.jobs import Jobs
 from core.store.limits import Limits
@@ -64,6 +65,10 @@ class Work:
         self.schedules = Schedules(connection, now)
         self.scores = Scores(connection, now)
         self.traffic = Traffic(connection, now)
+
+    def figures(self) -> Figures:
+        """Where the pipeline stands, for those who measure it."""
+        return read_figures(self._connection, self.now)
 
     def commit(self) -> None:
         """Keep everything that was written since `begin`; the audit trail goes last."""

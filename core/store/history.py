@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.records import Batch, BatchState, Job, JobKind, JobState
+from core.store.jobs import JOB_COLUMNS, as_job
 from core.tables import batches, job_logs, jobs, quarantine
 
-_JOB = [jobs.c[f.name] for f in fields(Job)]
 _LONGEST_NUMBER = 19
 """Digits from which on a number fits no id."""
 
@@ -25,11 +25,9 @@ class History:
 
     def jobs(self, *, limit: int, offset: int = 0, **wanted: Any) -> list[Job]:
         """One page of the jobs that are wanted, newest first; `wanted` as in `count`."""
-        query = sa.select(*_JOB).where(*_where(**wanted)).order_by(jobs.c.id.desc())
-        return [
-            Job(**dict(row._mapping) | {"kind": JobKind(row.kind), "state": JobState(row.state)})
-            for row in self._connection.execute(query.limit(limit).offset(offset))
-        ]
+        query = sa.select(*JOB_COLUMNS).where(*_where(**wanted)).order_by(jobs.c.id.desc())
+        rows = self._connection.execute(query.limit(limit).offset(offset))
+        return [as_job(row) for row in rows]
 
     def count(self, **wanted: Any) -> int:
         """How many jobs are wanted: by `kind`, `state`, `actor` and `text`, empty for any.

@@ -12,12 +12,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core import trace
 from core.errors import IllegalTransition, LeaseLost, Missing
 from core.printable import printable
 from core.records import Job, JobKind, JobState, LogLine
+from core.store.tallies import count_run
 from core.tables import job_logs, jobs
 
-_COLUMNS = [
+DIED = "died"
+"""How a run ends that no process is left of; others end as their job's state says."""
+
+RUN_RESULTS = (*(state.value.lower() for state in JobState if state.is_over), DIED)
+"""Every way in which a run ends, as it is counted."""
+
+JOB_COLUMNS = [
     jobs.c[name]
     for name in (
         "id", "kind", "state", "attempt", "args", "actor", "requested_at", "started_at",
@@ -26,9 +34,23 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def _job(row: sa.Row[Any]) -> Job:
+_TRACE = "traceparent"
+"""The argument in which a job's trace is kept; whoever reads a job sees it as `Job.trace`."""
+
+
+def as_job(row: sa.Row[Any]) -> Job:
+    """A row of `JOB_COLUMNS` as a job."""
     fields = dict(row._mapping)
-    return Job(**fields | {"kind": JobKind(fields["kind"]), "state": JobState(fields["state"])})
+    args = dict(fields["args"])
+    return Job(
+        **fields
+        | {
+            "kind": JobKind(fields["kind"]),
+            "state": JobState(fields["state"]),
+            "trace": args.pop(_TRACE, ""),
+            "args": args,
+        }
+    )
 
 
 class Jobs:
@@ -43,6 +65,8 @@ class Jobs:
     ) -> tuple[Job, bool]:
         """Ask for a job, or find the one with the same key that is not over yet.
 
+        The job belongs to the trace of whoever asks, or begins one.
+
         Two transactions that ask at the same moment are told apart by a unique constraint:
         the second one finds the first one's job.
 
@@ -53,7 +77,7 @@ class Jobs:
             "kind": kind.value,
             "state": JobState.REQUESTED.value,
             "attempt": 1,
-            "args": args,
+            "args": args | {_TRACE: trace.here() or trace.new()},
             "actor": printable(actor)[:200],
             "requested_at": self._now,
             "progress": 0.0,
@@ -69,10 +93,10 @@ class Jobs:
                 inserted = self._connection.execute(sa.insert(jobs).values(**values))
         except sa.exc.IntegrityError:
             row = self._connection.execute(
-                sa.select(*_COLUMNS).where(jobs.c.active_key == key)
+                sa.select(*JOB_COLUMNS).where(jobs.c.active_key == key)
             ).one_or_none()
             # None: it ended between our insert and this look, so the way is free now.
-            return (_job(row), False) if row else self.request(kind, args, actor, key=key)
+            return (as_job(row), False) if row else self.request(kind, args, actor, key=key)
         (job_id,) = inserted.inserted_primary_key or (0,)
         return self.get(int(job_id)), True
 
@@ -83,27 +107,27 @@ class Jobs:
             Missing: there is none.
         """
         row = self._connection.execute(
-            sa.select(*_COLUMNS).where(jobs.c.id == job_id)
+            sa.select(*JOB_COLUMNS).where(jobs.c.id == job_id)
         ).one_or_none()
         if row is None:
             raise Missing(f"There is no job {job_id}.")
-        return _job(row)
+        return as_job(row)
 
     def recent(
         self, limit: int = 20, kind: JobKind | None = None, state: JobState | None = None
     ) -> list[Job]:
         """The newest jobs first."""
-        query = sa.select(*_COLUMNS).order_by(jobs.c.id.desc()).limit(limit)
+        query = sa.select(*JOB_COLUMNS).order_by(jobs.c.id.desc()).limit(limit)
         if kind:
             query = query.where(jobs.c.kind == kind.value)
         if state:
             query = query.where(jobs.c.state == state.value)
-        return [_job(row) for row in self._connection.execute(query)]
+        return [as_job(row) for row in self._connection.execute(query)]
 
     def open(self) -> list[Job]:
         """Every job that is not over, oldest first."""
-        query = sa.select(*_COLUMNS).where(jobs.c.active_key.is_not(None)).order_by(jobs.c.id)
-        return [_job(row) for row in self._connection.execute(query)]
+        query = sa.select(*JOB_COLUMNS).where(jobs.c.active_key.is_not(None)).order_by(jobs.c.id)
+        return [as_job(row) for row in self._connection.execute(query)]
 
     def mark_queued(self, job_id: int, attempt: int) -> None:
         """Note that Redis has it; nothing happens if a worker was faster."""
@@ -178,6 +202,7 @@ class Jobs:
             LeaseLost: another run has the job.
         """
         over: dict[str, Any] = {"progress": 1.0} if state is JobState.SUCCEEDED else {}
+        job = self.get(job_id)
         self.fence(
             job_id,
             owner,
@@ -190,6 +215,7 @@ class Jobs:
             lease_until=None,
             **over,
         )
+        self._count(job, state.value.lower())
 
     def cancel(self, job_id: int) -> Job:
         """Cancel a waiting job at once; ask a running one to stop.
@@ -209,7 +235,10 @@ class Jobs:
         ):
             job = self.get(job_id)
             raise IllegalTransition(f"Job {job_id} is {job.state} already.")
-        return self.get(job_id)
+        job = self.get(job_id)
+        if waiting:
+            count_run(self._connection, job.kind.value, job.state.value.lower(), None)
+        return job
 
     def retry(self, job_id: int) -> Job:
         """Ask once more for a job that failed or was cancelled.
@@ -242,10 +271,10 @@ class Jobs:
 
     def overdue(self) -> list[Job]:
         """Jobs that are said to run, but whose lease has run out."""
-        query = sa.select(*_COLUMNS).where(
+        query = sa.select(*JOB_COLUMNS).where(
             jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until <= self._now
         )
-        return [_job(row) for row in self._connection.execute(query)]
+        return [as_job(row) for row in self._connection.execute(query)]
 
     def take_over(self, job: Job, max_attempts: int) -> Job:
         """Decide about an overdue job: cancelled if that was wanted, else again, else failed.
@@ -263,14 +292,21 @@ class Jobs:
             )
         else:
             values = self._anew()
-        self._change(
+        taken = self._change(
             jobs.c.id == job.id,
             jobs.c.attempt == job.attempt,
             jobs.c.state == JobState.RUNNING.value,
             jobs.c.lease_until <= self._now,
             **values,
         )
+        if taken:
+            self._count(job, DIED)
         return self.get(job.id)
+
+    def _count(self, job: Job, result: str) -> None:
+        """Count a run of this job that ends now."""
+        took = (self._now - job.started_at).total_seconds() if job.started_at else None
+        count_run(self._connection, job.kind.value, result, took)
 
     def _anew(self) -> dict[str, Any]:
         return {

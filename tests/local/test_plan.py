@@ -70,6 +70,24 @@ def test_the_environment_wins_over_the_file_and_empty_is_not_set(tmp_path: Path)
     assert not around.given
 
 
+def test_who_is_measured_has_a_port_of_its_own_where_one_is_set(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = children(read_surroundings({}, here / ".env", here))
+    assert {c.metrics for c in every} == {None}
+    every = children(read_surroundings({"METRICS_PORT": "9100"}, here / ".env", here))
+    ports = {c.name: c.metrics.number for c in every if c.metrics}
+    assert ports == {"work": 9100, "desk": 9101, "reconcile": 9102, "console": 9103}
+    assert [c.env["METRICS_PORT"] for c in every if c.metrics] == ["9100", "9101", "9102", "9103"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        monkeypatch.setenv("METRICS_PORT", str(number - 1))
+        assert main(["--check"]) == 1
+    assert f"Port {number} is taken, and desk needs it: set METRICS_PORT" in capsys.readouterr().err
+    with pytest.raises(CannotStart, match="METRICS_PORT is '65533'"):
+        read_surroundings({"METRICS_PORT": "65533"}, here / ".env", here)
+
+
 def test_some_can_be_chosen(tmp_path: Path) -> None:
     every = children(read_surroundings({}, tmp_path / ".env", tmp_path))
     assert [c.name for c in chosen(every, only=["queue", "work"])] == ["queue", "work"]

@@ -53,6 +53,7 @@ class CheckDrift:
         """
         with run.store.read() as work:
             batch = _batch(work, run.job.args.get("batch_id"))
+        run.about(epoch=batch.epoch, batch=batch.number)
         evidence = self._evidence(run, batch)
         run.progress(0.8, "comparing profiles", always=True)
         with run.store.begin() as work:

@@ -162,6 +162,7 @@ class Ingest:
         path = self.spool / batch.spool
         try:
             number = parse.batch_number(path)
+            run.about(epoch=batch.epoch, batch=number)
             if self._is_known(run, batch, number):
                 return
             self._load(run, batch, path, number)

@@ -29,6 +29,7 @@ class Judge:
         with run.store.read() as work:
             promotion = work.promotions.of_version(int(run.job.args["version"]))
             requests = work.predictions.latest(200)
+        run.about(version=promotion.version)
         run.progress(0.05, "reading rows", always=True)
         material = read(run.store)
         run.progress(0.4, "fetching the models", always=True)

@@ -52,6 +52,7 @@ class Promote:
             promotion = work.promotions.get(int(run.job.args["promotion_id"]))
             digest = promotion.dossier_digest
             golden = work.dossiers.get(digest).get("golden", []) if digest else []
+        run.about(version=promotion.version)
         if promotion.state is not PromotionState.APPROVED:
             raise IllegalTransition(
                 f"Version {promotion.version} is {promotion.state}, and only an approved one is "

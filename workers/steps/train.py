@@ -78,6 +78,7 @@ class Train:
             signature=_signature(contract, self.dataset),
             requirements=_REQUIREMENTS,
         )
+        run.about(version=version)
         run.progress(0.75, "comparing with the champion", always=True)
         champion, why_not = load_champion(self.registry, material)
         if why_not:

@@ -1,0 +1,73 @@
+"""How many runs of jobs have ended, how, and how long they took: sums that only ever grow.
+
+The job table cannot say it: a job that failed and is asked for again is no failed one any more,
+and old jobs may be deleted one day. A run is counted in the transaction that ends it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from core.tables import job_tallies
+
+BOUNDS_MS = (
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000,
+    1_800_000, 3_600_000,
+)  # fmt: skip
+"""The longest run of each class, in milliseconds."""
+
+BEYOND = 0
+"""The class of runs that took longer than every bound."""
+
+UNTIMED = -1
+"""The class of what never ran, or of which nobody knows how long it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Runs of one kind with one result, whose duration is in one class; `seconds` is their sum."""
+
+    kind: str
+    result: str
+    up_to_ms: int
+    runs: int
+    seconds: float
+
+
+def count_run(connection: sa.Connection, kind: str, result: str, seconds: float | None) -> None:
+    """Count a run that has ended, after its job's row was changed and before the audit trail."""
+    values: dict[str, str | int] = {"kind": kind, "result": result, "up_to_ms": _class(seconds)}
+    took = max(seconds or 0.0, 0.0)
+    if _add(connection, values, took):
+        return
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.insert(job_tallies).values(**values, runs=1, seconds=took))
+    except sa.exc.IntegrityError:  # somebody else counted the first one of this class just now
+        _add(connection, values, took)
+
+
+def _class(seconds: float | None) -> int:
+    if seconds is None:
+        return UNTIMED
+    return next((bound for bound in BOUNDS_MS if seconds * 1000 <= bound), BEYOND)
+
+
+def _add(connection: sa.Connection, values: dict[str, str | int], seconds: float) -> bool:
+    here = [job_tallies.c[name] == value for name, value in values.items()]
+    added = connection.execute(
+        sa.update(job_tallies)
+        .where(*here)
+        .values(runs=job_tallies.c.runs + 1, seconds=job_tallies.c.seconds + seconds)
+    )
+    return added.rowcount > 0
+
+
+def read_tallies(connection: sa.Connection) -> list[Tally]:
+    """Everything that was counted."""
+    order = (job_tallies.c.kind, job_tallies.c.result, job_tallies.c.up_to_ms)
+    return [
+        Tally(**row._mapping) for row in connection.execute(sa.select(job_tallies).order_by(*order))
+    ]

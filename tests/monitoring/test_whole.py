@@ -1,0 +1,278 @@
+"""The whole system, started as `make run` starts it, watched from outside: by Prometheus' way of
+asking each program, and by a collector of traces."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compose.local.children import MEASURED
+from compose.monitoring import dashboard
+from tests.browser import chromium
+from tests.collector import Collector, Span, collector
+from tests.house import House
+from tests.monitoring.scrape import Samples, scrape
+from tests.stacks import ROOT, free_port, lacking, wait_for
+
+ROW = ["bed=3", "bath=2", "acre_lot=0.3", "house_size=1500", "state=Connecticut", "status=for_sale"]
+MONITORING = ROOT / "compose" / "monitoring"
+SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
+
+# What Prometheus itself adds, and what its functions and labels are called.
+OWN = {"up"}
+
+
+@dataclass
+class Watched:
+    house: House
+    collector: Collector
+    programs: dict[str, Samples]
+    trained: dict[str, Any]
+
+
+def ports(count: int) -> int:
+    """The first of so many free ports in a row."""
+    while True:
+        first = free_port()
+        with ExitStack() as held:
+            try:
+                for number in range(first, first + count):
+                    held.enter_context(socket.create_server(("127.0.0.1", number)))
+            except OSError:
+                continue
+            return first
+
+
+def press(house: House, label: str) -> None:
+    with chromium() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"{house.console}/pipeline")
+        page.get_by_role("button", name=label).click()
+        page.get_by_text("queued").first.wait_for()
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    first = ports(len(MEASURED))
+    with collector() as kept:
+        house = House(
+            tmp_path_factory.mktemp("watched") / "data",
+            "--scale 0.02",
+            METRICS_PORT=str(first),
+            OTEL_EXPORTER_OTLP_ENDPOINT=kept.url,
+            OTEL_BSP_SCHEDULE_DELAY="200",
+            LOG_FORMAT="json",
+        )
+        house.cli_env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": kept.url}
+        with house.running():
+            trained = house.json("ingest", "--train", "--wait")
+            house.json("approve", "1", "--wait")
+            house.json("predict", *ROW)
+            press(house, "Ingest next batch")
+            wait_for("no span of the button", lambda: bool(kept.named("console request_ingest")))
+            wait_for("batch 1 was not compared", lambda: len(kept.named("job drift")) == 2)
+            urls = {name: f"http://127.0.0.1:{first + n}" for n, name in enumerate(MEASURED)}
+            urls["serving"] = house.cli_env["SERVING_URL"]
+            found = {name: scrape(url) for name, url in urls.items()}
+        yield Watched(house, kept, found, trained)
+
+
+# Traces
+
+
+def test_one_trace_leads_from_the_command_to_the_candidate(watched: Watched) -> None:
+    kept = watched.collector
+    asked = next(s for s in kept.named("command ingest"))
+    chain = [_of(kept, f"job {kind}", asked.trace) for kind in ("ingest", "drift", "train")]
+    assert [s.program for s in (asked, *chain)] == ["driftdesk-cli", *["driftdesk-worker"] * 3]
+    assert asked.parent == ""
+    assert [s.parent for s in chain] == [s.id for s in (asked, *chain)][:3]
+    ingest, drift, train = (s.attributes for s in chain)
+    assert ingest["driftdesk.batch"] == drift["driftdesk.batch"] == 0
+    assert train["driftdesk.version"] == 1
+    assert ingest["driftdesk.actor"] == "ana"
+
+
+def test_a_decision_leads_to_the_swap_and_the_swap_to_answers(watched: Watched) -> None:
+    kept = watched.collector
+    approved = next(s for s in kept.named("command approve"))
+    assert approved.links == (next(s for s in kept.named("command ingest")).trace,)
+    promoted = _of(kept, "job promote", approved.trace)
+    swapped = _of(kept, "swap", approved.trace)
+    assert (promoted.program, swapped.program) == ("driftdesk-worker", "driftdesk-serving")
+    assert promoted.parent == approved.id
+    assert swapped.parent == promoted.id
+    assert promoted.attributes["driftdesk.version"] == swapped.attributes["driftdesk.version"] == 1
+    assert _of(kept, "POST /model/look", approved.trace).program == "driftdesk-serving"
+    asked = next(s for s in kept.named("command predict"))
+    answered = _of(kept, "POST /predict", asked.trace)
+    assert answered.parent == asked.id
+    assert answered.links == (approved.trace,)
+
+
+def test_a_button_begins_a_trace_that_a_worker_goes_on_with(watched: Watched) -> None:
+    kept = watched.collector
+    (pressed,) = kept.named("console request_ingest")
+    assert pressed.program == "driftdesk-console"
+    worked = _of(kept, "job ingest", pressed.trace)
+    assert worked.parent == pressed.id
+    assert worked.attributes["driftdesk.batch"] == 1
+
+
+def _of(kept: Collector, name: str, trace_id: str) -> Span:
+    (found,) = [s for s in kept.named(name) if s.trace == trace_id]
+    return found
+
+
+def test_lines_of_every_program_carry_the_same_trace(watched: Watched) -> None:
+    approved = next(s for s in watched.collector.named("command approve")).trace
+    logs = watched.house.folder / "logs"
+    said: dict[str, list[dict[str, Any]]] = {}
+    for name in ("work", "desk", "serving", "console", "reconcile"):
+        text = (logs / f"{name}.log").read_text(encoding="utf-8")
+        said[name] = [
+            json.loads(line[line.index("{") :]) for line in text.splitlines() if '"event"' in line
+        ]
+    promote = [line for line in said["desk"] if line.get("kind") == "promote"]
+    assert {line["trace"] for line in promote} == {approved}
+    assert promote[-1] | {"program": "worker", "event": "done", "version": 1} == promote[-1]
+    (live,) = [line for line in said["serving"] if line["event"] == "live"]
+    assert (live["trace"], live["program"]) == (approved, "serving")
+    (done,) = [line for line in said["console"] if line["event"] == "done"]
+    assert done["verb"] == "request_ingest"
+    assert done["actor"] == "ana"
+    assert {line["program"] for line in said["work"]} == {"worker"}
+    ingest = [line for line in said["work"] if line.get("kind") == "ingest"]
+    assert ingest[-1]["batch"] == 1
+    assert ingest[-1]["trace"] == done["trace"]
+
+
+# Metrics
+
+
+def test_each_program_tells_what_it_did(watched: Watched) -> None:
+    work, desk = watched.programs["work"], watched.programs["desk"]
+    for kind in ("ingest", "drift"):
+        assert work.get("worker_runs_total", queue="work", kind=kind, result="succeeded") == 2
+    assert work.get("worker_run_seconds_count", queue="work", kind="train") == 1
+    assert desk.get("worker_runs_total", queue="desk", kind="promote", result="succeeded") == 1
+    assert (work.get("worker_children_cpu_seconds_total") or 0) > 0
+    pipeline = watched.programs["reconcile"]
+    assert pipeline.get("jobs_total", kind="ingest", result="succeeded") == 2
+    assert pipeline.get("job_seconds_count", kind="promote") == 1
+    assert pipeline.get("champion_version") == 1
+    assert pipeline.get("workers_alive", queue="work") == 1
+    assert pipeline.get("serving_replicas", version="1") == 1
+    console = watched.programs["console"]
+    assert console.get("console_actions_total", verb="request_ingest", result="ok") == 1
+    assert console.sum("console_rerun_seconds_count", page="Pipeline") >= 1
+    assert watched.programs["serving"].sum("serving_predictions_total", version="1") == 1
+
+
+def names(programs: dict[str, Samples]) -> set[str]:
+    """Every name under which Prometheus keeps something of them."""
+    return {
+        (family.name if family.type != "counter" else family.name.removesuffix("_total")) + suffix
+        for samples in programs.values()
+        for family in samples.families
+        for suffix in SUFFIXES.get(family.type, ("",))
+    }
+
+
+def metrics_in(promql: str) -> set[str]:
+    """The metrics that an expression names."""
+    bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]', "", promql)
+    return set(re.findall(r"\b(?:driftdesk|process|python)_\w+|\bup\b", bare))
+
+
+def test_whatever_the_dashboard_asks_for_is_there(watched: Watched) -> None:
+    asks = [t["expr"] for p in dashboard.dashboard()["panels"] for t in p.get("targets", ())]
+    asked = set().union(*map(metrics_in, asks))
+    assert len(asked) > 30
+    assert asked <= names(watched.programs) | OWN
+
+
+def test_whatever_the_rules_watch_is_there(watched: Watched) -> None:
+    rules = (MONITORING / "rules.yml").read_text(encoding="utf-8")
+    watched_for = set(re.findall(r"\bdriftdesk_\w+", rules))
+    assert len(watched_for) > 15
+    assert watched_for <= names(watched.programs) | OWN
+
+
+def test_the_handbook_lists_every_metric_and_no_other(watched: Watched) -> None:
+    text = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `(driftdesk_\w+)` \| (\w+) \|", text, re.MULTILINE))
+    offered = {
+        (f.name + "_total" * (f.type == "counter"), f.type)
+        for samples in watched.programs.values()
+        for f in samples.families
+        if f.name.startswith("driftdesk_")
+    }
+    assert listed == offered
+
+
+# What is only read
+
+
+def test_the_dashboard_on_disk_is_the_one_of_the_code() -> None:
+    assert dashboard.FILE.read_text(encoding="utf-8") == dashboard.text(), (
+        "Run python -m compose.monitoring.dashboard"
+    )
+    panels = dashboard.dashboard()["panels"]
+    ids = [panel["id"] for panel in panels]
+    assert len(set(ids)) == len(ids)
+    places = [tuple(panel["gridPos"].values()) for panel in panels]
+    assert len(set(places)) == len(places)
+    for panel in panels:
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+        letters = [target["refId"] for target in panel.get("targets", ())]
+        assert len(set(letters)) == len(letters)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check", "config", "prometheus.yml"],
+        ["check", "rules", "rules.yml"],
+        ["test", "rules", "rules.test.yml"],
+    ],
+)
+def test_prometheus_takes_the_configuration_and_the_rules_do_what_they_say(
+    command: list[str],
+) -> None:
+    promtool = shutil.which("promtool")
+    if not promtool:
+        lacking("promtool (Debian: prometheus)")
+    done = subprocess.run(
+        [str(promtool), *command], cwd=MONITORING, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SUCCESS" in done.stdout + done.stderr
+
+
+def test_every_expression_of_the_dashboard_can_be_read_by_prometheus(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if not promtool:
+        lacking("promtool (Debian: prometheus)")
+    asks = [t["expr"] for p in dashboard.dashboard()["panels"] for t in p.get("targets", ())]
+    rules = [
+        {"record": f"asked:{n}", "expr": ask.replace("$__rate_interval", "5m")}
+        for n, ask in enumerate(asks)
+    ]
+    file = tmp_path / "asks.yml"
+    file.write_text(json.dumps({"groups": [{"name": "asks", "rules": rules}]}), encoding="utf-8")
+    done = subprocess.run(
+        [str(promtool), "check", "rules", str(file)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
