@@ -8,7 +8,6 @@ random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
 database=$(random)
 registry_tables=$(random)
-registry=$(random)
 queue=$(random)
 
 cat <<SECRET
@@ -27,8 +26,9 @@ stringData:
   database_url: "mysql+pymysql://driftdesk:$database@mysql:3306/driftdesk"
   redis_url: "redis://default:$queue@redis:6379/0"
   mlflow_backend_store_uri: "mysql+pymysql://mlflow:$registry_tables@mysql:3306/mlflow"
-  mlflow_admin_password: "$registry"
-  mlflow_tracking_password: "$registry"
+  mlflow_admin_password: "$(random)"
+  mlflow_worker_password: "$(random)"
+  mlflow_reader_password: "$(random)"
   mlflow_flask_server_secret_key: "$(random)"
   serving_push_secret: "$(random)"
 SECRET
