@@ -2,22 +2,29 @@
 
 Read once by each program's entry point and passed on; no other module looks at the
 environment. `.env.example` lists every field; a test holds the two together.
+
+In containers secrets come as files: the folder that SECRETS_DIR names may hold a file for any
+setting, called like it in small letters. The environment wins over `.env`, and `.env` over a file.
 """
 
 from __future__ import annotations
 
 import getpass
+import os
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Literal, Self
+from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import BadInput, SettingsError
 from core.notice import CHOOSABLE, Event, key_of
+from core.placeholder import is_placeholder
 
 DATASETS = Path(__file__).parent / "datasets"
+
+_LOOPBACK = {"", "localhost", "127.0.0.1", "::1"}
 
 
 class Settings(BaseSettings):
@@ -168,6 +175,27 @@ class Settings(BaseSettings):
             raise ValueError("must start with sqlite:// or mysql+pymysql://")
         return url
 
+    @model_validator(mode="after")
+    def _no_placeholders(self) -> Self:
+        """A secret out of an example opens the door to everybody who has read it."""
+        told = [
+            name.upper()
+            for name, field in type(self).model_fields.items()
+            if field.annotation is SecretStr
+            and is_placeholder(getattr(self, name).get_secret_value())
+        ]
+        for name in ("database_url", "redis_url", "mlflow_tracking_uri"):
+            parts = urlsplit(getattr(self, name))
+            beyond = (parts.hostname or "") not in _LOOPBACK
+            if beyond and is_placeholder(unquote(parts.password or "")):
+                told.append(f"the password in {name.upper()}")
+        if told:
+            raise ValueError(
+                f"{', '.join(told)} is a placeholder that anybody can guess. Set a long random "
+                "value, such as `python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+            )
+        return self
+
     @property
     def database(self) -> str:
         """The database to use: what was set, or SQLite in the data folder."""
@@ -207,15 +235,18 @@ def read_settings() -> Settings:
     Raises:
         SettingsError: a value is impossible; the message names the variable.
     """
+    folder = os.environ.get("SECRETS_DIR")
+    if folder and not Path(folder).is_dir():
+        raise SettingsError(f"SECRETS_DIR is {folder}, and there is no such folder.")
     try:
-        return Settings()
+        return Settings(_secrets_dir=folder or None)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from error
 
 
 def _sentence(error: ValidationError) -> str:
     parts = [
-        f"{'.'.join(str(p) for p in problem['loc']).upper()}: {problem['msg']}"
+        f"{'.'.join(str(p) for p in problem['loc']).upper()}: {problem['msg']}".removeprefix(": ")
         for problem in error.errors(include_input=False)
     ]
     return f"Check these settings: {'; '.join(parts)}."

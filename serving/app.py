@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import socket
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -44,6 +45,8 @@ from serving.stream import Format, Stream
 from serving.together import Together
 
 LARGEST_BATCH = 16 * 1024 * 1024
+
+_ANY = {"", "0.0.0.0", "::"}  # noqa: S104 - compared with, not listened on
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,10 @@ def _state(slot: Slot) -> State:
 def _address(settings: Settings) -> str:
     if settings.serving_advertise:
         return settings.serving_advertise.rstrip("/")
-    return f"http://{settings.serving_host}:{settings.serving_port}"
+    host = settings.serving_host
+    if host in _ANY:  # a container is known to its neighbours by its own name
+        host = socket.gethostname()
+    return f"http://{host}:{settings.serving_port}"
 
 
 def _fastapi(parts: Parts) -> FastAPI:

@@ -56,7 +56,7 @@ def _migrate(settings: Settings) -> None:
 def _run(settings: Settings, queue: str) -> None:
     from workers.worker import serve  # noqa: PLC0415 - only this part needs RQ's worker
 
-    serve(settings, queue, ready=ready)
+    serve(settings, queue, ready=ready, alive=alive)
 
 
 def _reconcile(settings: Settings) -> None:
@@ -68,7 +68,9 @@ def _reconcile(settings: Settings) -> None:
         signal.signal(name, lambda *_: stop.set())
     wiring = Wiring.make(settings)
     ready()
+    alive()
     while not stop.wait(_RECONCILE_SECONDS):
+        alive()
         try:
             reconcile(wiring)
         except DriftdeskError as error:
@@ -78,6 +80,12 @@ def _reconcile(settings: Settings) -> None:
 def ready() -> None:
     """Tell whoever started us that we are up, by the file named in READY_FILE."""
     if path := os.environ.get("READY_FILE"):
+        Path(path).touch()
+
+
+def alive() -> None:
+    """Tell whoever looks at the age of the file named in LIVE_FILE that we are still at work."""
+    if path := os.environ.get("LIVE_FILE"):
         Path(path).touch()
 
 

@@ -31,15 +31,29 @@ _ALWAYS = ("workers.jobs", "workers.steps.promote")
 log = structlog.get_logger()
 
 
-def serve(settings: Settings, queue: str, *, ready: Callable[[], None]) -> None:
+class _Beating(Worker):
+    """A worker whose heartbeats are seen from outside Redis, too."""
+
+    alive: Callable[[], None] = staticmethod(lambda: None)
+
+    def heartbeat(self, *arguments: Any, **options: Any) -> None:
+        """Beat in Redis; where that fails, nothing is told."""
+        super().heartbeat(*arguments, **options)
+        self.alive()
+
+
+def serve(
+    settings: Settings, queue: str, *, ready: Callable[[], None], alive: Callable[[], None]
+) -> None:
     """Work off one queue until told to stop; `ready` is called once it can take jobs.
 
+    `alive` is called at each of the worker's heartbeats, some seconds apart, in a job or out.
     The timings let RQ itself notice a dead worker within about a minute; our own lease is faster.
     """
     for module in (*_ALWAYS, *_HEAVY.get(queue, ())):
         importlib.import_module(module)
     connection = connect(settings.redis_url, blocking=True)
-    worker = Worker(
+    worker = _Beating(
         [Queue(queue, connection=connection, serializer=JSONSerializer, job_class=KnownJob)],
         connection=connection,
         serializer=JSONSerializer,
@@ -50,6 +64,7 @@ def serve(settings: Settings, queue: str, *, ready: Callable[[], None]) -> None:
         log_job_description=False,
         work_horse_killed_handler=_horse_killed(settings),
     )
+    worker.alive = alive
     ready()
     worker.work(logging_level="WARNING")
 
