@@ -190,6 +190,13 @@ def _doors(manifests: Sequence[Manifest]) -> Iterator[str]:
     }
     for name in sorted(open_to - {"console", "serving"}):
         yield f"Service/{name}: is reached from outside, and nobody outside has business with it."
+    if "console" in made and _value(made["console"], maps, "AUTH") != "oidc":
+        words = [w for c in made["console"].containers for w in c.get("args", ())]
+        if "127.0.0.1" not in words:
+            yield (
+                "Deployment/console: without a login it must listen inside of its pod alone: give "
+                "it the args --server.address 127.0.0.1."
+            )
     if "console" in open_to:
         console = made["console"]
         files = {file for _, _, file, optional in secret_files(console.pod) if not optional}

@@ -32,7 +32,7 @@ _REGISTRY = frozenset(
 _WORKER = (
     _EVERYWHERE
     | _REGISTRY
-    | {"REDIS_URL", "CONSOLE_LINK", "READY_FILE", "LIVE_FILE", "METRICS_PORT"}
+    | {"REDIS_URL", "CONSOLE_LINK", "READY_FILE", "LIVE_FILE", "METRICS_PORT", "METRICS_HOST"}
 )
 
 PROGRAMS = {
@@ -41,12 +41,22 @@ PROGRAMS = {
         frozenset({8501, 9101}),
         _EVERYWHERE
         | _REGISTRY
-        | {"REDIS_URL", "SERVING_URL", "DATA_API_URL", "METRICS_PORT", "ACTOR"},
+        | {
+            "REDIS_URL",
+            "SERVING_URL",
+            "DATA_API_URL",
+            "METRICS_PORT",
+            "METRICS_HOST",
+            "ACTOR",
+            "SERVING_KEY",
+        },
         probes={"http": "/_stcore/health"},
     ),
     "work": Program("driftdesk-worker", frozenset({9100}), _WORKER | {"DATA_API_URL"}),
     "desk": Program(
-        "driftdesk-worker", frozenset({9100}), _WORKER | {"SERVING_URL", "SERVING_PUSH_SECRET"}
+        "driftdesk-worker",
+        frozenset({9100}),
+        _WORKER | {"SERVING_URL", "SERVING_PUSH_SECRET", "SERVING_KEY"},
     ),
     "reconcile": Program("driftdesk-worker", frozenset({9100}), _WORKER, single=True),
     "migrate": Program("driftdesk-worker", needs=_EVERYWHERE, runs_to_end=True),
@@ -85,7 +95,8 @@ PROGRAMS = {
 
 READ_ELSEWHERE = frozenset({
     "HOME", "POD_IP", "OMP_NUM_THREADS", "READY_FILE", "LIVE_FILE", "SECRETS_DIR", "AUTH",
-    "METRICS_PORT", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD",
+    "METRICS_PORT", "METRICS_HOST", "AUTH_ROLES_FILE", "STREAMLIT_SECRETS_FILES", "REDIS_USERNAME",
+    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD",
     "MLFLOW_BACKEND_STORE_URI", "MLFLOW_ADMIN_PASSWORD", "MLFLOW_WORKER_PASSWORD",
     "MLFLOW_READER_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY",
     "MLFLOW_SERVER_ALLOWED_HOSTS", "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT",

@@ -42,6 +42,8 @@ def _permissions(workflow: Mapping[str, Any]) -> Iterator[str]:
 
 def _jobs(workflow: Mapping[str, Any]) -> Iterator[str]:
     for name, job in workflow["jobs"].items():
+        if "uses" in job:
+            continue
         if "timeout-minutes" not in job:
             yield f"{name} may run for six hours: give it timeout-minutes."
         if str(job.get("runs-on", "")).endswith("-latest"):
