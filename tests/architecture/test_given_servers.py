@@ -14,11 +14,9 @@ import sqlalchemy as sa
 from tests import stacks
 from tests.conftest import may_lack
 
-ON_BOTH = [
-    "tests/contract/test_store.py",
-    "tests/contract/test_queue.py",
-    "-k",
-    "mariadb or worker",
+SOME = [
+    "tests/contract/test_store.py::test_rows_come_back_as_they_went_in[mariadb]",
+    "tests/contract/test_queue.py::test_a_worker_refuses_what_is_no_job_of_ours",
 ]
 
 
