@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader, in C where the library was built with it: ten times as fast."""
+
 Manifest = Mapping[str, Any]
 
 NAME = "app.kubernetes.io/name"
@@ -18,7 +21,7 @@ WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 
 def parse(text: str) -> list[Manifest]:
     """The documents of a YAML stream, empty ones left out."""
-    return [document for document in yaml.safe_load_all(text) if document]
+    return [document for document in yaml.load_all(text, Loader=_Loader) if document]
 
 
 @dataclass(frozen=True, slots=True)
