@@ -25,6 +25,16 @@ from tests.compose.clusters import (
 from tests.stacks import ROOT
 
 
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the secret holds when `compose.prepare` made everything."""
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(folder / "secrets", folder / ".env", ROOT / "compose" / ".env.example")
+    said = manifest(folder / "secrets")["stringData"]
+    assert isinstance(said, dict)
+    return said
+
+
 @pytest.mark.parametrize("name", INSTALLATIONS)
 def test_an_installation_holds_together(name: str) -> None:
     made = manifests(name)
@@ -49,8 +59,7 @@ def test_every_secret_that_is_mounted_can_be_made(name: str) -> None:
     assert mounted <= set(KEYS)
 
 
-def test_the_secret_holds_what_the_pods_mount_and_nothing_else(tmp_path: Path) -> None:
-    said = prepared(tmp_path)
+def test_the_secret_holds_what_the_pods_mount_and_nothing_else(secret: dict[str, str]) -> None:
     needed = {
         key
         for name in INSTALLATIONS
@@ -58,21 +67,24 @@ def test_the_secret_holds_what_the_pods_mount_and_nothing_else(tmp_path: Path) -
         for _, key, _, optional in secret_files(w.pod)
         if not optional
     }
-    assert needed - {"redis_password"} <= said.keys() <= set(KEYS)
-    assert not any(value.endswith("\n") for value in said.values())
+    assert needed - {"redis_password"} <= secret.keys() <= set(KEYS)
+    assert not any(value.endswith("\n") for value in secret.values())
 
 
 @pytest.mark.parametrize("program", ["console", "work", "desk", "reconcile", "serving"])
 @pytest.mark.parametrize("name", ["microk8s", "cloud"])
 def test_a_program_starts_on_what_its_pod_is_given(
-    name: str, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    program: str,
+    secret: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = manifests(name)
     workload = next(w for w in workloads(made) if w.program == program)
-    said = prepared(tmp_path)
     for _, key, file, optional in secret_files(workload.pod):
-        if key in said or not optional:
-            (tmp_path / file).write_text(said[key], encoding="utf-8")
+        if key in secret or not optional:
+            (tmp_path / file).write_text(secret[key], encoding="utf-8")
     for variable, value in variables(workload, named(made, "ConfigMap")).items():
         monkeypatch.setenv(variable, value)
     settings = Settings(_env_file=None, _secrets_dir=tmp_path)
@@ -84,14 +96,6 @@ def test_a_program_starts_on_what_its_pod_is_given(
         assert settings.serving_keys == ("/run/secrets/serving_keys" if name == "cloud" else "")
     else:
         assert settings.redis_url.startswith("redis://desk:")
-
-
-def prepared(folder: Path) -> dict[str, str]:
-    """What the secret holds when `compose.prepare` made everything."""
-    prepare(folder / "secrets", folder / ".env", ROOT / "compose" / ".env.example")
-    said = manifest(folder / "secrets")["stringData"]
-    assert isinstance(said, dict)
-    return said
 
 
 def variables(workload: Workload, maps: dict[str, Any]) -> dict[str, str]:
