@@ -9,13 +9,28 @@ SYNCED := .venv/.synced
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test check bench bench-serving shots lock help
+.PHONY: run test check bench bench-serving shots lock help up down logs
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 run: $(SYNCED)  ## start everything on this machine; ARGS="--check" only looks
 	@exec $(BIN)/python -m compose.local $(ARGS)
+
+COMPOSE := docker compose --file compose/compose.yaml
+
+up: $(SYNCED)  ## build and start everything in containers, with secrets made at the first use
+	@docker compose version >/dev/null 2>&1 || { \
+	    echo "make up needs Docker with its compose plugin, 2.24 or newer; make run needs neither." >&2; exit 1; }
+	@$(BIN)/python -m compose.prepare
+	@$(COMPOSE) up --build --detach --wait $(ARGS)
+	@$(BIN)/python -m compose.prepare --links
+
+down:  ## stop the containers; ARGS="--volumes" throws everything away that they kept
+	@$(COMPOSE) down $(ARGS)
+
+logs:  ## follow what the containers say; ARGS="worker" picks
+	@$(COMPOSE) logs --follow --tail 100 $(ARGS)
 
 test: $(SYNCED)  ## run the tests; ARGS="tests/unit -x" picks
 	@$(BIN)/pytest $(ARGS)

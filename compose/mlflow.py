@@ -45,7 +45,7 @@ class RegistryServer(BaseSettings):
         description="Names under which it is reached, with and without the port; others get 403."
     )
     mlflow_port: int = Field(5000, description="The port that it listens on.")
-    mlflow_host: str = Field("0.0.0.0", description="The address that it listens on.")  # noqa: S104 - a container's own
+    mlflow_host: str = Field("127.0.0.1", description="The address that it listens on.")
     mlflow_admin_password: SecretStr = Field(description="Of `admin`.")
     mlflow_worker_password: SecretStr = Field(description="Of `worker`.")
     mlflow_reader_password: SecretStr = Field(description="Of `reader`.")
@@ -82,6 +82,7 @@ def main() -> int:
     except DriftdeskError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the sentence that the operator reads
         return 1
+    signs_forms = server.mlflow_flask_server_secret_key.get_secret_value()
     os.environ.update(
         {
             "MLFLOW_AUTH_CONFIG_PATH": str(config),
@@ -144,7 +145,7 @@ def _admit(server: RegistryServer) -> None:
 
     store = SqlAlchemyStore()
     try:
-        store.init_db(f"sqlite:///{server.mlflow_logins}")
+        store.init_db(f"sqlite:///{server.mlflow_logins}")  # type: ignore[no-untyped-call]
         for name, (password, is_admin) in server.people.items():
             if store.has_user(name):
                 store.update_user(name, password, is_admin)

@@ -8,6 +8,7 @@ them as a user of their own.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import secrets
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bcrypt
+from dotenv import dotenv_values
 
 from core.errors import SettingsError
 from core.keys import digest_of, new_key, write_keys
@@ -111,7 +113,7 @@ def _redis(keeper: _Keeper) -> None:
         lambda: (
             "user default off\n"
             f"user desk on #{hashed} ~rq:* ~driftdesk:* &rq:* "
-            "+@all -@admin -@dangerous +info +client|setname +client|id +client|setinfo"
+            "+@all -@admin -@dangerous +info"
         ),
     )
 
@@ -208,17 +210,34 @@ def _dex(client: str, people: dict[str, str]) -> dict[str, object]:
     }
 
 
-def main() -> int:
+def links(env: Path, logins: Path) -> list[str]:
+    """Where the programs are, once they run, and who may log in."""
+    told = dotenv_values(env)
+    lines = [
+        f"{name:<10} {told[variable]}"
+        for name, variable in (
+            ("Console", "CONSOLE_LINK"), ("Serving", "SERVING_LINK"), ("MLflow", "MLFLOW_LINK"),
+        )
+        if told.get(variable)
+    ]  # fmt: skip
+    return [*lines, f"Logins: {logins}. Stop with make down."]
+
+
+def main(arguments: list[str] | None = None) -> int:
     """Prepare this checkout; says what was made."""
-    folder = HERE / "secrets"
+    parser = argparse.ArgumentParser(prog="python -m compose.prepare", description=__doc__)
+    parser.add_argument("--links", action="store_true", help="only say where everything is")
+    folder, env = HERE / "secrets", HERE / ".env"
+    if parser.parse_args(arguments).links:
+        print("\n".join(links(env, folder / "logins.txt")))  # noqa: T201
+        return 0
     try:
-        made = prepare(folder, HERE / ".env", HERE / ".env.example")
+        made = prepare(folder, env, HERE / ".env.example")
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the sentence that the operator reads
         return 1
     if made:
         print(f"Made in {folder}: {', '.join(made)}.")  # noqa: T201
-        print(f"Who may log in, and how: {folder / 'logins.txt'}.")  # noqa: T201
     return 0
 
 

@@ -8,7 +8,7 @@ import typer
 
 from console import actions, review
 from console import lines as lines_of
-from console.terminal import Actor, AsJson, Reason, Wait, at_desk, follow, tell, who
+from console.terminal import Actor, AsJson, Note, Reason, Wait, at_desk, follow, tell, who
 from core.records import ForceRequest
 
 
@@ -89,7 +89,7 @@ def dossier(version: int, *, as_json: AsJson = False) -> None:
 def follow_ups(
     close: Annotated[int | None, typer.Argument(help="The follow-up to close.")] = None,
     *,
-    note: Annotated[str, typer.Option(help="What you found; it goes on record.")] = "",
+    note: Note = "",
     as_json: AsJson = False,
     actor: Actor = "",
 ) -> None:

@@ -36,6 +36,10 @@ class Desk:
             dataset,
             Store.open(settings.database, dataset),
             Queue(settings.redis_url),
-            Registry(settings.mlflow_tracking_uri, settings.model_name or dataset.name),
+            Registry(
+                settings.mlflow_tracking_uri,
+                settings.model_name or dataset.name,
+                settings.mlflow_login,
+            ),
             Serving(settings.serving_urls, settings.serving_key.get_secret_value()),
         )

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from threading import Condition, Thread
 
 from console.desk import Desk
+from core.addresses import Destination
 from core.errors import DriftdeskError, Missing, QueueUnavailable
+from core.login import Login
 from core.queue import QUEUES, WorkerInfo
 from core.remote import probe
 
@@ -21,6 +23,8 @@ _SILENT = timedelta(seconds=45)
 """A worker is heard every 15 s while it is idle and every 5 s while it works."""
 
 _RECONCILER_SILENT = timedelta(seconds=30)
+
+_REFUSED = ("HTTP 401", "HTTP 403")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ def _checks(desk: Desk) -> list[_Check]:
     return [
         _Check(
             "MLflow",
-            lambda: _mlflow(s.mlflow_tracking_uri.rstrip("/")),
+            lambda: _mlflow(s.mlflow_tracking_uri.rstrip("/"), s.mlflow_login),
             s.mlflow_link or s.mlflow_tracking_uri,
             "Start MLflow or check MLFLOW_TRACKING_URI.",
         ),
@@ -147,7 +151,7 @@ def _checks(desk: Desk) -> list[_Check]:
         ),
         _Check(
             "Data API",
-            lambda: _http(f"{s.data_api_url.rstrip('/')}/health"),
+            lambda: _data_api(f"{s.data_api_url.rstrip('/')}/health", s.data_api_destination),
             s.data_api_url,
             "Start the data API or check DATA_API_URL.",
         ),
@@ -171,15 +175,20 @@ def _checks(desk: Desk) -> list[_Check]:
     ]
 
 
-def _http(url: str) -> tuple[bool, str, str]:
-    seen = probe(url)
+def _data_api(url: str, to: Destination) -> tuple[bool, str, str]:
+    seen = probe(url, to=to)
     return seen.healthy, seen.says, ""
 
 
-def _mlflow(url: str) -> tuple[bool, str, str]:
+def _mlflow(url: str, login: Login | None) -> tuple[bool, str, str]:
+    """It is well when it answers and takes our login, which its health page never asks for."""
     seen = probe(f"{url}/health")
-    version = probe(f"{url}/version") if seen.healthy else None
-    return seen.healthy, seen.says, version.body if version and version.healthy else ""
+    if not seen.healthy:
+        return False, seen.says, ""
+    version = probe(f"{url}/version", login=login)
+    if version.says in _REFUSED:
+        return False, f"{version.says}: check MLFLOW_TRACKING_USERNAME and _PASSWORD", ""
+    return True, seen.says, version.body if version.healthy else ""
 
 
 def _serving(desk: Desk, url: str) -> tuple[bool, str, str]:

@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from console import actions, queries, session, words
+from core.printable import printable_lines
 from core.records import Job, JobState
 
 P = ParamSpec("P")
@@ -38,6 +39,7 @@ def now() -> datetime:
 
 def plain(text: str) -> str:
     """Text from data, made inert for Streamlit's markdown."""
+    text = printable_lines(text)
     for mark in "\\`*_{}[]()<>#+-.!|$:~":
         text = text.replace(mark, "\\" + mark)
     # What looks like an address becomes a link, escaped or not; a word joiner keeps it text.

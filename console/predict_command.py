@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from console import actions, predicting, queries
 from console.csvfile import read_sheet
 from console.desk import Desk
 from console.inert import inert_csv
+from console.terminal import say
 from core.dataset import ColumnType
 from core.errors import BadInput, BadRow, ServingUnavailable
+from core.printable import printable_lines
 
 _TOLD = 20
 
@@ -71,19 +74,17 @@ def predict_file(desk: Desk, source: Path, out: Path | None) -> int:
         raise ServingUnavailable("No model is live yet. Train one and approve it, then ask again.")
     sheet = read_sheet(_content(source), queries.contract_of(served))
     for bad in sheet.rejected[:_TOLD]:
-        typer.echo(f"line {bad.line}: {bad.why}", err=True)
+        say(f"line {bad.line}: {bad.why}", err=True)
     if len(sheet.rejected) > _TOLD:
-        typer.echo(f"and {len(sheet.rejected) - _TOLD:,} more rows that do not fit", err=True)
+        say(f"and {len(sheet.rejected) - _TOLD:,} more rows that do not fit", err=True)
     answers: list[dict[str, Any]] = []
     total = len(sheet.accepted)
     try:
         for lot in actions.predict_rows(desk, [a.row for a in sheet.accepted]):
             answers += lot
-            typer.echo(
-                f"  {len(answers) / total:4.0%}  {len(answers):,} of {total:,} rows", err=True
-            )
+            say(f"  {len(answers) / total:4.0%}  {len(answers):,} of {total:,} rows", err=True)
     except (BadRow, ServingUnavailable):
-        typer.echo(f"Broken off: {len(answers):,} of {total:,} rows are answered.", err=True)
+        say(f"Broken off: {len(answers):,} of {total:,} rows are answered.", err=True)
         if answers:
             _write(inert_csv(predicting.result_rows(sheet.accepted, answers)), out)
         raise
@@ -100,7 +101,8 @@ def _content(source: Path) -> bytes:
 
 def _write(text: str, out: Path | None) -> None:
     if out is None:
-        typer.echo(text, nl=False)
+        # A terminal is shown what would act on it; a file or a pipe gets what is there.
+        typer.echo(printable_lines(text) if sys.stdout.isatty() else text, nl=False)
         return
     part = out.with_name(f".{out.name}.part")
     try:

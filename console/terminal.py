@@ -16,13 +16,15 @@ from console.desk import Desk
 from console.jsonable import jsonable
 from core.errors import BadRow, DriftdeskError
 from core.log import configure
+from core.printable import name_of, printable, printable_json, storable
 from core.records import Job, JobState
 from core.settings import read_settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the job is over.")]
 Actor = Annotated[str, typer.Option(help="Who acts; the default is the setting ACTOR.")]
-Reason = Annotated[str, typer.Option(help="Why; it goes on record.")]
+Reason = Annotated[str, typer.Option(help="Why; it goes on record.", callback=storable)]
+Note = Annotated[str, typer.Option(help="What you found; it goes on record.", callback=storable)]
 
 _ASK_EVERY = 0.3
 
@@ -40,20 +42,25 @@ def at_desk() -> Iterator[Desk]:
             desk.store.close()
     except BadRow as error:
         for field, rule in error.problems.items():
-            typer.echo(f"{field}: {rule}", err=True)
+            say(f"{field}: {rule}", err=True)
         raise typer.Exit(1) from error
     except DriftdeskError as error:
-        typer.echo(str(error), err=True)
+        say(str(error), err=True)
         raise typer.Exit(1) from error
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line, whatever is in it: text from data moves no cursor and adds no line."""
+    typer.echo(printable(line), err=err)
 
 
 def tell(value: Any, *, as_json: bool, lines: Callable[[], list[str]]) -> None:
     """Print a value as JSON for programs, or as lines for people."""
     if as_json:
-        typer.echo(json.dumps(jsonable(value), ensure_ascii=False, indent=2))
+        typer.echo(printable_json(json.dumps(jsonable(value), ensure_ascii=False, indent=2)))
     else:
         for line in lines():
-            typer.echo(line)
+            say(line)
 
 
 def follow(desk: Desk, job: Job, *, wait: bool, as_json: bool) -> None:
@@ -62,7 +69,7 @@ def follow(desk: Desk, job: Job, *, wait: bool, as_json: bool) -> None:
     while wait and not job.state.is_over:
         if not as_json and job.stage and job.stage != said:
             said = job.stage
-            typer.echo(f"  {job.progress:4.0%}  {said}", err=True)
+            say(f"  {job.progress:4.0%}  {said}", err=True)
         time.sleep(_ASK_EVERY)
         job = queries.job(desk, job.id)
     if wait:
@@ -77,7 +84,7 @@ def _follow_up(desk: Desk, job: Job, *, as_json: bool) -> Job:
     for key in ("drift_job", "train_job", "promote_job"):
         if follower := job.result.get(key):
             if not as_json:
-                typer.echo(lines_of.job_line(job), err=True)
+                say(lines_of.job_line(job), err=True)
             after = queries.job(desk, int(follower))
             while not after.state.is_over:
                 time.sleep(_ASK_EVERY)
@@ -86,10 +93,14 @@ def _follow_up(desk: Desk, job: Job, *, as_json: bool) -> Job:
                 return after
             last = _follow_up(desk, after, as_json=as_json)
             if not as_json and last.id != job.id:
-                typer.echo(lines_of.job_line(last), err=True)
+                say(lines_of.job_line(last), err=True)
     return job
 
 
 def who(desk: Desk, actor: str) -> str:
-    """Who acts: who was named, or who the settings say."""
-    return actor or desk.settings.actor
+    """Who acts: who was named, or who the settings say.
+
+    Raises:
+        BadInput: that is no name.
+    """
+    return name_of(actor) if actor else desk.settings.actor

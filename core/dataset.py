@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from core.errors import DatasetError
+from core.printable import printable
 
 STATISTICS = ("mean", "std", "50", "75")
 """The statistics that are compared, named as the original pipeline names them."""
@@ -22,6 +23,8 @@ METRICS = {"mae": False, "rmse": False, "mdape": False, "r2": True}
 """What a model is scored by; True where higher is better."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_MARKUP = re.compile(r"[<>\[\]\\]")
+_LONGEST_WORDS = 80
 _RESERVED = {"id", "epoch", "batch_id", "held_out", "row_number", "prediction"}
 
 
@@ -144,8 +147,8 @@ def parse(document: dict[str, Any], source: str) -> Dataset:
         columns = tuple(_column(entry, limits) for entry in document.get("columns", []))
         dataset = Dataset(
             name=_identifier(document.get("name")),
-            title=str(document.get("title", document["name"])),
-            unit=str(document.get("unit", "row")),
+            title=_words(document.get("title", document["name"])),
+            unit=_words(document.get("unit", "row")),
             primary_metric=str(document.get("primary_metric", "mae")),
             fit_on=str(document.get("fit_on", "value")),
             columns=columns,
@@ -161,6 +164,17 @@ def _identifier(value: object) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError(f"{value!r} is no name (lower-case letters, digits and _, at most 48)")
     return value
+
+
+def _words(value: object) -> str:
+    """Words that pages show as they are, so nothing that makes markup is among them."""
+    said = str(value)
+    if len(said) > _LONGEST_WORDS or said != printable(said) or _MARKUP.search(said):
+        raise ValueError(
+            f"{said[:40]!r} is no title, label or unit (at most {_LONGEST_WORDS} characters in one "
+            "line, without < > [ ] and \\)"
+        )
+    return said
 
 
 def _limits(table: object, base: dict[str, float]) -> dict[str, float]:
@@ -180,7 +194,9 @@ _COLUMN_KEYS = {
 }  # fmt: skip
 
 
-def _column(entry: dict[str, Any], limits: dict[str, float]) -> Column:
+def _column(entry: object, limits: dict[str, float]) -> Column:
+    if not isinstance(entry, dict):
+        raise TypeError("each of columns must be a table")
     name = _identifier(entry.get("name"))
     unknown = set(entry) - _COLUMN_KEYS
     if unknown:
@@ -194,10 +210,10 @@ def _column(entry: dict[str, Any], limits: dict[str, float]) -> Column:
     bounds = {key: None if v is None else float(cast("float", v)) for key, v in numbers.items()}
     return Column(
         name=name,
-        label=str(entry.get("label", name.replace("_", " ").capitalize())),
+        label=_words(entry.get("label", name.replace("_", " ").capitalize())),
         type=ColumnType(entry["type"]),
         role=Role(entry["role"]),
-        unit=str(entry.get("unit", "")),
+        unit=_words(entry.get("unit", "")),
         nullable=bool(entry.get("nullable", True)),
         drift=bool(entry.get("drift", True)),
         width=int(entry.get("width", 0)),

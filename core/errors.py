@@ -16,6 +16,7 @@
     │   ├── StaleDossier            the evidence is no longer that on which the decision was made
     │   ├── SecondPersonRequired    another person must confirm what this one asked for
     │   ├── KeyRefused              serving does not know the API key
+    │   ├── AddressRefused          a setting leads to an address to which nothing is sent
     │   └── ModelRefused            a model is not fit to be published or served
     ├── Missing                 no such job, batch, candidate or model
     ├── SourceExhausted         the data API has served its last batch
@@ -97,6 +98,10 @@ class SecondPersonRequired(Refused):
 
 class KeyRefused(Refused):
     """Serving asks for an API key, and does not know the one that was sent."""
+
+
+class AddressRefused(Refused):
+    """A setting leads to an address to which nothing is sent."""
 
 
 class ModelRefused(Refused):

@@ -8,6 +8,21 @@ from typing import Literal
 
 import structlog
 
+from core.printable import printable, printable_lines
+
+_LINES = ("exception", "stack")
+"""What is meant to have several lines."""
+
+
+def _inert(
+    _logger: object, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Text from data forges no line and moves no cursor of whoever reads the log."""
+    for key, value in line.items():
+        if isinstance(value, str):
+            line[key] = printable_lines(value) if key in _LINES else printable(value)
+    return line
+
 
 def configure(log_format: Literal["text", "json"], program: str) -> None:
     """Send structlog and the standard library's records to standard error, one line each."""
@@ -22,6 +37,7 @@ def configure(log_format: Literal["text", "json"], program: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _inert,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

@@ -57,11 +57,26 @@ class KnownJob(RqJob):
         """Run the entry's function.
 
         Raises:
-            Refused: it is not a known one.
+            Refused: it is not a known one, or is called with other than two numbers.
         """
         if self.func_name not in FUNCTIONS.values():
             raise Refused(f"{self.func_name!r} is no job of driftdesk; it was not run.")
+        _ = self.numbers
         return super().perform()
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """The job's id and attempt.
+
+        MySQL takes the text `1 or so` for the number 1, so nothing but numbers comes that far.
+
+        Raises:
+            Refused: they are something else.
+        """
+        given = tuple(self.args or ())
+        if len(given) != 2 or self.kwargs or any(type(n) is not int for n in given):  # noqa: PLR2004
+            raise Refused("A queue entry names a job and an attempt, and nothing else.")
+        return given
 
     @property
     def success_callback(self) -> None:

@@ -21,6 +21,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
 
 import requests
 from mlflow.artifacts import download_artifacts
@@ -28,6 +29,8 @@ from mlflow.exceptions import MlflowException, RestException
 from mlflow.tracking import MlflowClient
 
 from core.errors import Missing, ModelRefused, RegistryUnavailable
+from core.login import Login
+from core.registry_login import log_in
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -38,6 +41,8 @@ DIGEST_TAG = "driftdesk.digest"
 JOB_TAG = "driftdesk.job"
 
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+_UNKNOWN_TO_IT = {"UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED"}
+_UNKNOWN_STATUS = {401, 403}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +66,37 @@ def _translated(uri: str) -> Iterator[None]:
     try:
         yield
     except RestException as error:
+        if error.error_code in _UNKNOWN_TO_IT:
+            raise _login_refused(uri) from error
         if error.error_code in _ABSENT:
             raise Missing(f"The registry has no such thing: {error.message}.") from error
         raise RegistryUnavailable(f"MLflow at {uri} refused: {error.message}") from error
     except (MlflowException, requests.RequestException, OSError) as error:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status in _UNKNOWN_STATUS or getattr(error, "error_code", "") in _UNKNOWN_TO_IT:
+            raise _login_refused(uri) from error
         raise RegistryUnavailable(
             f"MLflow at {uri} did not answer. Check MLFLOW_TRACKING_URI and the server."
         ) from error
 
 
-class Registry:
-    """One registered model in one MLflow.
+def _login_refused(uri: str) -> RegistryUnavailable:
+    return RegistryUnavailable(
+        f"MLflow at {uri} does not take our name and password. Check MLFLOW_TRACKING_USERNAME and "
+        "MLFLOW_TRACKING_PASSWORD, and what that user may do there."
+    )
 
-    Every verb raises `RegistryUnavailable` when MLflow is away.
+
+class Registry:
+    """One registered model in one MLflow, under a login where it asks for one.
+
+    Every verb raises `RegistryUnavailable` when MLflow is away or refuses the login.
     """
 
-    def __init__(self, uri: str, name: str) -> None:
+    def __init__(self, uri: str, name: str, login: Login | None = None) -> None:
         self.uri = uri
         self.name = name
+        log_in(uri, login)
         self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
 
     def publish(

@@ -9,8 +9,11 @@ from typing import Any
 
 import requests
 
+from core.addresses import Destination
 from core.client import Client
-from core.errors import ServingUnavailable
+from core.errors import AddressRefused, ServingUnavailable
+from core.login import Login
+from core.outbound import Session
 
 _RETRIES = 1
 """A page does not wait for long: who looks at it asks again anyway."""
@@ -26,11 +29,25 @@ class Probe:
     body: str = ""
 
 
-def probe(url: str, seconds: float = 3.0) -> Probe:
-    """Look at a health page; never raises."""
+def probe(
+    url: str,
+    seconds: float = 3.0,
+    *,
+    to: Destination | None = None,
+    login: Login | None = None,
+) -> Probe:
+    """Look at a health page; never raises.
+
+    With `to`, nothing is asked that this destination does not allow; `login` is who we say
+    we are.
+    """
     start = time.perf_counter()
+    headers = login.headers() if login else {}
     try:
-        answer = requests.get(url, timeout=seconds, allow_redirects=False)
+        with Session(to) if to else requests.Session() as session:
+            answer = session.get(url, timeout=seconds, headers=headers, allow_redirects=False)
+    except AddressRefused as error:
+        return Probe(False, time.perf_counter() - start, str(error))
     except requests.RequestException as error:
         return Probe(False, time.perf_counter() - start, f"no answer ({type(error).__name__})")
     took = time.perf_counter() - start

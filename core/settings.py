@@ -11,20 +11,33 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.addresses import Destination, check_redis, check_url, has_userinfo, host_of, hosts_in
 from core.errors import BadInput, SettingsError
+from core.login import Login
 from core.notice import CHOOSABLE, Event, key_of
 from core.placeholder import is_placeholder
+from core.printable import name_of
 
 DATASETS = Path(__file__).parent / "datasets"
 
 _LOOPBACK = {"", "localhost", "127.0.0.1", "::1"}
+_MODEL_NAME = re.compile(r"\w[\w .-]{0,99}")
+_DATASET = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 class Settings(BaseSettings):
@@ -36,9 +49,13 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path(".data"), description="Folder for everything kept on this disk.")
     database_url: str = Field(
-        "", description="SQLAlchemy URL; empty means SQLite in DATA_DIR. MySQL: mysql+pymysql://…"
+        "",
+        repr=False,
+        description="SQLAlchemy URL; empty means SQLite in DATA_DIR. MySQL: mysql+pymysql://…",
     )
-    redis_url: str = Field("redis://127.0.0.1:6380/0", description="Redis or Valkey for the queue.")
+    redis_url: str = Field(
+        "redis://127.0.0.1:6380/0", repr=False, description="Redis or Valkey for the queue."
+    )
     mlflow_tracking_uri: str = Field("http://127.0.0.1:5000", description="The MLflow server.")
     data_api_url: str = Field("http://127.0.0.1:8010", description="The API that serves batches.")
     data_api_group: int = Field(7, description="The group_number sent to the data API.")
@@ -142,14 +159,91 @@ class Settings(BaseSettings):
     webhook_events: str = Field(
         ",".join(CHOOSABLE), description="What to notify of, separated by commas."
     )
+    mlflow_tracking_username: str = Field("", description="Who we are to an MLflow that asks.")
+    mlflow_tracking_password: SecretStr = Field(
+        SecretStr(""), description="The password of MLFLOW_TRACKING_USERNAME."
+    )
+    data_api_hosts: str = Field(
+        "",
+        description="Hosts that DATA_API_URL may name, separated by commas, also where they are "
+        "on a private network; empty allows its own.",
+    )
+    webhook_hosts: str = Field("", description="The same for WEBHOOK_URL.")
+    outbound_proxies: bool = Field(
+        False,
+        description="Reach the data API and the webhook through the proxy that HTTP_PROXY or "
+        "HTTPS_PROXY names; what their names resolve to is then the proxy's to check.",
+    )
+
+    @field_validator("data_api_url")
+    @classmethod
+    def _askable(cls, url: str) -> str:
+        check_url(url)
+        return url
 
     @field_validator("webhook_url")
     @classmethod
     def _postable(cls, url: SecretStr) -> SecretStr:
-        said = url.get_secret_value()
-        if said and not (said.startswith(("http://", "https://")) and urlsplit(said).hostname):
-            raise ValueError("must be an http:// or https:// address")
+        if said := url.get_secret_value():
+            check_url(said, userinfo=True)
         return url
+
+    @field_validator("data_api_hosts", "webhook_hosts")
+    @classmethod
+    def _listed(cls, hosts: str, told: ValidationInfo) -> str:
+        listed = hosts_in(hosts)
+        variable = str(told.field_name).replace("hosts", "url")
+        url = told.data.get(variable, "")
+        said = url.get_secret_value() if isinstance(url, SecretStr) else url
+        if said and listed and host_of(said) not in listed:
+            raise ValueError(f"does not list the host of {variable.upper()}")
+        return hosts
+
+    @field_validator("mlflow_tracking_uri", "serving_url")
+    @classmethod
+    def _without_password(cls, urls: str) -> str:
+        if any(has_userinfo(url) for url in urls.split(",")):
+            raise ValueError("must not have a name or password in it: it is shown and logged")
+        return urls
+
+    @field_validator("mlflow_tracking_username", "mlflow_tracking_password")
+    @classmethod
+    def _readable_to_mlflow(cls, said: str | SecretStr) -> str | SecretStr:
+        text = said.get_secret_value() if isinstance(said, SecretStr) else said
+        if text and not (text.isascii() and text.isprintable()):
+            # Its routes for artifacts decode both as ASCII, and answer 401 to anything else.
+            raise ValueError("must be of ASCII characters: MLflow 3 reads no others everywhere")
+        if ":" in text and not isinstance(said, SecretStr):
+            raise ValueError("must have no colon in it")
+        return said
+
+    @field_validator("redis_url")
+    @classmethod
+    def _guarded_queue(cls, url: str) -> str:
+        check_redis(url)
+        return url
+
+    @field_validator("model_name")
+    @classmethod
+    def _usable_model_name(cls, name: str) -> str:
+        if name and not _MODEL_NAME.fullmatch(name):
+            raise ValueError("takes up to 100 letters, digits, blanks, dots, - and _")
+        return name
+
+    @field_validator("actor")
+    @classmethod
+    def _seen_whole(cls, actor: str) -> str:
+        try:
+            return name_of(actor)
+        except BadInput as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("dataset")
+    @classmethod
+    def _usable_dataset(cls, name: str) -> str:
+        if not name.endswith(".toml") and not _DATASET.fullmatch(name):
+            raise ValueError("is a name in core/datasets, or a path that ends in .toml")
+        return name
 
     @field_validator("webhook_secret")
     @classmethod
@@ -211,6 +305,26 @@ class Settings(BaseSettings):
     def webhook_host(self) -> str:
         """Where notifications go, without the parts of the address that are secret."""
         return urlsplit(self.webhook_url.get_secret_value()).hostname or ""
+
+    @property
+    def data_api_destination(self) -> Destination:
+        """Where batches may be asked for."""
+        return Destination.of(
+            "DATA_API_URL", self.data_api_url, self.data_api_hosts, proxied=self.outbound_proxies
+        )
+
+    @property
+    def webhook_destination(self) -> Destination:
+        """Where notifications may be posted."""
+        url = self.webhook_url.get_secret_value()
+        return Destination.of("WEBHOOK_URL", url, self.webhook_hosts, proxied=self.outbound_proxies)
+
+    @property
+    def mlflow_login(self) -> Login | None:
+        """Who we are to MLflow; None where it does not ask."""
+        password = self.mlflow_tracking_password.get_secret_value()
+        name = self.mlflow_tracking_username
+        return Login(name, password) if name and password else None
 
     @property
     def spool(self) -> Path:

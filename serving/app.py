@@ -89,7 +89,7 @@ def create_app(settings: Settings, source: Source | None = None) -> ASGIApp:
     dataset = load(settings.dataset_path).name
     name = settings.model_name or dataset
     slot = Slot(
-        source or ChampionSource(settings.mlflow_tracking_uri, name),
+        source or ChampionSource(settings.mlflow_tracking_uri, name, settings.mlflow_login),
         Shelf(settings.data_dir / "serving", dataset),
         dataset,
     )

@@ -14,12 +14,14 @@ from urllib.parse import quote
 import urllib3
 
 from core.errors import Missing, RegistryUnavailable
+from core.login import Login
 
 _ALIAS = "champion"
 _FILE = "model.onnx"
 _DIGEST_TAG = "driftdesk.digest"
 _TIMEOUT = urllib3.Timeout(connect=2.0, read=20.0)
 _PROXIED = "mlflow-artifacts:"
+_REFUSED = (401, 403)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,14 @@ class Champion:
 
 
 class ChampionSource:
-    """The alias `champion` of one registered model."""
+    """The alias `champion` of one registered model, under a login where MLflow asks for one."""
 
-    def __init__(self, uri: str, name: str) -> None:
+    def __init__(self, uri: str, name: str, login: Login | None = None) -> None:
         self._uri = uri.rstrip("/")
         self._name = name
-        self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
+        self._pool = urllib3.PoolManager(
+            retries=False, timeout=_TIMEOUT, headers=login.headers() if login else None
+        )
 
     def champion(self) -> Champion | None:
         """What the alias names; None when the model exists and has no champion.
@@ -104,6 +108,13 @@ class ChampionSource:
 
     def _request(self, path: str) -> urllib3.BaseHTTPResponse:
         try:
-            return self._pool.request("GET", self._uri + path)
+            # What points elsewhere is not followed: the login is for this server alone.
+            answer = self._pool.request("GET", self._uri + path, redirect=False)
         except urllib3.exceptions.HTTPError as error:
             raise RegistryUnavailable(f"MLflow at {self._uri} did not answer.") from error
+        if answer.status in _REFUSED:
+            raise RegistryUnavailable(
+                f"MLflow at {self._uri} does not take our name and password. Check "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and what that user may do."
+            )
+        return answer

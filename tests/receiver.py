@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,12 +26,12 @@ class Receiver:
 
 
 @contextmanager
-def receiver() -> Iterator[Receiver]:
+def receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     kept = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["content-length"]))
+            content = self.rfile.read(int(self.headers["content-length"] or 0))
             kept.got.append(({k.lower(): v for k, v in self.headers.items()}, content))
             told = kept.answers.pop(0) if kept.answers else 200
             status, location = told if isinstance(told, tuple) else (told, "")
@@ -47,6 +48,8 @@ def receiver() -> Iterator[Receiver]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     kept.url = f"http://127.0.0.1:{server.server_port}/hook/T0P-S3CRET"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
-from core.errors import SourceExhausted, SourceRefused, SourceUnavailable
+from core.addresses import Destination
+from core.errors import AddressRefused, SourceExhausted, SourceRefused, SourceUnavailable
+from core.outbound import Session
 
 _CHUNK = 1 << 18
 _CONNECT_SECONDS = 5.0
@@ -35,13 +38,18 @@ class AnswerLost(SourceUnavailable):
 
 
 class DataApi:
-    """The source of batches, for one group."""
+    """The source of batches, for one group; without `to`, the URL's own host is asked alone.
 
-    def __init__(self, url: str, group: int, day: str, seconds: float) -> None:
+    Every verb raises `AddressRefused` where the URL leads to an address that must not be asked.
+    """
+
+    def __init__(
+        self, url: str, group: int, day: str, seconds: float, to: Destination | None = None
+    ) -> None:
         self.url = url.rstrip("/")
         self._parameters = {"group_number": str(group)} | ({"day": day} if day else {})
         self._timeout = (_CONNECT_SECONDS, seconds)
-        self._session = requests.Session()
+        self._session = Session(to or Destination.of("DATA_API_URL", url, ""))
 
     def fetch(self, part: Path, arrived: Callable[[int, int], None]) -> Received:
         """Ask for the next batch and stream the answer to `part`, flushed to the disk.
@@ -77,7 +85,7 @@ class DataApi:
                 raise self._lost(size) from error
             except requests.RequestException as error:
                 raise self._lost(size) from error
-            except (SourceExhausted, SourceRefused):
+            except (SourceExhausted, SourceRefused, AddressRefused):
                 part.unlink()
                 raise
             file.flush()
@@ -103,7 +111,6 @@ class DataApi:
             params=self._parameters,
             timeout=self._timeout,
             stream=stream,
-            allow_redirects=False,
         )
 
     def _check(self, answer: requests.Response) -> None:
@@ -146,7 +153,7 @@ def _never_connected(error: BaseException) -> bool:
     """Whether the connection itself failed, so that no request went out."""
     seen: BaseException | None = error
     while seen is not None:
-        if type(seen).__name__ in ("NewConnectionError", "NameResolutionError"):
+        if isinstance(seen, NewConnectionError):
             return True
         reason = getattr(seen, "reason", None) or (seen.args[0] if seen.args else None)
         seen = reason if isinstance(reason, BaseException) else None

@@ -1,4 +1,7 @@
-"""The webhook: one signed JSON POST. Nothing here says or logs the address or the secret."""
+"""The webhook: one signed JSON POST.
+
+Nothing here says or logs the secret, or more of the address than its host.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from dataclasses import dataclass
 
 import requests
 
-from core.errors import NotDelivered
+from core.addresses import Destination
+from core.errors import AddressRefused, NotDelivered
 from core.notice import Notice, body, signature
+from core.outbound import Session
 from core.settings import Settings
 
 _SECONDS = (3.0, 5.0)
@@ -27,20 +32,23 @@ class Webhook:
     url: str
     secret: str
     console: str
+    to: Destination
 
     @classmethod
     def of(cls, settings: Settings) -> Webhook | None:
         """The receiver that the settings name, if they name one."""
         url = settings.webhook_url.get_secret_value()
         secret = settings.webhook_secret.get_secret_value()
-        return cls(url, secret, settings.console_link) if url else None
+        if not url:
+            return None
+        return cls(url, secret, settings.console_link, settings.webhook_destination)
 
     def post(self, notice: Notice) -> None:
         """Send a notice once.
 
         Raises:
-            NotDelivered: the receiver did not take it. The message names neither its
-                address nor what it said.
+            NotDelivered: the receiver did not take it, or must not be asked. The message has
+                nothing of what it said, and of its address at most the host.
         """
         content = json.dumps(body(notice, self.console), ensure_ascii=False).encode()
         sent = int(time.time())
@@ -53,15 +61,19 @@ class Webhook:
         if self.secret:
             headers["webhook-signature"] = signature(self.secret, notice.uid, sent, content)
         try:
-            with requests.post(
-                self.url,
-                data=content,
-                headers=headers,
-                timeout=_SECONDS,
-                allow_redirects=False,
-                stream=True,  # the body of the answer is nobody's concern, however long it is
-            ) as answer:
+            with (
+                Session(self.to) as session,
+                session.post(
+                    self.url,
+                    data=content,
+                    headers=headers,
+                    timeout=_SECONDS,
+                    stream=True,  # the body of the answer is nobody's concern, however long it is
+                ) as answer,
+            ):
                 status = answer.status_code
+        except AddressRefused as error:
+            raise NotDelivered(str(error)) from None
         except (requests.RequestException, ValueError) as error:
             # Its text holds the address, which at Slack and its like is a secret.
             raise NotDelivered(f"No answer ({type(error).__name__}).") from None

@@ -41,7 +41,11 @@ class Wiring:
             dataset,
             Store.open(settings.database, dataset),
             Queue(settings.redis_url),
-            Registry(settings.mlflow_tracking_uri, settings.model_name or dataset.name),
+            Registry(
+                settings.mlflow_tracking_uri,
+                settings.model_name or dataset.name,
+                settings.mlflow_login,
+            ),
         )
 
     @property
@@ -70,7 +74,13 @@ class Wiring:
 
             s = self.settings
             return Ingest(
-                DataApi(s.data_api_url, s.data_api_group, s.data_api_day, s.data_api_timeout),
+                DataApi(
+                    s.data_api_url,
+                    s.data_api_group,
+                    s.data_api_day,
+                    s.data_api_timeout,
+                    s.data_api_destination,
+                ),
                 s.spool,
                 self.dataset,
                 s.source_restart == "auto",

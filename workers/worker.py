@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 from rq import Queue, Worker
-from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
 from core.errors import DriftdeskError
@@ -72,14 +71,14 @@ def serve(
 def _horse_killed(settings: Settings) -> Callable[..., None]:
     """End the lease of a job whose process died, so that nobody waits for it to run out."""
 
-    def handle(entry: RqJob, *_details: Any) -> None:
-        job_id, attempt = entry.args
+    def handle(entry: KnownJob, *_details: Any) -> None:
         try:
+            job_id, attempt = entry.numbers
             with Wiring.make(settings).store.begin() as work:
-                work.jobs.release(int(job_id), int(attempt))
-                work.jobs.log(int(job_id), "The process that ran this job died.", "warning")
+                work.jobs.release(job_id, attempt)
+                work.jobs.log(job_id, "The process that ran this job died.", "warning")
                 work.commit()
         except DriftdeskError as error:
-            log.warning("the lease must run out by itself", job=job_id, reason=str(error))
+            log.warning("the lease must run out by itself", entry=entry.id, reason=str(error))
 
     return handle

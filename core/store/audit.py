@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import chain
+from core.printable import printable, storable
 from core.records import AuditEvent
 from core.tables import audit, audit_head
 
@@ -38,8 +39,11 @@ class Audit:
         It is written by `flush`, the last thing that a commit does: the head of the chain is then
         locked last and for the shortest time, so two transactions never wait for each other.
         """
+        who = printable(actor)[:200]
         self._waiting.append(
-            AuditEvent(0, self._now, actor[:200], action[:40], subject[:100], reason, details or {})
+            AuditEvent(
+                0, self._now, who, action[:40], subject[:100], storable(reason), details or {}
+            )
         )
 
     def flush(self) -> None:

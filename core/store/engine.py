@@ -38,12 +38,15 @@ def make_engine(url: str) -> sa.Engine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+        engine = sa.create_engine(
+            parsed, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS}
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     return sa.create_engine(
         parsed,
+        hide_parameters=True,  # rows and reasons belong in no log and no error message
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         pool_recycle=1800,

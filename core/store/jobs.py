@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.errors import IllegalTransition, LeaseLost, Missing
+from core.printable import printable
 from core.records import Job, JobKind, JobState, LogLine
 from core.tables import job_logs, jobs
 
@@ -53,7 +54,7 @@ class Jobs:
             "state": JobState.REQUESTED.value,
             "attempt": 1,
             "args": args,
-            "actor": actor[:200],
+            "actor": printable(actor)[:200],
             "requested_at": self._now,
             "progress": 0.0,
             "stage": "",

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from compose.mlflow import RegistryServer
-from compose.prepare import prepare
+from compose.prepare import links, prepare
 from core.placeholder import is_placeholder
 from core.settings import Settings
 from tests.compose import composed
 from tests.stacks import ROOT
 
 OWN = {"migrate", "worker", "worker-desk", "reconcile", "serving-1", "serving-2", "console",
-       "mlflow", "data-api"}  # fmt: skip
+       "mlflow", "data-api", "s3-bucket"}  # fmt: skip
 STORES = {"mysql", "redis", "mlflow", "s3"}
 BECOMES_ITS_USER = {"mysql": "its entry point", "proxy": "owns its volume and has no rights"}
 TOLD_OTHERWISE = {
@@ -42,7 +42,7 @@ def test_every_service_is_there(services: dict[str, Any]) -> None:
 
 def test_the_core_comes_without_a_profile(file: Path) -> None:
     core = composed.config(file, (), COMPOSE_PROFILES="")["services"]
-    assert set(core) == (OWN - {"data-api"}) | {"mysql", "redis", "proxy"}
+    assert set(core) == (OWN - {"data-api", "s3-bucket"}) | {"mysql", "redis", "proxy"}
 
 
 def test_only_the_proxy_is_published_and_what_helps_only_on_this_machine(
@@ -227,3 +227,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "secrets").write_text("a file")
     with pytest.raises(SettingsError, match="secrets cannot be written"):
         prepare(tmp_path / "secrets", tmp_path / ".env", ROOT / "compose" / ".env.example")
+
+
+def test_make_up_says_where_everything_is(file: Path) -> None:
+    said = links(file.parent / ".env", file.parent / "secrets" / "logins.txt")
+    assert [line.split()[0] for line in said] == ["Console", "Serving", "MLflow", "Logins:"]
+    assert "http://localhost:8501" in said[0]

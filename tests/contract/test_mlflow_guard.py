@@ -1,0 +1,180 @@
+"""An MLflow that asks who we are, started as `make run` starts it: the whole way to an answer."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from compose.local.children import Child, children, read_surroundings
+from console.health import look
+from core.dataset import Dataset
+from core.errors import RegistryUnavailable
+from core.login import Login
+from core.registry import Registry
+from core.settings import Settings
+from serving.app import create_app
+from serving.champion import ChampionSource
+from tests.build import contract
+from tests.models import tiny_model
+from tests.replica import ROW, SUM
+from tests.stacks import answers, free_port, process, serve, wait_for
+from tests.views.desks import at_a_desk
+
+pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own deprecations are not ours
+
+PASSWORD = "c4n4ry-pass:w0rd %&"
+LOGIN = Login("ana", PASSWORD)
+NOBODY = (None, Login("ana", "wrong"), Login("eve", PASSWORD))
+
+
+def _as_made(folder: Path) -> Child:
+    """MLflow as `make run` would start it."""
+    told = {"MLFLOW_PORT": str(free_port())}
+    around = read_surroundings(told, folder / "no.env", folder)
+    return next(child for child in children(around) if child.name == "mlflow")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same server with MLflow's basic-auth on; yields its address."""
+    folder = tmp_path_factory.mktemp("guarded")
+    child = _as_made(folder)
+    (folder / "mlflow" / "artifacts").mkdir(parents=True)
+    config = folder / "auth.ini"
+    config.write_text(
+        f"[mlflow]\ndefault_permission = NO_PERMISSIONS\n"
+        f"database_uri = sqlite:///{folder / 'auth.db'}\n"
+    )
+    env = dict(child.env) | {
+        "MLFLOW_AUTH_CONFIG_PATH": str(config),
+        "MLFLOW_AUTH_ADMIN_USERNAME": LOGIN.name,
+        "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": uuid.uuid4().hex,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    assert child.port
+    url = f"http://127.0.0.1:{child.port.number}"
+    with process([*child.command, "--app-name", "basic-auth"], folder / "log", env) as server:
+
+        def up() -> bool:
+            assert server.poll() is None, (folder / "log").read_text()
+            return answers(f"{url}/health")()
+
+        wait_for("MLflow was not up", up, 180)
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What MLflow's client writes into the environment ends with the test."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_AUTH"):
+        monkeypatch.setenv(name, "")
+
+
+def test_a_model_goes_the_whole_way_with_a_login(
+    guarded: str, dataset: Dataset, tmp_path: Path
+) -> None:
+    name = f"Häuser {uuid.uuid4().hex[:8]}-v1.x"
+    model = tiny_model(contract(dataset))
+    registry = Registry(guarded, name, LOGIN)
+    version = registry.publish(
+        model, job="1", parameters={}, metrics={"mae": 1.0}, tags={}, signature=None,
+        requirements=["onnxruntime"],
+    )  # fmt: skip
+    registry.set_champion(version)
+    assert (registry.champion(), registry.fetch(version)) == (version, model)
+    settings = Settings(
+        _env_file=None, data_dir=tmp_path, mlflow_tracking_uri=guarded, model_name=name,
+        mlflow_tracking_username=LOGIN.name, mlflow_tracking_password=PASSWORD, serving_poll=0.05,
+        database_url=f"sqlite:///{tmp_path / 'none.db'}",
+    )  # fmt: skip
+    with serve(create_app(settings)) as url:
+        wait_for("serving has no model", answers(f"{url}/health/ready"), 30)
+        assert requests.post(f"{url}/predict", json=ROW, timeout=10).json()["prediction"] == SUM
+        assert PASSWORD not in requests.get(f"{url}/model", timeout=10).text
+
+
+@pytest.mark.parametrize("login", NOBODY)
+def test_without_the_right_password_nothing_is_told_and_the_sentence_says_what_to_set(
+    guarded: str, login: Login | None, tmp_path: Path
+) -> None:
+    asked = requests.get(
+        f"{guarded}/api/2.0/mlflow/registered-models/search",
+        headers=login.headers() if login else {},
+        timeout=10,
+    )
+    assert asked.status_code == 401
+    for attempt in (
+        Registry(guarded, "houses", login).champion,
+        lambda: Registry(guarded, "houses", login).set_champion(1),
+        lambda: Registry(guarded, "houses", login).fetch(1),
+        ChampionSource(guarded, "houses", login).champion,
+    ):
+        with pytest.raises(RegistryUnavailable, match="MLFLOW_TRACKING_PASSWORD") as refused:
+            attempt()
+        assert PASSWORD not in str(refused.value)
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "wrong"])
+def test_the_page_of_services_says_whether_mlflow_takes_the_password(
+    guarded: str, password: str, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {
+        "mlflow_tracking_uri": guarded,
+        "mlflow_tracking_username": LOGIN.name,
+        "mlflow_tracking_password": password,
+    }
+    with at_a_desk(tmp_path, dataset, monkeypatch, **told) as desk:
+        (mlflow,) = [service for service in look(desk) if service.name == "MLflow"]
+    assert mlflow.healthy is (password == PASSWORD)
+    if mlflow.healthy:
+        assert mlflow.version
+    else:
+        assert mlflow.says == "HTTP 401: check MLFLOW_TRACKING_USERNAME and _PASSWORD"
+
+
+def test_the_password_is_in_no_environment_that_a_child_would_see(guarded: str) -> None:
+    Registry(guarded, "houses", LOGIN).versions()
+    assert PASSWORD not in str(dict(os.environ))
+    child = [sys.executable, "-c", "import os; print(dict(os.environ))"]
+    assert PASSWORD not in subprocess.run(child, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_login_is_sent_to_no_other_server(guarded: str) -> None:
+    from mlflow.tracking.request_auth.registry import fetch_auth
+
+    Registry(guarded, "houses", LOGIN)
+    auth = fetch_auth("driftdesk")
+    own = requests.Request("GET", f"{guarded}/api", auth=auth).prepare()
+    assert own.headers["Authorization"] == LOGIN.headers()["Authorization"]
+    near = guarded.rsplit(":", 1)[0]
+    for other in (f"{guarded[:-1]}/api", f"{near}.evil.example/api", "http://evil.example/api"):
+        assert "Authorization" not in requests.Request("GET", other, auth=auth).prepare().headers
+
+
+@pytest.mark.parametrize("foreign", ["evil.example", "127.0.0.1.evil.example", "169.254.169.254"])
+def test_the_server_of_make_run_answers_to_its_own_names_alone(guarded: str, foreign: str) -> None:
+    """A web page that lets its name resolve to this machine gets nothing (DNS rebinding)."""
+    assert _asked(guarded, foreign) == 403
+    assert _asked(guarded, "127.0.0.1") == 200
+    assert _asked(guarded, f"localhost:{urlsplit(guarded).port}") == 200
+
+
+def _asked(url: str, host: str) -> int:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    try:
+        path = "/api/2.0/mlflow/experiments/search?max_results=1"
+        connection.request("GET", path, headers={"Host": host} | LOGIN.headers())
+        return connection.getresponse().status
+    finally:
+        connection.close()
