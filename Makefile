@@ -35,11 +35,12 @@ logs:  ## follow what the containers say; ARGS="worker" picks
 test: $(SYNCED)  ## run the tests; ARGS="tests/unit -x" picks
 	@$(BIN)/pytest $(ARGS)
 
-check: $(SYNCED)  ## format, lint, types and layers
+check: $(SYNCED)  ## format, lint, types and layers; images, manifests and workflows
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy --strict
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m compose.validate
 
 bench: $(SYNCED)  ## list the measurements; NAME=x runs bench/x.py
 	@if [ -z "$(NAME)" ]; then \

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import uvicorn
 
 ROOT = Path(__file__).parent.parent
@@ -157,6 +158,17 @@ def valkey(folder: Path) -> Iterator[str]:
 
         wait_for("the queue's server was not up", up)
         yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def empty_redis(url: str) -> Iterator[None]:
+    """A Redis that somebody gave for tests: refused where it holds anything, emptied afterwards."""
+    with redis.Redis.from_url(url) as connection:
+        assert connection.dbsize() == 0, "TEST_REDIS_URL names a database that is not empty."
+        try:
+            yield
+        finally:
+            connection.flushdb()
 
 
 @contextmanager
