@@ -10,6 +10,7 @@ from typing import Any
 import redis
 import structlog
 from rq import Queue, Worker
+from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
 from core.errors import DriftdeskError
@@ -92,7 +93,7 @@ class _Worker(Worker):
         super().heartbeat(*arguments, **options)
         self._alive()
 
-    def execute_job(self, job: KnownJob, queue: Queue) -> None:
+    def execute_job(self, job: RqJob, queue: Queue) -> None:
         """Fork, wait, and count."""
         if self._runs is None:
             super().execute_job(job, queue)
@@ -111,7 +112,7 @@ class _Worker(Worker):
         super().handle_work_horse_killed(*details)  # type: ignore[no-untyped-call]
 
 
-def _result(job: KnownJob) -> str:
+def _result(job: RqJob) -> str:
     """What the child said of its end; RQ's own word where it said nothing."""
     try:
         said = job.latest_result()
