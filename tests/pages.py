@@ -25,7 +25,7 @@ _ANY_ID = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{12,64}\b"
     r"|\d{4}-\d\d-\d\d \d\d:\d\d"
 )
-_ANY_FIGURE = re.compile(r"[-+−]?\d[\d.,]*%?")
+_ANY_FIGURE = re.compile(r"[-+\u2212]?\d[\d.,]*%?")
 FIGURES_MAY_DIFFER = "figures may differ"
 NOT_RUN = "not run: "
 
