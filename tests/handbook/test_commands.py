@@ -176,7 +176,7 @@ def test_a_database_of_ones_own(tmp_path: Path) -> None:
 
 def check_the_rights(urls: dict[str, str], spool: Path) -> None:
     """A whole epoch and its end, and what serving writes, each with its own user."""
-    store = Store(urls["driftdesk"], load(DATASETS / "real_estate.toml"))
+    store = Store.open(urls["driftdesk"], load(DATASETS / "real_estate.toml"))
     with closing(store), data_api(Options(scale=SMALL)) as api:
         jobs = [ingest(store, api.url, spool) for _ in range(7)]
         assert {job.state for job in jobs} == {JobState.SUCCEEDED}, jobs
