@@ -42,7 +42,7 @@ PROBLEM: tuple[Any, dict[str, Any]] = (
     {"bed": -1, "ghost": 1},
     Problem(
         422,
-        "The row does not fit the model.",
+        "The row does not fit the live model.",
         row_errors({"bed": "must be at least 0", "ghost": "this model takes no such field"}),
     ).document(),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import posixpath
 import re
 from pathlib import Path
@@ -13,7 +12,6 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
-log = logging.getLogger("mkdocs.handbook")
 
 TAKEN_IN = {
     "bench/README.md": "reference/measurements.md",
@@ -59,7 +57,7 @@ def on_files(files: Files, /, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, /, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Mend links that leave docs/; those that lead nowhere stay, and fail the build."""
+    """Mend links that leave docs/; those that lead nowhere stay, and MkDocs warns of them."""
     where = next((s for s, p in TAKEN_IN.items() if p == page.file.src_uri), None)
     if page.file.generated_by is None or where is None:
         where = f"docs/{page.file.src_uri}"
@@ -80,7 +78,6 @@ def _mended(markdown: str, where: str, page: Page, files: Files, source: str) ->
             to = posixpath.relpath(here, posixpath.dirname(page.file.src_uri) or ".")
             return f"[{text}]({to}{anchor})"
         if wanted.startswith("docs/") or not (ROOT / wanted).exists():
-            log.warning("%s links to %s, which is not there", where, target)
             return link[0]
         return f"[{text}]({source.rstrip('/')}/{wanted}{anchor})" if source else text
 

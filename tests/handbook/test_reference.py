@@ -41,7 +41,8 @@ def test_each_thing_is_named_on_its_page() -> None:
         assert f"\n## `{method.upper()} {path}`\n" in said["api.md"]
     for table in metadata.tables.values():
         section = said["tables.md"].split(f"\n## `{table.name}`\n")[1].split("\n## ")[0]
-        assert [c.name for c in table.columns] == re.findall(r"^\| `(\w+)` \|", section, re.M)
+        listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+        assert listed == [column.name for column in table.columns]
     for event in Event:
         assert f"| `{event.value}` |" in said["events.md"]
 
@@ -63,13 +64,17 @@ def test_every_option_says_what_it_is_for() -> None:
 
 def audit_calls() -> list[tuple[str, ast.expr]]:
     """Each place that writes an audit event: its module, and what it gives as the action."""
-    found = []
-    for program in ("core", "console", "workers"):
-        for path in sorted((ROOT / program).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("audit.add"):
-                    found.append((str(path.relative_to(ROOT)), node.args[1]))
-    return found
+    modules = [
+        path
+        for program in ("core", "console", "workers")
+        for path in sorted((ROOT / program).rglob("*.py"))
+    ]
+    return [
+        (str(path.relative_to(ROOT)), node.args[1])
+        for path in modules
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("audit.add")
+    ]
 
 
 def test_the_audit_actions_are_those_that_are_written() -> None:
