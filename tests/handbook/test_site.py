@@ -91,12 +91,13 @@ def test_a_reader_needs_this_host_alone(address: str) -> None:
     asked: list[str] = []
     with chromium() as browser:
         page = browser.new_page()
+        page.set_default_timeout(60_000)
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{address}/explanation/drift/")
         expect(page.locator("h1")).to_contain_text("The drift rule")
         page.locator("input[name=query]").click()
         page.locator("input[name=query]").fill("champion alias")
-        expect(page.locator(".md-search-result__item").first).to_be_visible()
+        expect(page.locator(".md-search-result__item").first).to_be_visible(timeout=60_000)
         for path in ("/", "/reference/cli/", "/adr/", "/changelog/"):
             page.goto(address + path)
     assert asked
