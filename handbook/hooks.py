@@ -79,6 +79,8 @@ def _mended(markdown: str, where: str, page: Page, files: Files, source: str) ->
             return f"[{text}]({to}{anchor})"
         if wanted.startswith("docs/") or not (ROOT / wanted).exists():
             return link[0]
-        return f"[{text}]({source.rstrip('/')}/{wanted}{anchor})" if source else text
+        if source:
+            return f"[{text}]({source.rstrip('/')}/{wanted}{anchor})"
+        return f"`{text}`" if text in wanted else text
 
     return _LINK.sub(mend, markdown)
