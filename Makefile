@@ -9,7 +9,7 @@ SYNCED := .venv/.synced
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test check bench bench-serving shots lock help up down logs
+.PHONY: run test check bench bench-serving shots docs docs-serve lock help up down logs
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -55,6 +55,17 @@ bench-serving: $(SYNCED)  ## serving beside its peers, four minutes; ARGS="--rou
 
 shots: $(SYNCED)  ## a screenshot of each page of the running console, into shots/
 	@$(BIN)/python -m tests.shots
+
+# The theme warns of MkDocs 2, which the lock keeps out.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(SYNCED)  ## the reference from the code, and the site into site/; a broken link fails
+	@$(BIN)/python -m handbook
+	@$(BIN)/mkdocs build --strict --quiet
+
+docs-serve: export NO_MKDOCS_2_WARNING = 1
+docs-serve: $(SYNCED)  ## the site at 127.0.0.1:8080, built anew with each change
+	@$(BIN)/python -m handbook
+	@$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8080
 
 lock: | $(UV)  ## resolve the dependencies anew, into uv.lock
 	@$(UV) lock

@@ -19,7 +19,7 @@ def audit(
     verify: Annotated[
         bool, typer.Option("--verify", help="Check that nothing on record was altered.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Who did what, when and why, newest first."""

@@ -67,6 +67,7 @@ def _id() -> sa.Column[int]:
     return sa.Column("id", _Id, primary_key=True, autoincrement=True)
 
 
+# One run through the source's batches, from a restart to the next.
 epochs = sa.Table(
     "epochs",
     metadata,
@@ -75,27 +76,29 @@ epochs = sa.Table(
     sa.Column("started_at", UtcDateTime, nullable=False),
 )
 
+# The ledger: every answer of the data API, from its bytes to its rows.
 batches = sa.Table(
     "batches",
     metadata,
     _id(),
     sa.Column("epoch", sa.Integer, nullable=False, index=True),
     sa.Column("state", sa.String(20), nullable=False, index=True),
-    sa.Column("number", sa.Integer),
-    sa.Column("content_hash", sa.String(64), nullable=False),
-    sa.Column("spool", sa.String(255), nullable=False),
+    sa.Column("number", sa.Integer),  # the API's batch_number; null until it is read
+    sa.Column("content_hash", sa.String(64), nullable=False),  # SHA-256 of the bytes, in hex
+    sa.Column("spool", sa.String(255), nullable=False),  # the file in DATA_DIR/spool
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.Column("received_at", UtcDateTime, nullable=False),
     sa.Column("rows", sa.Integer, nullable=False, default=0),
     sa.Column("stored", sa.Integer, nullable=False, default=0),
     sa.Column("quarantined", sa.Integer, nullable=False, default=0),
-    sa.Column("gap", sa.Integer, nullable=False, default=0),
+    sa.Column("gap", sa.Integer, nullable=False, default=0),  # numbers skipped just before it
     sa.Column("note", _Long, nullable=False),
     sa.Column("stored_at", UtcDateTime),
     # "epoch:number" of a stored batch: the same number is never stored twice in an epoch.
     sa.Column("stored_key", sa.String(32), unique=True),
 )
 
+# Rows that could not be stored, as they came, with every rule they broke.
 quarantine = sa.Table(
     "quarantine",
     metadata,
@@ -106,6 +109,7 @@ quarantine = sa.Table(
     sa.Column("content", _Long, nullable=False),
 )
 
+# What is kept of a column once its rows are gone: of each batch, and of what a model learned from.
 column_profiles = sa.Table(
     "column_profiles",
     metadata,
@@ -121,13 +125,14 @@ column_profiles = sa.Table(
     sa.Column("q75", sa.Double),
     sa.Column("minimum", sa.Double),
     sa.Column("maximum", sa.Double),
-    sa.Column("grid", sa.JSON, nullable=False),
-    sa.Column("categories", sa.JSON, nullable=False),
-    sa.Column("distinct_values", sa.Integer, nullable=False),
+    sa.Column("grid", sa.JSON, nullable=False),  # 101 quantiles, of numbers
+    sa.Column("categories", sa.JSON, nullable=False),  # counts of the commonest values, of text
+    sa.Column("distinct_values", sa.Integer, nullable=False),  # how many values there are in all
     sa.Column("tails", sa.JSON(none_as_null=True)),  # null in profiles from before there were any
     sa.UniqueConstraint("owner", "owner_id", "column_name"),
 )
 
+# Comparisons of a batch with the batch before, and with the rows that the champion learned from.
 drift_reports = sa.Table(
     "drift_reports",
     metadata,
@@ -136,24 +141,25 @@ drift_reports = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("batch_number", sa.Integer, nullable=False),
     sa.Column("reference", sa.String(20), nullable=False),
-    sa.Column("reference_name", sa.String(64), nullable=False),
-    sa.Column("retrain", sa.Boolean, nullable=False),
+    sa.Column("reference_name", sa.String(64), nullable=False),  # such as "epoch 1, batch 3"
+    sa.Column("retrain", sa.Boolean, nullable=False),  # whether it asks for training
     sa.Column("reasons", sa.JSON, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False, index=True),
     sa.Column("advice", sa.JSON(none_as_null=True)),  # with the report on the batch before
     sa.UniqueConstraint("batch_id", "reference", "reference_name"),
 )
 
+# What each comparison found: one statistic of one column, then and now.
 drift_stats = sa.Table(
     "drift_stats",
     metadata,
     sa.Column("report_id", _Id, primary_key=True, autoincrement=False),
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("column_name", sa.String(64), nullable=False),
-    sa.Column("statistic", sa.String(10), nullable=False),
+    sa.Column("statistic", sa.String(10), nullable=False),  # mean, std, 50 or 75
     sa.Column("reference_value", sa.Double),
     sa.Column("current_value", sa.Double),
-    sa.Column("ratio", sa.Double),
+    sa.Column("ratio", sa.Double),  # |current - reference| / |reference|; null if undefined
     sa.Column("limit_value", sa.Double, nullable=False),
     sa.Column("finding", sa.String(20), nullable=False),
     sa.Column("band", sa.Double),  # how large the ratio gets by drawing alone; null if not known
@@ -167,7 +173,7 @@ batch_scores = sa.Table(
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("metrics", sa.JSON, nullable=False),
-    sa.Column("spread", sa.Double, nullable=False),
+    sa.Column("spread", sa.Double, nullable=False),  # standard deviation of the absolute error
     sa.Column("note", sa.String(500), nullable=False),
     sa.Column("scored_at", UtcDateTime, nullable=False),
 )
@@ -186,30 +192,32 @@ drift_limits = sa.Table(
     sa.Index("ix_drift_limits_column_name", "column_name", "statistic"),
 )
 
+# What was asked for. Redis holds only ids that point here.
 jobs = sa.Table(
     "jobs",
     metadata,
     _id(),
     sa.Column("kind", sa.String(20), nullable=False, index=True),
     sa.Column("state", sa.String(20), nullable=False, index=True),
-    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),  # from 1, one more with each retry
     sa.Column("args", sa.JSON, nullable=False),
     sa.Column("actor", sa.String(200), nullable=False, index=True),
     sa.Column("requested_at", UtcDateTime, nullable=False),
     sa.Column("started_at", UtcDateTime),
     sa.Column("finished_at", UtcDateTime),
-    sa.Column("progress", sa.Double, nullable=False),
+    sa.Column("progress", sa.Double, nullable=False),  # from 0 to 1
     sa.Column("stage", sa.String(200), nullable=False),
-    sa.Column("error", _Long, nullable=False),
+    sa.Column("error", _Long, nullable=False),  # a sentence for the operator
     sa.Column("result", sa.JSON, nullable=False),
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
-    sa.Column("lease_owner", sa.String(64)),
-    sa.Column("lease_until", UtcDateTime),
+    sa.Column("lease_owner", sa.String(64)),  # the run that may write for this job
+    sa.Column("lease_until", UtcDateTime),  # from then on another run may take over
     # Set while the job is not over, so that a double click finds the first click's job.
     sa.Column("key", sa.String(64), nullable=False),
     sa.Column("active_key", sa.String(64), unique=True),
 )
 
+# The lines that a job wrote while it ran.
 job_logs = sa.Table(
     "job_logs",
     metadata,
@@ -231,29 +239,31 @@ job_tallies = sa.Table(
     sa.Column("seconds", sa.Double, nullable=False),
 )
 
+# Each version's way to serving, with the short form of the evidence.
 promotions = sa.Table(
     "promotions",
     metadata,
     _id(),
     sa.Column("version", sa.Integer, nullable=False, unique=True),
     sa.Column("state", sa.String(20), nullable=False, index=True),
-    sa.Column("recommended", sa.Boolean, nullable=False),
+    sa.Column("recommended", sa.Boolean, nullable=False),  # by the rule, whoever decides
     sa.Column("reasons", sa.JSON, nullable=False),
     sa.Column("dossier", sa.JSON, nullable=False),
     sa.Column("proposed_at", UtcDateTime, nullable=False),
     sa.Column("proposed_by", sa.String(200), nullable=False),
-    sa.Column("forced", sa.Boolean, nullable=False),
+    sa.Column("forced", sa.Boolean, nullable=False),  # by force or rollback
     sa.Column("reason", _Long, nullable=False),
     sa.Column("decided_at", UtcDateTime),
     sa.Column("decided_by", sa.String(200), nullable=False),
     sa.Column("live_at", UtcDateTime),
     sa.Column("ended_at", UtcDateTime),
-    sa.Column("failure", _Long, nullable=False),
-    sa.Column("dossier_digest", sa.String(64), nullable=False, server_default=""),
+    sa.Column("failure", _Long, nullable=False),  # why it did not come to be served
+    sa.Column("dossier_digest", sa.String(64), nullable=False, server_default=""),  # dossiers
     # True for the one that is live, null for all others: two can never be live at once.
     sa.Column("live_key", sa.Boolean, unique=True),
 )
 
+# Who did what to which subject, when and why. Rows are added and never changed.
 audit = sa.Table(
     "audit",
     metadata,
@@ -261,10 +271,10 @@ audit = sa.Table(
     sa.Column("at", UtcDateTime, nullable=False, index=True),
     sa.Column("actor", sa.String(200), nullable=False, index=True),
     sa.Column("action", sa.String(40), nullable=False, index=True),
-    sa.Column("subject", sa.String(100), nullable=False, index=True),
+    sa.Column("subject", sa.String(100), nullable=False, index=True),  # such as version:3
     sa.Column("reason", _Long, nullable=False),
     sa.Column("details", sa.JSON, nullable=False),
-    sa.Column("hash", sa.String(64), nullable=False, server_default=""),
+    sa.Column("hash", sa.String(64), nullable=False, server_default=""),  # with the one before
 )
 
 # The last event's id and hash: whoever adds an event locks this one row, so the chain never forks.
@@ -286,6 +296,7 @@ dossiers = sa.Table(
     sa.Column("content", _Long, nullable=False),
 )
 
+# Forces that one person asked for and that another must confirm.
 force_requests = sa.Table(
     "force_requests",
     metadata,
@@ -296,11 +307,12 @@ force_requests = sa.Table(
     sa.Column("asked_by", sa.String(200), nullable=False),
     sa.Column("closed_at", UtcDateTime),
     sa.Column("closed_by", sa.String(200), nullable=False),
-    sa.Column("outcome", sa.String(20), nullable=False),
+    sa.Column("outcome", sa.String(20), nullable=False),  # empty, confirmed or withdrawn
     # The version while the request is open: two cannot be open for one version.
     sa.Column("open_key", sa.Integer, unique=True),
 )
 
+# What somebody must still look at, because a decision went against the recommendation.
 follow_ups = sa.Table(
     "follow_ups",
     metadata,
@@ -314,6 +326,7 @@ follow_ups = sa.Table(
     sa.Column("note", _Long, nullable=False),
 )
 
+# What was asked of serving and what it answered.
 predictions = sa.Table(
     "predictions",
     metadata,
@@ -366,7 +379,7 @@ live_windows = sa.Table(
     # Where the next one begins; unique, so that two who cut at once make one window.
     sa.Column("last_id", sa.String(36), nullable=False, unique=True),
     sa.Column("rows", sa.Integer, nullable=False),
-    sa.Column("unreadable", sa.Integer, nullable=False),
+    sa.Column("unreadable", sa.Integer, nullable=False),  # rows that serving would refuse
     sa.Column("drifted", sa.Boolean, nullable=False),
     sa.Column("reasons", sa.JSON, nullable=False),
     sa.Column("changes", sa.JSON, nullable=False),
@@ -374,11 +387,12 @@ live_windows = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 
+# What is queued by itself, again and again.
 schedules = sa.Table(
     "schedules",
     metadata,
     _id(),
-    sa.Column("cron", sa.String(100), nullable=False),
+    sa.Column("cron", sa.String(100), nullable=False),  # five fields, in the zone
     sa.Column("zone", sa.String(64), nullable=False),
     sa.Column("task", sa.String(20), nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
@@ -395,7 +409,7 @@ notifications = sa.Table(
     "notifications",
     metadata,
     _id(),
-    sa.Column("uid", sa.String(36), nullable=False, unique=True),
+    sa.Column("uid", sa.String(36), nullable=False, unique=True),  # the header webhook-id
     sa.Column("event", sa.String(20), nullable=False),
     sa.Column("subject", sa.String(100), nullable=False),
     sa.Column("text", _Long, nullable=False),
