@@ -24,7 +24,11 @@ def checkout(folder: Path) -> Path:
     for path in (ROOT / "compose").iterdir():
         if path.is_dir() and path.name == "monitoring":
             shutil.copytree(path, here / path.name)
-        elif path.is_file() and path.suffix in {".yaml", ".example"} | {""} and path.name != ".env":
+        elif (
+            path.is_file()
+            and path.suffix in {".yaml", ".example", ".cfg", ""}
+            and path.name != ".env"
+        ):
             shutil.copyfile(path, here / path.name)
     prepare(here / "secrets", here / ".env", here / ".env.example")
     return here / "compose.yaml"

@@ -18,7 +18,7 @@ from tests.stacks import ROOT
 OWN = {"migrate", "worker", "worker-desk", "reconcile", "serving-1", "serving-2", "console",
        "mlflow", "data-api", "s3-bucket"}  # fmt: skip
 STORES = {"mysql", "redis", "mlflow", "s3"}
-BECOMES_ITS_USER = {"mysql": "its entry point", "proxy": "owns its volume and has no rights"}
+BECOMES_ITS_USER = {"mysql"}
 TOLD_OTHERWISE = {
     "SECRETS_DIR", "STREAMLIT_SECRETS_FILES", "DATA_API_OPTIONS", "MLFLOW_S3_ENDPOINT_URL",
     "AWS_SHARED_CREDENTIALS_FILE",
@@ -173,9 +173,14 @@ def test_neighbours_are_named_as_they_are_called(services: dict[str, Any], file:
             assert host in names | outside, f"{where}: {host}"
 
 
-def test_the_proxy_knows_both_replicas() -> None:
-    caddy = (ROOT / "compose" / "Caddyfile").read_text(encoding="utf-8")
-    assert "serving-1:8000 serving-2:8000" in caddy
+def test_the_proxy_knows_whom_it_stands_before(services: dict[str, Any]) -> None:
+    told = services["proxy"]["environment"]
+    used = set(re.findall(r"\$\{(\w+)\}", (ROOT / "compose" / "haproxy.cfg").read_text()))
+    assert used == set(told)
+    for neighbour in set(told) - {"BIND"}:
+        name, port = told[neighbour].split(":")
+        assert name in services
+        assert port in {"8000", "8501", "5000"}
 
 
 @pytest.mark.parametrize("name", ["DATA_API_URL", "CONSOLE_LINK"])

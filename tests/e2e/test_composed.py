@@ -7,11 +7,11 @@ variables and secrets (`tests.compose.standing`).
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,7 +105,7 @@ def test_the_whole_job_across_the_images(stack: Standing) -> None:
         assert requests.get(f"{console}/_stcore/health", timeout=20).text == "ok"
 
         cli(stack, "ingest", "--wait", "--train")
-        wait_for("no second candidate", lambda: len(cli(stack, "candidates")) == 2, 120)
+        wait_for("no second candidate", lambda: len(cli(stack, "candidates")) == 2, 240)
         # One replica goes: answers go on, and its end is a clean one.
         assert stack.stop("serving-1") == 0
         assert {predict().status_code for _ in range(8)} == {200}
@@ -123,7 +123,7 @@ def test_the_whole_job_across_the_images(stack: Standing) -> None:
         victim = next(name for name in stack.running if name.startswith("worker."))
         stack.running[victim].send_signal(signal.SIGKILL)
         stack.running.pop(victim).wait(10)
-        wait_for("the job did not end", lambda: len(cli(stack, "candidates")) >= 2, 150)
+        wait_for("the job did not end", lambda: len(cli(stack, "candidates")) >= 2, 300)
 
     for name in list(stack.running)[::-1]:
         assert stack.stop(name) in (0, -signal.SIGTERM), stack.log(name)
@@ -142,33 +142,24 @@ def _holder(stack: Standing, job: int) -> str:
 
 
 class proxied:  # noqa: N801 - used as a context manager alone
-    """Caddy with the compose file's own Caddyfile, on its address."""
+    """HAProxy on the compose file's own configuration and variables, on an address of its own."""
 
     def __init__(self, stack: Standing) -> None:
         self._stack = stack
 
     def __enter__(self) -> tuple[str, str]:
-        caddy = shutil.which("caddy")
-        if not caddy:
-            lacking("caddy")
+        haproxy = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
+        if not haproxy:
+            lacking("haproxy")
         stack = self._stack
         own = stack.addresses["proxy"]
-        caddyfile = Path(stack.folder / "checkout" / "compose" / "Caddyfile").read_text()
-        env = {
-            "SERVING_SITE": f"http://{own}:8000",
-            "CONSOLE_SITE": f"http://{own}:8501",
-            "MLFLOW_SITE": f"http://{own}:5000",
-            "SERVING_UPSTREAMS": stack.placed("serving-1:8000 serving-2:8000", "proxy", "none"),
-            "CONSOLE_UPSTREAM": stack.placed("console:8501", "proxy", "none"),
-            "MLFLOW_UPSTREAM": stack.placed("mlflow:5000", "proxy", "none"),
-            "HOME": str(stack.folder),
-        }
-        path = stack.folder / "Caddyfile"
-        path.write_text(caddyfile, encoding="utf-8")
+        told = stack.services["proxy"]["environment"]
+        config = stack.folder / "checkout" / "compose" / "haproxy.cfg"
         self._process = process(
-            [str(caddy), "run", "--config", str(path), "--adapter", "caddyfile"],
-            stack.folder / "proxy.log", env,
-        )  # fmt: skip
+            [str(haproxy), "-db", "-f", str(config)],
+            stack.folder / "proxy.log",
+            {name: stack.placed(value, "proxy", "none") for name, value in told.items()},
+        )
         child = self._process.__enter__()
 
         def up() -> bool:
