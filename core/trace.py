@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -90,8 +90,21 @@ def start(endpoint: str, program: str) -> None:
         SettingsError: OpenTelemetry is not installed.
     """
     global _recorder  # noqa: PLW0603 - one process records to one place, or to none
-    if not endpoint or _recorder is not None:
-        return
+    if endpoint and _recorder is None:
+        _recorder = _opentelemetry()(endpoint, program)
+
+
+def prepare(endpoint: str) -> None:
+    """Load what `start` needs, for a process whose children are to record; as little as it does.
+
+    Raises:
+        SettingsError: OpenTelemetry is not installed.
+    """
+    if endpoint:
+        _opentelemetry()
+
+
+def _opentelemetry() -> Callable[[str, str], Recorder]:
     try:
         from core.spans import OpenTelemetry  # noqa: PLC0415 - only who traces pays for it
     except ImportError as error:
@@ -99,7 +112,7 @@ def start(endpoint: str, program: str) -> None:
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed "
             f"({error.name}). Install the dependency group `tracing`, or unset it."
         ) from error
-    _recorder = OpenTelemetry(endpoint, program)
+    return OpenTelemetry
 
 
 def stop(seconds: float = 2.0) -> None:

@@ -101,8 +101,10 @@ class Pipeline(Collector):
         yield _labelled("workers_alive", "Workers heard within a minute.", "queue", alive)
 
 
-def _gauge(name: str, says: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"driftdesk_{name}", says, value=float(value))
+def _gauge(name: str, says: str, value: float | None) -> GaugeMetricFamily:
+    """A figure; what is not known is named all the same, without a value."""
+    value = None if value is None else float(value)
+    return GaugeMetricFamily(f"driftdesk_{name}", says, value=value)
 
 
 def _labelled(
@@ -171,43 +173,49 @@ def _open_jobs(figures: Figures) -> Iterator[Metric]:
 
 def _batch(figures: Figures) -> Iterator[Metric]:
     yield _gauge("source_exhausted", "Whether the source has no batch left.", figures.exhausted)
-    if last := figures.last_batch:
-        age = (figures.now - last.stored_at).total_seconds()
-        yield _gauge("batch_epoch", "The epoch of the batch that was stored last.", last.epoch)
-        yield _gauge("batch_number", "Its number within the epoch.", last.number)
-        yield _gauge("batch_age_seconds", "How long ago it was stored.", age)
-        yield _labelled(
-            "batch_rows",
-            "What became of its rows.",
-            "outcome",
-            {"stored": last.stored, "quarantined": last.quarantined},
-        )
-        yield _gauge(
-            "quarantined_rows",
-            "Rows of its whole epoch that are in quarantine.",
-            last.quarantined_in_epoch,
-        )
+    last = figures.last_batch
+    yield _gauge(
+        "batch_epoch", "The epoch of the batch that was stored last.", last.epoch if last else None
+    )
+    yield _gauge("batch_number", "Its number within the epoch.", last.number if last else None)
+    yield _gauge(
+        "batch_age_seconds",
+        "How long ago it was stored.",
+        (figures.now - last.stored_at).total_seconds() if last else None,
+    )
+    yield _labelled(
+        "batch_rows",
+        "What became of its rows.",
+        "outcome",
+        {"stored": last.stored, "quarantined": last.quarantined} if last else {},
+    )
+    yield _gauge(
+        "quarantined_rows",
+        "Rows of its whole epoch that are in quarantine.",
+        last.quarantined_in_epoch if last else None,
+    )
     yield _labelled(
         "drift_breach",
         "Whether the newest comparison with that reference asks for training.",
         "reference",
         {found.reference: found.breached for found in figures.drift},
     )
-    if figures.live_window_drifted is not None:
-        yield _gauge(
-            "live_window_drifted",
-            "Whether the newest window of live traffic drifted from the champion's rows.",
-            figures.live_window_drifted,
-        )
+    yield _gauge(
+        "live_window_drifted",
+        "Whether the newest window of live traffic drifted from the champion's rows.",
+        figures.live_window_drifted,
+    )
 
 
 def _models(figures: Figures) -> Iterator[Metric]:
     yield _gauge("candidates_waiting", "Models that wait for a decision.", figures.candidates)
-    if figures.champion is not None:
-        yield _gauge("champion_version", "The version that was decided on.", figures.champion)
-    if figures.live_since is not None:
-        age = (figures.now - figures.live_since).total_seconds()
-        yield _gauge("champion_age_seconds", "How long it has been live.", age)
+    yield _gauge("champion_version", "The version that was decided on.", figures.champion)
+    since = figures.live_since
+    yield _gauge(
+        "champion_age_seconds",
+        "How long it has been live.",
+        (figures.now - since).total_seconds() if since else None,
+    )
     yield _labelled(
         "serving_replicas",
         "Replicas of serving that were heard lately, by their version; 0 is none.",

@@ -13,6 +13,7 @@ from rq import Queue, Worker
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
+from core import trace
 from core.errors import DriftdeskError
 from core.exposition import expose, new_registry
 from core.queue import FUNCTIONS, WORK, KnownJob, connect
@@ -46,6 +47,7 @@ def serve(
     `alive` is called at each of the worker's heartbeats, some seconds apart, in a job or out.
     The timings let RQ itself notice a dead worker within about a minute; our own lease is faster.
     """
+    trace.prepare(settings.otel_exporter_otlp_endpoint)
     for module in (*_ALWAYS, *_HEAVY.get(queue, ())):
         importlib.import_module(module)
     runs = _offer(settings, queue)

@@ -20,7 +20,7 @@ from console import actions
 from console.desk import Desk
 from core.dataset import Dataset
 from core.queue import connect
-from core.records import Job, JobKind
+from core.records import Job, JobKind, JobState
 from core.settings import Settings
 from core.store.schema import migrate
 from tests.monitoring.scrape import Samples, scrape
@@ -61,10 +61,15 @@ class Shop:
         return scrape(self.url)
 
     def at_work(self, worker: subprocess.Popen[bytes]) -> int:
-        """Wait until it has a child that works; returns that one's process id."""
+        """Wait until it has a child that has claimed its job; returns that one's process id."""
         wait_for("nobody works", lambda: self.seen().get("worker_busy", queue="work") == 1)
+        wait_for("nobody asks the data API", self._running)
         (child,) = children(worker.pid)
         return child
+
+    def _running(self) -> bool:
+        with self.desk.store.read() as work:
+            return any(job.state is JobState.RUNNING for job in work.jobs.open())
 
 
 @pytest.fixture
