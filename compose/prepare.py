@@ -48,6 +48,7 @@ def prepare(folder: Path, env: Path, example: Path) -> list[str]:
         _serving(keeper)
         _store(keeper)
         _login(keeper)
+        keeper.keep("grafana_admin_password")
     except OSError as error:
         raise SettingsError(
             f"{error.filename or folder} cannot be written: {error.strerror}."
