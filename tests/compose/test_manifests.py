@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +111,22 @@ def variables(workload: Workload, maps: dict[str, Any]) -> dict[str, str]:
         if "value" in given:
             found[given["name"]] = given["value"]
     return found
+
+
+@pytest.mark.parametrize("program", ["work", "desk", "reconcile"])
+@pytest.mark.parametrize(("age", "alive"), [(0, True), (200, True), (400, False), (None, False)])
+def test_a_worker_that_stopped_turning_is_noticed(
+    program: str, age: int | None, *, alive: bool, tmp_path: Path
+) -> None:
+    """The probe of the manifest, on a file that was touched so many seconds ago, or never."""
+    workload = next(w for w in workloads(manifests("microk8s")) if w.program == program)
+    command = workload.containers[0]["livenessProbe"]["exec"]["command"]
+    file = tmp_path / "live"
+    if age is not None:
+        file.touch()
+        os.utime(file, (time.time() - age, time.time() - age))
+    probe = [sys.executable, *(word.replace("/tmp/live", str(file)) for word in command[1:])]
+    assert (subprocess.run(probe, capture_output=True, check=False).returncode == 0) is alive
 
 
 def test_the_stores_are_those_of_compose() -> None:
