@@ -218,7 +218,7 @@ def test_no_secret_is_ever_said(
             }.items():
                 desk.env = right | {name: value}
                 assert name in desk.cli("status").stderr
-                assert desk.run(sys.executable, "-m", "serving").returncode == 1
+            assert desk.run(sys.executable, "-m", "serving").returncode == 1
             desk.env = right
         # The programs have ended; now nobody is there at all.
         desk.cli("status")
