@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from console import parts, session
 from core.errors import DriftdeskError
 
-st.set_page_config(page_title="driftdesk", page_icon=":material/balance:", layout="wide")
+# A file of ours: for a named icon every browser would ask a server of Google's.
+MARK = Path(__file__).parent / "mark.svg"
+
+st.set_page_config(page_title="driftdesk", page_icon=str(MARK), layout="wide")
 
 try:
     session.desk()

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.errors import BadInput
+from core.printable import printable_lines
 from core.records import Batch, DriftReport, Finding, Job, Promotion, Verdict
 
 MAX_ATTEMPTS = 8
@@ -125,7 +126,7 @@ def link_to(event: Event, subject: str, console: str) -> str:
 def body(notice: Notice, console: str) -> dict[str, Any]:
     """What is posted: `text` for Slack and its like, `driftdesk` for programs."""
     link = link_to(notice.event, notice.subject, console)
-    text = notice.text[:LONGEST_TEXT]
+    text = printable_lines(notice.text[:LONGEST_TEXT])
     for mark, inert in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):  # Slack's own escapes
         text = text.replace(mark, inert)
     return {

@@ -12,7 +12,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from core.addresses import Destination
+from core.addresses import Destination, host_of
 from core.errors import AddressRefused
 
 
@@ -51,7 +51,7 @@ class _Checked(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
         """Send it, where the host is the one that was set; a proxy is asked for no other."""
-        _refuse(self._to, requests.compat.urlparse(request.url or "").hostname or "", [])
+        _refuse(self._to, host_of(request.url or ""), [])
         return super().send(request, **how)
 
     def init_poolmanager(self, *sizes: Any, **more: Any) -> None:

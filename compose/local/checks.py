@@ -20,6 +20,7 @@ from compose.local.children import Child, Surroundings
 from compose.local.errors import CannotStart
 from compose.local.gates import PROBE_SECONDS, ping
 from compose.local.remains import RunFile, end, family, mark
+from core.addresses import check_redis
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "mysql+pymysql": 3306}
 _LEFTOVERS_SECONDS = 10.0
@@ -124,6 +125,10 @@ def neighbours_answer(around: Surroundings) -> list[str]:
 
 def _redis_answers(url: str) -> None:
     where = _without_secrets(url)
+    try:
+        check_redis(url)
+    except ValueError as error:
+        raise CannotStart(f"REDIS_URL {error}") from error
     try:
         answer = ping(url)
     except (OSError, ValueError) as error:

@@ -134,3 +134,9 @@ def own_indexes() -> list[str]:
         config.read(file)
         named += [section.get(option, "") for section in config.values()]
     return [address for address in named if address]
+
+
+def test_every_test_that_the_security_page_names_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/.]+)`", tree()["docs/security.md"])
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,6 +26,7 @@ from serving.app import create_app
 from serving.champion import ChampionSource
 from tests.build import contract
 from tests.models import tiny_model
+from tests.receiver import receiver
 from tests.replica import ROW, SUM
 from tests.stacks import answers, free_port, process, serve, wait_for
 from tests.views.desks import at_a_desk
@@ -159,6 +161,16 @@ def test_the_login_is_sent_to_no_other_server(guarded: str) -> None:
     near = guarded.rsplit(":", 1)[0]
     for other in (f"{guarded[:-1]}/api", f"{near}.evil.example/api", "http://evil.example/api"):
         assert "Authorization" not in requests.Request("GET", other, auth=auth).prepare().headers
+
+
+@pytest.mark.parametrize("client", [Registry, ChampionSource])
+def test_an_mlflow_that_points_elsewhere_is_not_followed_there(client: Any) -> None:
+    with receiver() as asked, receiver() as other:
+        asked.answers = [(302, other.url)] * 10
+        with pytest.raises(RegistryUnavailable):
+            client(asked.url, "houses", LOGIN).champion()
+        assert asked.got[0][0]["authorization"] == LOGIN.headers()["Authorization"]
+        assert other.got == []
 
 
 @pytest.mark.parametrize("foreign", ["evil.example", "127.0.0.1.evil.example", "169.254.169.254"])

@@ -109,7 +109,8 @@ def fill(store: Store) -> str:
             job, _ = work.jobs.request(JobKind.DRIFT, {"said": HOSTILE}, SHORT, key=f"drift:{n}")
             work.jobs.log(job.id, HOSTILE, "error")
             said = {"state": state.value, "error": HOSTILE if n == 0 else "", "stage": SHORT,
-                    "result": {"note": HOSTILE, "reasons": [HOSTILE]}}  # fmt: skip
+                    "result": {"note": HOSTILE, "reasons": [HOSTILE]},
+                    "active_key": f"drift:{n}" if state is JobState.RUNNING else None}  # fmt: skip
             work._connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(**said))
         work.audit.add(SHORT, "<b>act", SHORT, reason=HOSTILE, details={SHORT: HOSTILE})
         work.audit.add("=1+1", "act", "job:1", reason=PAYLOADS[6])
@@ -168,7 +169,7 @@ class Watched:
         self.page.locator("h1").first.wait_for()
         self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
         self.page.wait_for_load_state("networkidle")
-        assert self.page.locator("[data-testid=stException]").count() == 0, url
+        assert self.page.locator("[data-testid=stException]").all_inner_texts() == [], url
         live = self.page.evaluate(
             """() => [
                 window.pwned,

@@ -166,6 +166,15 @@ def test_a_data_api_that_does_not_answer_is_only_a_warning(
     assert "The data API cannot be reached" in capsys.readouterr().out
 
 
+def test_a_redis_elsewhere_without_a_password_is_not_even_asked(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://queue.example:6379/0")
+    assert main(["--check"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("REDIS_URL names a Redis on another machine and no password")
+
+
 def test_what_is_no_redis_is_not_taken_for_one(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,11 @@ def test_text_from_data_pings_nobody() -> None:
     )
 
 
+def test_text_from_data_hides_and_reorders_nothing() -> None:
+    said = body(notice(text="\u202eevil \x1b[2J\nsecond line"), "")["text"]
+    assert said == "\\u202eevil \\x1b[2J\nsecond line"
+
+
 def test_every_subject_has_a_page() -> None:
     assert link_to(Event.BREACH, "batch:4", "http://d") == "http://d/drift?batch=4"
     assert link_to(Event.CANDIDATE, "version:3", "http://d") == "http://d/promotion?version=3"
