@@ -47,8 +47,9 @@ TRACE_TAG = "driftdesk.traceparent"
 """What made the version champion, so that serving's swap is a part of the same trace."""
 
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
-_UNKNOWN_TO_IT = {"UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED"}
-_UNKNOWN_STATUS = {401, 403}
+_UNKNOWN_TO_IT = {"UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
+_HIDDEN_CODE = "PERMISSION_DENIED"
+_UNKNOWN_STATUS, _HIDDEN_STATUS = 401, 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,18 @@ def translated(uri: str) -> Iterator[None]:
     except RestException as error:
         if error.error_code in _UNKNOWN_TO_IT:
             raise _login_refused(uri) from error
+        if error.error_code == _HIDDEN_CODE:
+            raise _hidden(uri) from error
         if error.error_code in _ABSENT:
             raise Missing(f"The registry has no such thing: {error.message}.") from error
         raise RegistryUnavailable(f"MLflow at {uri} refused: {error.message}") from error
     except (MlflowException, requests.RequestException, OSError) as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
-        if status in _UNKNOWN_STATUS or getattr(error, "error_code", "") in _UNKNOWN_TO_IT:
+        code = getattr(error, "error_code", "")
+        if status == _UNKNOWN_STATUS or code in _UNKNOWN_TO_IT:
             raise _login_refused(uri) from error
+        if status == _HIDDEN_STATUS or code == _HIDDEN_CODE:
+            raise _hidden(uri) from error
         raise RegistryUnavailable(
             f"MLflow at {uri} did not answer. Check MLFLOW_TRACKING_URI and the server."
         ) from error
@@ -90,7 +96,15 @@ def translated(uri: str) -> Iterator[None]:
 def _login_refused(uri: str) -> RegistryUnavailable:
     return RegistryUnavailable(
         f"MLflow at {uri} does not take our name and password. Check MLFLOW_TRACKING_USERNAME and "
-        "MLFLOW_TRACKING_PASSWORD, and what that user may do there."
+        "MLFLOW_TRACKING_PASSWORD."
+    )
+
+
+def _hidden(uri: str) -> Missing:
+    """Who may not make a model is told of one that is not there as of one that is hidden."""
+    return Missing(
+        f"MLflow at {uri} shows us nothing of that name: it is not there, or the user of "
+        "MLFLOW_TRACKING_USERNAME may not see or change it."
     )
 
 

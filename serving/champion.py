@@ -23,7 +23,8 @@ _DIGEST_TAG = "driftdesk.digest"
 _TRACE_TAG = "driftdesk.traceparent"
 _TIMEOUT = urllib3.Timeout(connect=2.0, read=20.0)
 _PROXIED = "mlflow-artifacts:"
-_REFUSED = (401, 403)
+_REFUSED = 401
+_HIDDEN = 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,14 @@ class ChampionSource:
             answer = self._pool.request("GET", self._uri + path, redirect=False)
         except urllib3.exceptions.HTTPError as error:
             raise RegistryUnavailable(f"MLflow at {self._uri} did not answer.") from error
-        if answer.status in _REFUSED:
+        if answer.status == _REFUSED:
             raise RegistryUnavailable(
                 f"MLflow at {self._uri} does not take our name and password. Check "
-                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and what that user may do."
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+            )
+        if answer.status == _HIDDEN:  # its word to a reader for what is not there, too
+            raise Missing(
+                f"MLflow at {self._uri} shows us no {self._name}: it is not there yet, or the user "
+                "of MLFLOW_TRACKING_USERNAME may not see it."
             )
         return answer

@@ -18,7 +18,7 @@ import requests
 from compose.local.children import Child, children, read_surroundings
 from console.health import look
 from core.dataset import Dataset
-from core.errors import RegistryUnavailable
+from core.errors import Missing, RegistryUnavailable
 from core.login import Login
 from core.registry import Registry
 from core.settings import Settings
@@ -53,8 +53,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "mlflow" / "artifacts").mkdir(parents=True)
     config = folder / "auth.ini"
     config.write_text(
-        f"[mlflow]\ndefault_permission = NO_PERMISSIONS\n"
-        f"database_uri = sqlite:///{folder / 'auth.db'}\n"
+        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder / 'auth.db'}\n"
     )
     env = dict(child.env) | {
         "MLFLOW_AUTH_CONFIG_PATH": str(config),
@@ -103,6 +102,40 @@ def test_a_model_goes_the_whole_way_with_a_login(
         wait_for("serving has no model", answers(f"{url}/health/ready"), 30)
         assert requests.post(f"{url}/predict", json=ROW, timeout=10).json()["prediction"] == SUM
         assert PASSWORD not in requests.get(f"{url}/model", timeout=10).text
+
+
+def test_a_reader_is_told_of_no_model_before_there_is_one_and_changes_none(
+    guarded: str, dataset: Dataset
+) -> None:
+    reader = Login(f"reader-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex)
+    made = requests.post(
+        f"{guarded}/api/2.0/mlflow/users/create",
+        json={"username": reader.name, "password": reader.password},
+        headers=LOGIN.headers(),
+        timeout=10,
+    )
+    assert made.status_code == 200
+    name = f"houses-{uuid.uuid4().hex[:8]}"
+    registry, source = Registry(guarded, name, reader), ChampionSource(guarded, name, reader)
+    assert registry.champion() is None
+    assert registry.versions() == []
+    with pytest.raises(Missing, match="not there yet"):
+        source.champion()
+    writer = Registry(guarded, name, LOGIN)
+    version = writer.publish(
+        tiny_model(contract(dataset)), job="1", parameters={}, metrics={}, tags={}, signature=None,
+        requirements=["onnxruntime"],
+    )  # fmt: skip
+    writer.set_champion(version)
+    assert registry.champion() == version
+    seen = source.champion()
+    assert seen
+    assert source.download(seen) == registry.fetch(version)
+    # A process has one login for a server, the last it was given: so the reader asks once more.
+    again = Registry(guarded, name, reader)
+    with pytest.raises(Missing, match="may not see or change"):
+        again.set_champion(None)
+    assert again.champion() == version
 
 
 @pytest.mark.parametrize("login", NOBODY)
