@@ -30,6 +30,7 @@ MANIFEST = "manifest.json"
 _LEVEL = 3  # twice as fast as the default, and a tenth larger
 _READ_BYTES = 1 << 20
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _PART = ".driftdesk-{}.part"
 
 
@@ -115,12 +116,22 @@ def create(path: Path) -> Iterator[tuple[Writer, dict[str, Any]]]:
                     writer.add(MANIFEST, json.dumps(manifest, ensure_ascii=False).encode())
                 file.flush()
                 os.fsync(file.fileno())
-                os.link(part, path)  # unlike a rename, never over another file
+                _name(part, path)
         except FileExistsError as error:
             raise NotEmpty(f"{path} is there already; name another file.") from error
         finally:
             part.unlink(missing_ok=True)
     _sync(path.parent)
+
+
+def _name(part: Path, path: Path) -> None:
+    """Give a whole backup its name; never over another file, where the disk can promise that."""
+    try:
+        os.link(part, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        part.rename(path)
 
 
 def _clear(folder: Path) -> None:

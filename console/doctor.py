@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 from console import diagnosis, health
 from console.desk import Desk
 from console.diagnosis import Finding, State, bad, ok
-from core.errors import DriftdeskError
+from core.errors import DatasetError, DriftdeskError
 from core.remote import probe
 from core.settings import Settings
 from core.store.facts import look
@@ -84,6 +84,8 @@ def surroundings() -> list[Finding]:
 
 def unreadable(error: DriftdeskError) -> list[Finding]:
     """What is left to say when the settings or the dataset file cannot be read."""
+    if isinstance(error, DatasetError):
+        return [*surroundings(), bad("Dataset", str(error), "Correct the file, or set DATASET.")]
     return [*surroundings(), bad("Settings", str(error), "Correct it in .env or the environment.")]
 
 

@@ -190,7 +190,7 @@ def _replace(desk: Desk, actor: str, checked: Archive, *, force: bool) -> None:
     """The database, all or nothing."""
     told = checked.manifest
     with _parts(desk, checked) as parts, replacing(desk.store.engine, desk.dataset) as target:
-        _refuse_full(target, force=force)  # again: now nobody can add anything
+        _refuse_full(target, force=force)  # again: time has passed
         target.clear()
         counts: Counter[str] = Counter()
         for shape, lines in parts:

@@ -173,6 +173,15 @@ def test_spool_files_that_nobody_will_read_go_and_others_stay(store: Store, tmp_
     ]  # fmt: skip
 
 
+def test_a_file_that_a_worker_takes_away_meanwhile_is_no_trouble(
+    store: Store, tmp_path: Path
+) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    (spool / "gone.lost").symlink_to(spool / "nothing")  # listed, and not there any more
+    assert run(retention(store, spool, spool_days=1)) == {}
+
+
 def lots(store: Store) -> Retention:
     with store.engine.begin() as connection:
         values = {"job_id": 1, "at": NOW - timedelta(days=9), "level": "info", "message": "x"}
