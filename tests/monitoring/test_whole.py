@@ -3,7 +3,9 @@ asking each program, and by a collector of traces."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shutil
 import socket
@@ -22,7 +24,7 @@ from tests.browser import chromium
 from tests.collector import Collector, Span, collector
 from tests.house import House
 from tests.monitoring.scrape import Samples, scrape
-from tests.stacks import ROOT, free_port, lacking, wait_for
+from tests.stacks import ROOT, lacking, wait_for
 
 ROW = ["bed=3", "bath=2", "acre_lot=0.3", "house_size=1500", "state=Connecticut", "status=for_sale"]
 MONITORING = ROOT / "compose" / "monitoring"
@@ -41,16 +43,16 @@ class Watched:
 
 
 def ports(count: int) -> int:
-    """The first of so many free ports in a row."""
-    while True:
-        first = free_port()
-        with ExitStack() as held:
-            try:
-                for number in range(first, first + count):
-                    held.enter_context(socket.create_server(("127.0.0.1", number)))
-            except OSError:
-                continue
+    """The first of so many free ports in a row.
+
+    They are below those that the system gives to callers: the console opens its own late.
+    """
+    for first in range(20_000 + os.getpid() % 1000 * 10, 32_000, count):
+        with ExitStack() as held, contextlib.suppress(OSError):
+            for number in range(first, first + count):
+                held.enter_context(socket.create_server(("127.0.0.1", number)))
             return first
+    raise OSError("no free ports in a row")
 
 
 def press(house: House, label: str) -> None:
