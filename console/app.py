@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from console import parts, session
+from console import login, parts, session
 from core.errors import DriftdeskError
 
 st.set_page_config(page_title="driftdesk", page_icon=":material/balance:", layout="wide")
 
 try:
-    session.desk()
+    login.enter()
 except DriftdeskError as error:
     st.error(str(error))
     st.stop()

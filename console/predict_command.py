@@ -15,6 +15,7 @@ from console.desk import Desk
 from console.inert import inert_csv
 from core.dataset import ColumnType
 from core.errors import BadInput, BadRow, ServingUnavailable
+from core.roles import Actor
 
 _TOLD = 20
 
@@ -55,7 +56,7 @@ def _number(text: str) -> float | str | None:
     return int(number) if number.is_integer() else number
 
 
-def predict_file(desk: Desk, source: Path, out: Path | None) -> int:
+def predict_file(desk: Desk, actor: Actor, source: Path, out: Path | None) -> int:
     """Predict the rows of a file; returns how many did not fit, which are told on stderr.
 
     Progress goes to stderr, the results to `out` or stdout. `out` is written whole or not at all;
@@ -77,7 +78,7 @@ def predict_file(desk: Desk, source: Path, out: Path | None) -> int:
     answers: list[dict[str, Any]] = []
     total = len(sheet.accepted)
     try:
-        for lot in actions.predict_rows(desk, [a.row for a in sheet.accepted]):
+        for lot in actions.predict_rows(desk, actor, [a.row for a in sheet.accepted]):
             answers += lot
             typer.echo(
                 f"  {len(answers) / total:4.0%}  {len(answers):,} of {total:,} rows", err=True

@@ -13,10 +13,13 @@ import typer
 from console import lines as lines_of
 from console import queries
 from console.desk import Desk
+from console.identity import command_line_actor
 from console.jsonable import jsonable
+from core import roles
 from core.errors import BadRow, DriftdeskError
 from core.log import configure
 from core.records import Job, JobState
+from core.roles import Right
 from core.settings import read_settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -28,11 +31,15 @@ _ASK_EVERY = 0.3
 
 
 @contextmanager
-def at_desk() -> Iterator[Desk]:
-    """The desk for one command; what goes wrong becomes one sentence and exit code 1."""
+def at_desk(actor: str = "") -> Iterator[Desk]:
+    """The desk for one command; what goes wrong becomes one sentence and exit code 1.
+
+    Who is named, or else ACTOR, must be one who may see the desk.
+    """
     try:
         settings = read_settings()
         configure(settings.log_format, "cli")
+        command_line_actor(settings, actor).demand(Right.SEE, settings.auth_contact)
         desk = Desk.make(settings)
         try:
             yield desk
@@ -90,6 +97,6 @@ def _follow_up(desk: Desk, job: Job, *, as_json: bool) -> Job:
     return job
 
 
-def who(desk: Desk, actor: str) -> str:
-    """Who acts: who was named, or who the settings say."""
-    return actor or desk.settings.actor
+def who(desk: Desk, actor: str) -> roles.Actor:
+    """Who acts: who was named, or who the settings say, with the role of that name."""
+    return command_line_actor(desk.settings, actor)

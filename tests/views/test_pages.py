@@ -276,7 +276,7 @@ def test_an_alias_that_was_moved_behind_our_back_is_said_and_can_be_put_back(des
     button(app, "Put it back").click().run()
     assert desk.registry.champion() == 1
     with desk.store.read() as work:
-        assert work.audit.latest()[0].details == {"found": 2}
+        assert work.audit.latest()[0].details["found"] == 2
 
 
 def test_a_dossier_shows_gates_figures_and_material(desk: Desk) -> None:
