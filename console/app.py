@@ -10,7 +10,7 @@ from core.errors import DriftdeskError
 st.set_page_config(page_title="driftdesk", page_icon=":material/balance:", layout="wide")
 
 try:
-    login.enter()
+    instead = login.instead_of_pages()
 except DriftdeskError as error:
     st.error(str(error))
     st.stop()
@@ -25,8 +25,11 @@ page = st.navigation(
         st.Page("views/audit.py", title="Audit", icon=":material/history_edu:"),
         st.Page("views/services.py", title="Services", icon=":material/dns:"),
     ],
-    position="top",
+    position="hidden" if instead else "top",
 )
+if instead:
+    instead()
+    st.stop()
 session.begin()
 parts.header(page.title)
 session.show_message()

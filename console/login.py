@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
 from console import parts, session
@@ -9,8 +12,8 @@ from core.errors import DriftdeskError, LoggedOut
 from core.roles import Right
 
 
-def enter() -> None:
-    """Go on with the page for who may see the desk; tell everybody else why not, and stop.
+def instead_of_pages() -> Callable[[], None] | None:
+    """What this session is shown in place of every page; None for who may see the desk.
 
     Raises:
         BadInput: the settings or the dataset cannot be used.
@@ -19,14 +22,10 @@ def enter() -> None:
     try:
         actor = session.actor()
     except LoggedOut as error:
-        _ask(str(error))
+        return partial(_ask, str(error))
     except DriftdeskError as error:
-        _closed(str(error))
-    else:
-        if actor.may(Right.SEE):
-            return
-        _stranger(actor.name, actor.known_by)
-    st.stop()
+        return partial(_closed, str(error))
+    return None if actor.may(Right.SEE) else partial(_stranger, actor.name, actor.known_by)
 
 
 def _ask(why: str) -> None:
