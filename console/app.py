@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from console import parts, session
+from console import login, parts, session
 from core.errors import DriftdeskError
 
 # A file of ours: for a named icon every browser would ask a server of Google's.
@@ -15,7 +15,7 @@ MARK = Path(__file__).parent / "mark.svg"
 st.set_page_config(page_title="driftdesk", page_icon=str(MARK), layout="wide")
 
 try:
-    session.desk()
+    instead = login.instead_of_pages()
 except DriftdeskError as error:
     st.error(str(error))
     st.stop()
@@ -30,8 +30,11 @@ page = st.navigation(
         st.Page("views/audit.py", title="Audit", icon=":material/history_edu:"),
         st.Page("views/services.py", title="Services", icon=":material/dns:"),
     ],
-    position="top",
+    position="hidden" if instead else "top",
 )
+if instead:
+    instead()
+    st.stop()
 with session.rerun(page.title):
     session.begin()
     parts.header(page.title)

@@ -15,11 +15,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from console.access import needs
 from console.archive import Writer, create
 from console.desk import Desk
 from core.carriage import Carriage
 from core.dataset import Dataset
 from core.errors import Missing, SchemaMismatch, Unavailable
+from core.roles import Actor, Right
 from core.store.portable import Snapshot, shapes, snapshot
 from core.store.revision import advice
 
@@ -41,12 +43,14 @@ class Made:
     chain_is_whole: bool
 
 
-def back_up(desk: Desk, actor: str, where: Path, *, models: bool = True) -> Made:
+@needs(Right.OPERATE)
+def back_up(desk: Desk, actor: Actor, where: Path, *, models: bool = True) -> Made:
     """Write everything into one new file, or into a new file in a folder.
 
     With `models` false the models are left out: for an MLflow with a backup of its own.
 
     Raises:
+        NotAllowed: the actor may not operate this desk.
         NotEmpty, Missing, DiskRefused: see `console.archive.create`.
         StoreUnavailable, RegistryUnavailable: a part cannot be read; no file is left.
         SchemaMismatch: the database is of another version.
@@ -70,9 +74,9 @@ def back_up(desk: Desk, actor: str, where: Path, *, models: bool = True) -> Made
         len(manifest["spool"]),
         bool(manifest["chain"]["whole"]),
     )
-    with desk.store.begin() as work:
+    with desk.store.begin(by=actor) as work:
         details: dict[str, Any] = {"rows": made.rows, "versions": made.versions}
-        work.audit.add(actor, "backup", f"backup:{path.name}"[:100], details=details)
+        work.audit.add(actor.name, "backup", f"backup:{path.name}"[:100], details=details)
         work.commit()
     return made
 

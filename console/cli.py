@@ -59,7 +59,7 @@ def ingest(
     actor: Actor = "",
 ) -> None:
     """Queue the next batch of the data API; its comparison follows by itself."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         job = actions.request_ingest(desk, who(desk, actor), restart=restart, then_train=train)
         follow(desk, job, wait=wait, as_json=as_json)
 
@@ -78,7 +78,7 @@ def drift(
     actor: Actor = "",
 ) -> None:
     """Compare the newest batch with the one before it, and with the champion's rows."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         if live:
             now, windows = traffic.waiting(desk), traffic.windows(desk, _WINDOWS)
             tell(
@@ -108,7 +108,7 @@ def train(
     *, reason: Reason = "", wait: Wait = False, as_json: AsJson = False, actor: Actor = ""
 ) -> None:
     """Queue training on the current epoch's rows."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         job = actions.request_train(desk, who(desk, actor), reason=reason)
         follow(desk, job, wait=wait, as_json=as_json)
 
@@ -137,7 +137,7 @@ def candidates(*, as_json: AsJson = False) -> None:
 @app.command()
 def cancel(job_id: int, *, as_json: AsJson = False, actor: Actor = "") -> None:
     """Cancel a job that waits or runs."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         job = actions.cancel(desk, who(desk, actor), job_id)
         tell(job, as_json=as_json, lines=lambda: [lines_of.job_line(job)])
 
@@ -145,7 +145,7 @@ def cancel(job_id: int, *, as_json: AsJson = False, actor: Actor = "") -> None:
 @app.command()
 def retry(job_id: int, *, wait: Wait = False, as_json: AsJson = False, actor: Actor = "") -> None:
     """Ask once more for a job that failed or was cancelled."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         job = actions.retry(desk, who(desk, actor), job_id)
         follow(desk, job, wait=wait, as_json=as_json)
 
@@ -167,14 +167,15 @@ def predict(
         Path | None, typer.Option("--out", help="Where the results go; the default is stdout.")
     ] = None,
     as_json: AsJson = False,
+    actor: Actor = "",
 ) -> None:
     """Ask the served model for one prediction, or for one for each row of a CSV file."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         if file is not None:
-            rejected = predict_file(desk, file, out)
+            rejected = predict_file(desk, who(desk, actor), file, out)
             raise typer.Exit(1 if rejected else 0)
         asked = typed_row(desk, _row(fields or [], row))
-        answer = actions.predict(desk, asked, explain=explain)
+        answer = actions.predict(desk, who(desk, actor), asked, explain=explain)
         tell(answer, as_json=as_json, lines=lambda: prediction_lines(desk, answer, asked))
 
 
@@ -184,10 +185,11 @@ def feedback(
     actual: Annotated[float, typer.Argument(help="What it turned out to be.")],
     *,
     as_json: AsJson = False,
+    actor: Actor = "",
 ) -> None:
     """Say what an answer should have been; the error over time is made of it."""
-    with at_desk() as desk:
-        actions.give_feedback(desk, prediction_id, actual)
+    with at_desk(actor) as desk:
+        actions.give_feedback(desk, who(desk, actor), prediction_id, actual)
         said = {"prediction_id": prediction_id, "actual": actual}
         tell(said, as_json=as_json, lines=lambda: ["Kept."])
 

@@ -17,8 +17,8 @@ Name = Annotated[str, typer.Argument(help="Whose key it is.")]
 @app.command()
 def add(name: Name, *, as_json: AsJson = False, actor: Actor = "") -> None:
     """Make a key and print it, once: only its digest is kept. Serving knows it within a second."""
-    with at_desk() as desk:
-        key = keys.add(desk, name, who(desk, actor))
+    with at_desk(actor) as desk:
+        key = keys.add(desk, who(desk, actor), name)
         tell({"name": name, "key": key}, as_json=as_json, lines=lambda: [key])
 
 
@@ -43,6 +43,6 @@ def remove(
     actor: Actor = "",
 ) -> None:
     """Take a name's keys away, or one of them. Serving refuses them within a second."""
-    with at_desk() as desk:
-        count = keys.remove(desk, name, digest, who(desk, actor))
+    with at_desk(actor) as desk:
+        count = keys.remove(desk, who(desk, actor), name, digest)
         tell({"removed": count}, as_json=as_json, lines=lambda: [f"Removed {count}."])

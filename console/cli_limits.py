@@ -78,7 +78,7 @@ def set_(
     actor: Actor = "",
 ) -> None:
     """Set limits from now on; needs a reason."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         wanted = dict.fromkeys(_keys(desk, names), round(percent / 100, 9))
         if preview:
             _preview(desk, wanted, as_json=as_json)
@@ -91,7 +91,7 @@ def set_(
 @app.command()
 def reset(names: Names, *, reason: Reason = "", as_json: AsJson = False, actor: Actor = "") -> None:
     """Go back to the dataset file's limits; needs a reason."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         actions.set_limits(desk, who(desk, actor), dict.fromkeys(_keys(desk, names)), reason=reason)
         found = drifts.limits(desk)
         tell(_document(found), as_json=as_json, lines=lambda: _lines(found))

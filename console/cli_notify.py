@@ -21,7 +21,7 @@ def notify_test(
     actor: Actor = "",
 ) -> None:
     """Send a test notification, and say whether the receiver took it."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         uid = notices.send_test(desk, who(desk, actor))
         deadline = time.monotonic() + seconds
         sent = notices.notice(desk, uid)

@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from console import doctor as doctors
+from console import upkeep
 from console.desk import Desk
-from console.terminal import Actor, AsJson, at_desk, in_words, tell, who
-from core.errors import DriftdeskError
+from console.identity import command_line_actor
+from console.terminal import Actor, AsJson, at_desk, in_words, say, tell, who
+from core.errors import DriftdeskError, NotAllowed
 from core.log import configure
-from core.retention import Due, Retention
+from core.retention import Due
+from core.roles import Right
 from core.settings import read_settings
 
 Models = Annotated[
@@ -24,8 +27,12 @@ def doctor(*, as_json: AsJson = False) -> None:
     """Check everything that driftdesk needs, and say what to do; exit code 1 if anything is bad."""
     try:
         settings = read_settings()
-        configure(settings.log_format, "cli")
+        configure(settings.log_format, "cli", settings.secrets)
+        command_line_actor(settings, "").demand(Right.SEE, settings.auth_contact)
         found = doctors.examine(Desk.make(settings))
+    except NotAllowed as error:
+        say(str(error), err=True)
+        raise typer.Exit(1) from error
     except DriftdeskError as error:
         found = doctors.unreadable(error)
     tell(found, as_json=as_json, lines=lambda: doctors.lines(found))
@@ -42,12 +49,8 @@ def prune(
     actor: Actor = "",
 ) -> None:
     """Delete what the RETAIN settings do not keep; the reconciler does so once an hour."""
-    with at_desk() as desk:
-        retention = Retention.of(desk.store, desk.settings)
-        due = retention.due()
-        if not dry_run:
-            for _ in retention.run(who(desk, actor)):
-                pass
+    with at_desk(actor) as desk:
+        due = upkeep.due(desk) if dry_run else upkeep.prune(desk, who(desk, actor))
         tell(due.to_json(), as_json=as_json, lines=lambda: _due_lines(due, dry_run=dry_run))
 
 
@@ -61,7 +64,7 @@ def backup(
     """Write database, models, spool and dataset file into one file, while everything runs."""
     from console.backup import back_up  # noqa: PLC0415 - brings Alembic, which nobody else needs
 
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         made = back_up(desk, who(desk, actor), where, models=models)
         figures = f"{made.rows:,} rows, {made.versions} versions, {made.spool_files} spool files"
         said = [f"{made.path}: {made.bytes / 1e6:,.1f} MB; {figures}."]
@@ -85,8 +88,10 @@ def restore(
 
     with in_words():
         settings = read_settings()
-        configure(settings.log_format, "cli")
-        done = put_back(settings, actor or settings.actor, file, force=force, models=models)
+        configure(settings.log_format, "cli", settings.secrets)
+        acting = command_line_actor(settings, actor)
+        acting.demand(Right.SEE, settings.auth_contact)
+        done = put_back(settings, acting, file, force=force, models=models)
         said = (
             f"Restored as of {done.made_at}: {done.rows:,} rows, {done.versions} versions "
             f"({done.added_versions} added to MLflow), {done.spool_files} spool files."

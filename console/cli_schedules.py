@@ -56,7 +56,7 @@ def add(
     actor: Actor = "",
 ) -> None:
     """Queue something by itself from now on."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         timing = Timing(_line(cadence, at, day, cron), zone)
         made = schedules.add(desk, who(desk, actor), timing, task)
         tell(made, as_json=as_json, lines=lambda: [line(made, datetime.now(UTC))])
@@ -80,7 +80,7 @@ def _line(cadence: Cadence, at: str, day: str, cron: str) -> str:
 @app.command()
 def pause(schedule_id: int, *, as_json: AsJson = False, actor: Actor = "") -> None:
     """Let nothing come due until it is resumed."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         seen = schedules.schedule(desk, schedule_id)
         made = schedules.pause(desk, who(desk, actor), seen)
         tell(made, as_json=as_json, lines=lambda: [line(made, datetime.now(UTC))])
@@ -89,7 +89,7 @@ def pause(schedule_id: int, *, as_json: AsJson = False, actor: Actor = "") -> No
 @app.command()
 def resume(schedule_id: int, *, as_json: AsJson = False, actor: Actor = "") -> None:
     """Go on from now."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         seen = schedules.schedule(desk, schedule_id)
         made = schedules.resume(desk, who(desk, actor), seen)
         tell(made, as_json=as_json, lines=lambda: [line(made, datetime.now(UTC))])
@@ -98,7 +98,7 @@ def resume(schedule_id: int, *, as_json: AsJson = False, actor: Actor = "") -> N
 @app.command()
 def remove(schedule_id: int, *, as_json: AsJson = False, actor: Actor = "") -> None:
     """Delete a schedule; the jobs that it queued stay."""
-    with at_desk() as desk:
+    with at_desk(actor) as desk:
         seen = schedules.schedule(desk, schedule_id)
         schedules.remove(desk, who(desk, actor), seen)
         tell(seen, as_json=as_json, lines=lambda: [f"schedule {seen.id}: removed"])

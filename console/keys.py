@@ -6,9 +6,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from console.access import needs
 from console.desk import Desk
 from core.errors import BadInput, Missing
 from core.keys import digest_of, named, new_key, read_keys, write_keys
+from core.roles import Actor, Right
 
 
 def names(desk: Desk) -> list[tuple[str, str]]:
@@ -20,7 +22,8 @@ def names(desk: Desk) -> list[tuple[str, str]]:
     return [(name, digest[:12]) for digest, name in _read(_path(desk)).items()]
 
 
-def add(desk: Desk, name: str, actor: str) -> str:
+@needs(Right.KEYS)
+def add(desk: Desk, actor: Actor, name: str) -> str:
     """Make a key of that name beside those that have it; returns it, and it is kept nowhere.
 
     Raises:
@@ -32,7 +35,8 @@ def add(desk: Desk, name: str, actor: str) -> str:
     return key
 
 
-def remove(desk: Desk, name: str, start: str, actor: str) -> int:
+@needs(Right.KEYS)
+def remove(desk: Desk, actor: Actor, name: str, start: str = "") -> int:
     """Take away the keys of that name, or the one whose digest starts so; returns how many.
 
     Raises:
@@ -63,11 +67,11 @@ def _read(path: Path) -> dict[str, str]:
         raise BadInput(f"The key file {path} cannot be read: {error}.") from error
 
 
-def _change(desk: Desk, keys: dict[str, str], actor: str, act: tuple[str, str]) -> None:
+def _change(desk: Desk, keys: dict[str, str], actor: Actor, act: tuple[str, str]) -> None:
     """Write the file whole, with its audit row: neither is there without the other."""
     path, (action, name) = _path(desk), act
-    with desk.store.begin() as work:
-        work.audit.add(actor, action, f"key:{name}")
+    with desk.store.begin(by=actor) as work:
+        work.audit.add(actor.name, action, f"key:{name}")
         try:
             _write(path, write_keys(keys))
         except OSError as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from console.access import needs
 from console.desk import Desk
 from core.errors import Missing, SettingsError
 from core.notice import Event, Notice
+from core.roles import Actor, Right
 
 
 def notices(desk: Desk, limit: int = 20) -> list[Notice]:
@@ -26,7 +28,8 @@ def notice(desk: Desk, uid: str) -> Notice:
     return found
 
 
-def send_test(desk: Desk, actor: str) -> str:
+@needs(Right.NOTIFY)
+def send_test(desk: Desk, actor: Actor) -> str:
     """Put a test into the outbox: it goes the way of every notice. Returns its id.
 
     Raises:
@@ -34,9 +37,9 @@ def send_test(desk: Desk, actor: str) -> str:
     """
     if not desk.settings.webhook_host:
         raise SettingsError("Set WEBHOOK_URL, for the console and the reconciler, and restart.")
-    with desk.store.begin() as work:
-        text = f"This is a test from driftdesk, asked for by {actor}."
+    with desk.store.begin(by=actor) as work:
+        text = f"This is a test from driftdesk, asked for by {actor.name}."
         uid = work.notify.add(Event.TEST, "webhook", text)
-        work.audit.add(actor, "test webhook", "webhook", details={"id": uid})
+        work.audit.add(actor.name, "test webhook", "webhook", details={"id": uid})
         work.commit()
     return uid

@@ -14,16 +14,37 @@ from streamlit.delta_generator import DeltaGenerator
 from console import actions, queries, session, words
 from core.printable import printable_lines
 from core.records import Job, JobState
+from core.roles import Right, right_for
 
 P = ParamSpec("P")
 
 _LOOK = Path(__file__).parent / "look.css"
 
 
-def header(title: str) -> None:
-    """The page's title, and the look that it shares with every other page."""
+def look() -> None:
+    """The look that every page shares."""
     st.html(_LOOK)
-    st.title(title, anchor=False)
+
+
+def header(title: str) -> None:
+    """The page's title, who sits here, and the way out."""
+    look()
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.title(title, anchor=False, width="stretch")
+    if not session.needs_login():
+        row.caption("Local mode: no login, everyone on this machine is admin", width="content")
+        return
+    actor = session.actor()
+    role = actor.role.value if actor.role else "no role"
+    row.caption(f"{plain(actor.name)} · {role}", width="content", help=plain(actor.known_by))
+    row.button("Log out", type="tertiary", icon=":material/logout:", on_click=session.log_out)
+
+
+def only(right: Right, *, disabled: bool = False, help: str | None = None) -> dict[str, Any]:  # noqa: A002 - Streamlit's word
+    """How a button looks that needs a right: without it, disabled, and it says why."""
+    if why := session.why_not(right):
+        return {"disabled": True, "help": plain(why)}
+    return {"disabled": disabled, "help": help}
 
 
 def badge(state: str) -> str:
@@ -138,10 +159,13 @@ def _job_buttons(job: Job) -> None:
             "Cancel",
             key=f"cancel-{job.id}",
             icon=":material/stop_circle:",
-            disabled=job.cancel_requested,
-            help="Stopping…" if job.cancel_requested else None,
             on_click=session.act,
             args=(f"Job {job.id} is being cancelled.", actions.cancel, job.id),
+            **only(
+                right_for(job),
+                disabled=job.cancel_requested,
+                help="Stopping…" if job.cancel_requested else None,
+            ),
         )
     elif job.state in (JobState.FAILED, JobState.CANCELLED):
         st.button(
@@ -150,6 +174,7 @@ def _job_buttons(job: Job) -> None:
             icon=":material/replay:",
             on_click=session.act,
             args=(f"Job {job.id} is queued again.", actions.retry, job.id),
+            **only(right_for(job)),
         )
 
 

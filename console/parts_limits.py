@@ -11,6 +11,7 @@ from console.inert import inert
 from core.dataset import STATISTICS
 from core.limits import Cell, Key
 from core.records import Reference
+from core.roles import Right
 
 _SHOWN = 12
 
@@ -44,14 +45,22 @@ def editor(reference: Reference, cells: list[Cell]) -> None:
     changed = {k: value for k in keys if value is not None and value != found.limits[k]}
     _preview(found.limits | changed, reference, cells, asked=bool(changed))
     row = st.container(horizontal=True)
-    if row.button("Set limits…", type="primary", disabled=not changed, icon=":material/rule:"):
+    if row.button(
+        "Set limits…",
+        type="primary",
+        icon=":material/rule:",
+        **parts.only(Right.LIMITS, disabled=not changed),
+    ):
         confirm(dict(changed), _in_words(changed, labels))
     chosen = dict.fromkeys(k for k in keys if k in found.set_here)
     if row.button(
         "Back to the dataset's…",
-        disabled=not chosen,
         icon=":material/settings_backup_restore:",
-        help="For the columns and statistics chosen above.",
+        **parts.only(
+            Right.LIMITS,
+            disabled=not chosen,
+            help="For the columns and statistics chosen above.",
+        ),
     ):
         confirm(
             dict(chosen),

@@ -18,6 +18,7 @@ from console.terminal import say
 from core.dataset import ColumnType
 from core.errors import BadInput, BadRow, ServingUnavailable
 from core.printable import printable_lines
+from core.roles import Actor
 
 _TOLD = 20
 
@@ -58,7 +59,7 @@ def _number(text: str) -> float | str | None:
     return int(number) if number.is_integer() else number
 
 
-def predict_file(desk: Desk, source: Path, out: Path | None) -> int:
+def predict_file(desk: Desk, actor: Actor, source: Path, out: Path | None) -> int:
     """Predict the rows of a file; returns how many did not fit, which are told on stderr.
 
     Progress goes to stderr, the results to `out` or stdout. `out` is written whole or not at all;
@@ -80,7 +81,7 @@ def predict_file(desk: Desk, source: Path, out: Path | None) -> int:
     answers: list[dict[str, Any]] = []
     total = len(sheet.accepted)
     try:
-        for lot in actions.predict_rows(desk, [a.row for a in sheet.accepted]):
+        for lot in actions.predict_rows(desk, actor, [a.row for a in sheet.accepted]):
             answers += lot
             say(f"  {len(answers) / total:4.0%}  {len(answers):,} of {total:,} rows", err=True)
     except (BadRow, ServingUnavailable):

@@ -22,6 +22,7 @@ from console.archive import Archive, room
 from console.desk import Desk
 from core.carriage import Carriage, Version
 from core.errors import BackupUnusable, NotEmpty, SchemaMismatch
+from core.roles import Actor, Right
 from core.settings import Settings
 from core.store.facts import revision_of
 from core.store.portable import Replacement, Shape, brought_up, replacing, shapes
@@ -44,18 +45,20 @@ class Restored:
 
 
 def restore(
-    settings: Settings, actor: str, path: Path, *, force: bool = False, models: bool = True
+    settings: Settings, actor: Actor, path: Path, *, force: bool = False, models: bool = True
 ) -> Restored:
     """Put everything of a backup where the settings point.
 
     `force` replaces what a database holds. With `models` false MLflow is left alone.
 
     Raises:
+        NotAllowed: the actor may not operate this desk.
         BackupUnusable: it is damaged, of another dataset, or of a newer version.
         NotEmpty: the database or MLflow holds something else, or a job is running.
         SchemaMismatch: the database that is there is of another version.
         DiskRefused, StoreUnavailable, RegistryUnavailable: begin again when that is mended.
     """
+    actor.demand(Right.OPERATE, settings.auth_contact)
     checked = archive.check(path)
     _refuse_newer(checked)
     _ensure_dataset(settings, checked)
@@ -67,7 +70,7 @@ def restore(
         desk.store.close()
 
 
-def _restore(desk: Desk, actor: str, checked: Archive, *, force: bool, models: bool) -> Restored:
+def _restore(desk: Desk, actor: Actor, checked: Archive, *, force: bool, models: bool) -> Restored:
     told = checked.manifest
     _ready(desk, force=force)
     carriage = Carriage(desk.registry) if models and told["model"] is not None else None
@@ -186,7 +189,7 @@ def _place_spool(spool: Path, checked: Archive) -> list[tuple[Path, Path]]:
     return placed
 
 
-def _replace(desk: Desk, actor: str, checked: Archive, *, force: bool) -> None:
+def _replace(desk: Desk, actor: Actor, checked: Archive, *, force: bool) -> None:
     """The database, all or nothing."""
     told = checked.manifest
     with _parts(desk, checked) as parts, replacing(desk.store.engine, desk.dataset) as target:
@@ -204,7 +207,7 @@ def _replace(desk: Desk, actor: str, checked: Archive, *, force: bool) -> None:
         if told["chain"]["whole"] and (broken := target.broken()):
             raise BackupUnusable(f"The audit trail does not hold: {broken.says}")
         details = {"made_at": told["made_at"], "made_by": told["made_by"], "rows": counts.total()}
-        target.commit(actor, f"backup:{checked.path.name}"[:100], details)
+        target.commit(actor.name, f"backup:{checked.path.name}"[:100], details)
 
 
 @contextmanager

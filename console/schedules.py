@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from console.access import needs
 from console.desk import Desk
 from core.errors import IllegalTransition
+from core.roles import Actor, Right
 from core.schedule import Schedule, Task, Timing, in_words, next_run, require_timing
 
 _PATIENCE = timedelta(seconds=30)
@@ -39,21 +41,23 @@ def schedule(desk: Desk, schedule_id: int) -> Schedule:
         return work.schedules.get(schedule_id)
 
 
-def add(desk: Desk, actor: str, timing: Timing, task: Task) -> Schedule:
+@needs(Right.SCHEDULE)
+def add(desk: Desk, actor: Actor, timing: Timing, task: Task) -> Schedule:
     """Queue something again and again from now on.
 
     Raises:
         BadInput: the cron line or the time zone cannot be used.
     """
     timing = require_timing(timing)
-    with desk.store.begin() as work:
-        made = work.schedules.add(timing, task, next_run(timing, work.now), actor)
-        work.audit.add(actor, "add schedule", _subject(made), details=_details(timing, task))
+    with desk.store.begin(by=actor) as work:
+        made = work.schedules.add(timing, task, next_run(timing, work.now), actor.name)
+        work.audit.add(actor.name, "add schedule", _subject(made), details=_details(timing, task))
         work.commit()
     return made
 
 
-def edit(desk: Desk, actor: str, seen: Schedule, timing: Timing, task: Task) -> Schedule:
+@needs(Right.SCHEDULE)
+def edit(desk: Desk, actor: Actor, seen: Schedule, timing: Timing, task: Task) -> Schedule:
     """Change when a schedule is due, or what it queues; one that is paused stays so.
 
     Raises:
@@ -61,18 +65,19 @@ def edit(desk: Desk, actor: str, seen: Schedule, timing: Timing, task: Task) -> 
         Missing, DecidedAlready: it was removed or changed meanwhile.
     """
     timing = require_timing(timing)
-    with desk.store.begin() as work:
+    with desk.store.begin(by=actor) as work:
         due = None if seen.is_paused else next_run(timing, work.now)
         made = work.schedules.change(
             seen, cron=timing.cron, zone=timing.zone, task=task.value, next_run_at=due
         )
         details = {"before": _details(seen.timing, seen.task), "after": _details(timing, task)}
-        work.audit.add(actor, "edit schedule", _subject(seen), details=details)
+        work.audit.add(actor.name, "edit schedule", _subject(seen), details=details)
         work.commit()
     return made
 
 
-def pause(desk: Desk, actor: str, seen: Schedule) -> Schedule:
+@needs(Right.SCHEDULE)
+def pause(desk: Desk, actor: Actor, seen: Schedule) -> Schedule:
     """Let nothing come due until somebody resumes it.
 
     Raises:
@@ -81,14 +86,15 @@ def pause(desk: Desk, actor: str, seen: Schedule) -> Schedule:
     """
     if seen.is_paused:
         raise IllegalTransition(f"Schedule {seen.id} is paused already.")
-    with desk.store.begin() as work:
+    with desk.store.begin(by=actor) as work:
         made = work.schedules.change(seen, next_run_at=None)
-        work.audit.add(actor, "pause schedule", _subject(seen))
+        work.audit.add(actor.name, "pause schedule", _subject(seen))
         work.commit()
     return made
 
 
-def resume(desk: Desk, actor: str, seen: Schedule) -> Schedule:
+@needs(Right.SCHEDULE)
+def resume(desk: Desk, actor: Actor, seen: Schedule) -> Schedule:
     """Go on from now; what came due while it was paused is not made up for.
 
     Raises:
@@ -98,23 +104,24 @@ def resume(desk: Desk, actor: str, seen: Schedule) -> Schedule:
     """
     if not seen.is_paused:
         raise IllegalTransition(f"Schedule {seen.id} is not paused.")
-    with desk.store.begin() as work:
+    with desk.store.begin(by=actor) as work:
         made = work.schedules.change(seen, next_run_at=next_run(seen.timing, work.now))
-        work.audit.add(actor, "resume schedule", _subject(seen))
+        work.audit.add(actor.name, "resume schedule", _subject(seen))
         work.commit()
     return made
 
 
-def remove(desk: Desk, actor: str, seen: Schedule) -> None:
+@needs(Right.SCHEDULE)
+def remove(desk: Desk, actor: Actor, seen: Schedule) -> None:
     """Delete a schedule; the jobs that it queued stay.
 
     Raises:
         Missing, DecidedAlready: it was removed or changed meanwhile.
     """
-    with desk.store.begin() as work:
+    with desk.store.begin(by=actor) as work:
         work.schedules.remove(seen)
         details = _details(seen.timing, seen.task)
-        work.audit.add(actor, "remove schedule", _subject(seen), details=details)
+        work.audit.add(actor.name, "remove schedule", _subject(seen), details=details)
         work.commit()
 
 

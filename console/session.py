@@ -1,7 +1,8 @@
 """The one owner of Streamlit's session state and caches.
 
 The desk is shared by all sessions of the process; what belongs to one browser tab - its
-pending message - is in that tab's state, under the keys named here.
+pending message - is in that tab's state, under the keys named here. Nothing of the desk is given
+to a session whose login does not hold, also where only a part of a page runs.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import streamlit as st
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from console import exposure, identity
 from console.desk import Desk
 from console.health import Watch
 from console.metrics import metrics, offer
 from core import trace
-from core.errors import DriftdeskError, Missing
+from core.claims import Person, require_fresh
+from core.errors import DriftdeskError, LoggedOut, Missing, SettingsError
 from core.log import configure
+from core.roles import Actor, Right
 from core.settings import read_settings
 
 log = structlog.get_logger()
@@ -34,7 +39,7 @@ _DIALOG = "driftdesk.dialog"
 
 
 @st.cache_resource(show_spinner=False)
-def desk() -> Desk:
+def _desk() -> Desk:
     """The process's desk, made on first use."""
     settings = read_settings()
     configure(settings.log_format, "console", settings.secrets)
@@ -44,14 +49,101 @@ def desk() -> Desk:
 
 
 @st.cache_resource(show_spinner=False)
+def _watch() -> Watch:
+    return Watch(_desk())
+
+
+@st.cache_resource(show_spinner=False)
+def _logged_out() -> dict[tuple[str, str, datetime], datetime]:
+    """The logins that somebody ended, and when: Streamlit keeps them in the other tabs."""
+    return {}
+
+
+def desk() -> Desk:
+    """The process's desk, for a session that may see it; any other starts over, at the login."""
+    _insider()
+    return _desk()
+
+
 def watch() -> Watch:
     """What is known of the neighbours, shared by all who look."""
-    return Watch(desk())
+    _insider()
+    return _watch()
 
 
-def actor() -> str:
-    """Who acts in this session. In local mode that is whoever started the console."""
-    return desk().settings.actor
+def needs_login() -> bool:
+    """Whether people log in here, or whoever sits at this machine is trusted."""
+    return _desk().settings.auth != "none"
+
+
+def contact() -> str:
+    """Whom to ask for a role."""
+    return _desk().settings.auth_contact or "an admin of this desk"
+
+
+def actor() -> Actor:
+    """Who acts in this session, and as what, at this moment.
+
+    Raises:
+        SettingsError: the console must not be shown as it is set up.
+        LoggedOut: nobody is logged in, or the session has ended.
+        BadInput: the identity provider's claims cannot be used.
+    """
+    settings = _desk().settings
+    if settings.auth == "none":
+        address = st.get_option("server.address")
+        if why := exposure.without_login(address, st.context.headers):
+            raise SettingsError(why)
+        return identity.local_actor(settings)
+    return identity.actor_of(settings, _person())
+
+
+def _person() -> Person:
+    wrong = exposure.with_login(
+        st.secrets.get("auth", {}) if st.secrets.load_if_toml_exists() else {},
+        trusted_headers=bool(st.get_option("server.trustedUserHeaders")),
+        checks_origin=bool(st.get_option("server.enableXsrfProtection")),
+    )
+    if wrong:
+        raise SettingsError(wrong)
+    person = identity.logged_in(_desk().settings, st.user.to_dict(), datetime.now(UTC))
+    if _login(person) in _logged_out():
+        raise LoggedOut("You have logged out. Log in again.")
+    return person
+
+
+def _login(person: Person) -> tuple[str, str, datetime]:
+    return person.issuer, person.subject, person.since
+
+
+def log_out() -> None:
+    """End this login, in every tab that has it; meant for a button."""
+    now = datetime.now(UTC)
+    ended = _logged_out()
+    for login, at in list(ended.items()):
+        if now - at > timedelta(hours=_desk().settings.auth_hours):  # too old to hold anyway
+            ended.pop(login, None)
+    try:
+        ended[_login(_person())] = now
+    except DriftdeskError:
+        log.info("log out of a login that did not hold")
+    st.logout()
+
+
+def _insider() -> Actor:
+    """Who acts here, if they may see the desk; else the whole page runs again, as the login."""
+    try:
+        found = actor()
+        found.demand(Right.SEE, contact())
+    except DriftdeskError as error:
+        st.rerun()
+        raise LoggedOut(str(error)) from error  # in a callback, where a rerun is for later
+    return found
+
+
+def why_not(right: Right) -> str:
+    """Why this session may not do that, and whom to ask; empty where it may."""
+    return _insider().refusal(right, contact())
 
 
 def act(done: str, action: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -61,7 +153,7 @@ def act(done: str, action: Callable[..., Any], *args: Any, **kwargs: Any) -> Non
     """
     try:
         with acting(_verb(action)):
-            action(desk(), actor(), *args, **kwargs)
+            action(_desk(), actor(), *args, **kwargs)
     except DriftdeskError as error:
         st.session_state[_MESSAGE] = ("error", str(error))
     else:
@@ -121,6 +213,23 @@ def ask(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
         return None
 
 
+def later(question: Callable[..., T], *args: Any, **kwargs: Any) -> Callable[[], T]:
+    """A question for a download, which is put when somebody downloads it, outside any session."""
+    _insider()
+    made, ended = _desk(), _logged_out()
+    person = _person() if needs_login() else None
+
+    def put() -> T:
+        if person:
+            longest = timedelta(hours=made.settings.auth_hours)
+            require_fresh(person, datetime.now(UTC), longest)
+            if _login(person) in ended:
+                raise LoggedOut("You have logged out. Log in again.")
+        return question(made, *args, **kwargs)
+
+    return put
+
+
 def find(question: Callable[..., T], *args: Any) -> T | None:
     """As `ask`, but what does not exist is None without a word."""
     try:
@@ -144,6 +253,7 @@ def ask_lately(seconds: float, question: Callable[..., T], *args: Any) -> T | No
     For questions that go over the network: many tabs must not ask a neighbour many times over.
     Errors are not kept.
     """
+    _insider()
     key, now = (question.__qualname__, args), time.monotonic()
     at, answer = _heard().get(key, (-math.inf, None))
     if now - at < seconds:

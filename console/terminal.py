@@ -14,12 +14,14 @@ import typer
 from console import lines as lines_of
 from console import queries
 from console.desk import Desk
+from console.identity import command_line_actor
 from console.jsonable import jsonable
-from core import trace
+from core import roles, trace
 from core.errors import BadRow, DriftdeskError
 from core.log import configure
 from core.printable import name_of, printable, printable_json, storable
 from core.records import Job, JobState
+from core.roles import Right
 from core.settings import read_settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -58,12 +60,16 @@ def say(line: str, *, err: bool = False) -> None:
 
 
 @contextmanager
-def at_desk() -> Iterator[Desk]:
-    """The desk for one command; what goes wrong becomes one sentence and exit code 1."""
+def at_desk(actor: str = "") -> Iterator[Desk]:
+    """The desk for one command; what goes wrong becomes one sentence and exit code 1.
+
+    Who is named, or else ACTOR, must be one who may see the desk.
+    """
     with in_words():
         settings = read_settings()
         configure(settings.log_format, "cli", settings.secrets)
         trace.start(settings.otel_exporter_otlp_endpoint, "cli")
+        command_line_actor(settings, actor).demand(Right.SEE, settings.auth_contact)
         desk = Desk.make(settings)
         try:
             with trace.span(f"command {_command.get()}".strip()):
@@ -115,10 +121,10 @@ def _follow_up(desk: Desk, job: Job, *, as_json: bool) -> Job:
     return job
 
 
-def who(desk: Desk, actor: str) -> str:
-    """Who acts: who was named, or who the settings say.
+def who(desk: Desk, actor: str) -> roles.Actor:
+    """Who acts: who was named, or who the settings say, with the role of that name.
 
     Raises:
         BadInput: that is no name.
     """
-    return name_of(actor) if actor else desk.settings.actor
+    return command_line_actor(desk.settings, name_of(actor) if actor else actor)

@@ -22,6 +22,7 @@ def table(events: Sequence[AuditEvent]) -> list[dict[str, Any]]:
             "Id": e.id,
             "When (UTC)": e.at.replace(tzinfo=None),
             "Who": e.actor,
+            "Role": e.details.get("by", {}).get("role", ""),
             "Did": e.action,
             "About": e.subject,
             "Why": e.reason,

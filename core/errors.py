@@ -16,6 +16,8 @@
     │   ├── ReasonRequired          the act goes on record with a reason, and none was given
     │   ├── StaleDossier            the evidence is no longer that on which the decision was made
     │   ├── SecondPersonRequired    another person must confirm what this one asked for
+    │   ├── NotAllowed              who asked has not the role that this needs
+    │   ├── LoggedOut               nobody is logged in here, or not any more
     │   ├── KeyRefused              serving does not know the API key
     │   ├── AddressRefused          a setting leads to an address to which nothing is sent
     │   ├── ModelRefused            a model is not fit to be published or served
@@ -102,6 +104,14 @@ class StaleDossier(Refused):
 
 class SecondPersonRequired(Refused):
     """Who asked for it cannot also confirm it."""
+
+
+class NotAllowed(Refused):
+    """Who asked has not the role that this needs."""
+
+
+class LoggedOut(Refused):
+    """Nobody is logged in here, or the session has ended."""
 
 
 class KeyRefused(Refused):

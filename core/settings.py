@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from core.addresses import Destination
+from core.claims import read_role_map
 from core.errors import BadInput, SettingsError
 from core.login import Login
 from core.notice import CHOOSABLE, Event, key_of
@@ -194,6 +195,36 @@ class Settings(SettingChecks):
         description="The OTLP/HTTP collector that traces go to, such as http://127.0.0.1:4318; "
         "empty records none.",
     )
+    auth: Literal["none", "oidc"] = Field(
+        "none",
+        description="How people log in to the console; none works on this machine alone.",
+    )
+    auth_roles_file: str = Field(
+        "", description="TOML file of who has which role; see docs/auth.md."
+    )
+    auth_roles_claim: str = Field(
+        "",
+        description="The claim that lists a person's groups, such as groups or realm_access.roles.",
+    )
+    auth_role_map: str = Field(
+        "",
+        description="Roles of those groups, such as operator=ml-team;approver=ml-leads.",
+    )
+    auth_hours: float = Field(
+        8.0, gt=0, le=720, description="Hours after which a login ends, in open tabs too."
+    )
+    auth_contact: str = Field(
+        "", max_length=200, description="Whom to ask for a role, as people are told it."
+    )
+
+    @field_validator("auth_role_map")
+    @classmethod
+    def _usable_role_map(cls, pairs: str) -> str:
+        try:
+            read_role_map(pairs)
+        except BadInput as error:
+            raise ValueError(str(error)) from None
+        return pairs
 
     @field_validator("otel_exporter_otlp_endpoint")
     @classmethod

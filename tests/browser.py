@@ -19,15 +19,15 @@ ARGUMENTS = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser; skips where there is none."""
+def chromium(*more: str) -> Iterator[Browser]:
+    """A browser, with more arguments than it must have; skips where there is none."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if not found:
         lacking("Chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=found, args=[*ARGUMENTS, *more])
         yield browser
         browser.close()
 

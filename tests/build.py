@@ -13,10 +13,16 @@ from core.contract import Contract, describe
 from core.dataset import Dataset, parse
 from core.profile import Profiler
 from core.records import Batch, ColumnProfile, Job, Score, Verdict
+from core.roles import Actor, Role
 from core.store import Store, Work
 from core.store.rows import arrow_schema
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def somebody(name: str = "ana", role: Role | None = Role.ADMIN) -> Actor:
+    """Who acts; by default one who may do everything."""
+    return Actor(name, role, "a test")
 
 
 def small_dataset(**changes: Any) -> Dataset:

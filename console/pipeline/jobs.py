@@ -9,6 +9,7 @@ import streamlit as st
 from console import actions, history, parts, queries, session, words
 from console.history import JobFilter
 from core.records import Job, JobKind, JobState
+from core.roles import right_for
 
 _FOLLOWERS = {
     "drift_job": "its comparison",
@@ -125,6 +126,7 @@ def _row(job: Job) -> None:
             icon=":material/replay:",
             on_click=session.act,
             args=(f"Job {job.id} is queued again.", actions.retry, job.id),
+            **parts.only(right_for(job)),
         )
     row.button(
         "Open",

@@ -10,6 +10,7 @@ import streamlit as st
 
 from console import parts, schedules, session, words
 from core.errors import BadInput
+from core.roles import Right
 from core.schedule import (
     DAYS,
     LONGEST_CRON,
@@ -42,7 +43,10 @@ def listing() -> None:
         with st.container(border=True):
             _card(schedule)
     if st.button(
-        "Add a schedule…", icon=":material/add:", type="primary" if not found else "secondary"
+        "Add a schedule…",
+        icon=":material/add:",
+        type="primary" if not found else "secondary",
+        **parts.only(Right.SCHEDULE),
     ):
         ask_timing(None)
 
@@ -102,16 +106,18 @@ def _buttons(schedule: Schedule) -> None:
     if not schedule.is_paused:
         pause = ("Pause", ":material/pause:", schedules.pause, "is paused")
     label, icon, action, done = pause
+    look = parts.only(Right.SCHEDULE)
     row.button(
         label,
         key=f"pause-{schedule.id}",
         icon=icon,
         on_click=session.act,
         args=(f"Schedule {schedule.id} {done}.", action, schedule),
+        **look,
     )
-    if row.button("Edit…", key=f"edit-{schedule.id}", icon=":material/edit:"):
+    if row.button("Edit…", key=f"edit-{schedule.id}", icon=":material/edit:", **look):
         ask_timing(schedule)
-    if row.button("Remove…", key=f"remove-{schedule.id}", icon=":material/delete:"):
+    if row.button("Remove…", key=f"remove-{schedule.id}", icon=":material/delete:", **look):
         confirm_remove(schedule)
 
 

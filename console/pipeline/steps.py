@@ -9,6 +9,7 @@ import streamlit as st
 from console import actions, parts, queries, session, words
 from console.pipeline.schedules import next_by_itself
 from core.records import EpochState, Job, JobKind, JobState
+from core.roles import Right
 
 
 @parts.dialog("Restart the source")
@@ -79,15 +80,26 @@ def _train(status: queries.Status, *, busy: bool) -> None:
         "Train anyway",
         icon=":material/model_training:",
         width="stretch",
-        disabled=busy,
-        help="The newest batch asks for no training, so this asks you why.",
+        **parts.only(
+            Right.RUN,
+            disabled=busy,
+            help="The newest batch asks for no training, so this asks you why.",
+        ),
     ):
         ask_why_train()
 
 
-def _button(label: str, icon: str, done: str, action: Any, **options: Any) -> None:
+def _button(
+    label: str, icon: str, done: str, action: Any, *, disabled: bool, **options: Any
+) -> None:
     st.button(
-        label, icon=icon, width="stretch", on_click=session.act, args=(done, action), **options
+        label,
+        icon=icon,
+        width="stretch",
+        on_click=session.act,
+        args=(done, action),
+        **parts.only(Right.RUN, disabled=disabled),
+        **options,
     )
 
 
@@ -124,13 +136,18 @@ def more(status: queries.Status) -> None:
     row.button(
         "Run all",
         icon=":material/fast_forward:",
-        help="Ingest, check drift, and train if the batch has drifted.",
-        disabled=busy,
         on_click=session.act,
         args=("Ingest is queued; drift and training follow.", actions.request_ingest),
         kwargs={"then_train": True},
+        **parts.only(
+            Right.RUN,
+            disabled=busy,
+            help="Ingest, check drift, and train if the batch has drifted.",
+        ),
     )
-    if status.epoch and row.button("Restart source", icon=":material/restart_alt:", disabled=busy):
+    if status.epoch and row.button(
+        "Restart source", icon=":material/restart_alt:", **parts.only(Right.RESTART, disabled=busy)
+    ):
         confirm_restart(status.epoch.number)
     with row:
         next_by_itself()

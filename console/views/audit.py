@@ -92,7 +92,7 @@ def events(wanted: dict[str, Any]) -> None:
     if shown:
         row.download_button(
             "CSV",
-            lambda: trail.csv(session.desk(), **wanted),
+            session.later(trail.csv, **wanted),
             "audit.csv",
             "text/csv",
             icon=":material/download:",

@@ -21,6 +21,7 @@ from console.desk import Desk
 from core.advice import Recommendation
 from core.limits import Cell
 from core.records import Reference, StoredReport
+from core.roles import Right
 
 PREVIOUS, CHAMPION = "The batch before", "The champion's rows"
 SECTIONS = ["What matters", "Side by side", "Distributions", "What came in", "Limits"]
@@ -74,10 +75,10 @@ def buttons(view: drifts.View, report: StoredReport, batches: list[drifts.Compar
     row.button(
         "Compare again",
         icon=":material/refresh:",
-        help="With the limits in force and today's champion.",
         on_click=session.act,
         args=("The comparison is queued.", actions.request_drift),
         kwargs={"batch_id": view.batch.id},
+        **parts.only(Right.RUN, help="With the limits in force and today's champion."),
     )
     if asks and not blocked:
         row.button(
@@ -85,8 +86,9 @@ def buttons(view: drifts.View, report: StoredReport, batches: list[drifts.Compar
             icon=":material/model_training:",
             on_click=session.act,
             args=("Training is queued.", actions.request_train),
+            **parts.only(Right.RUN),
         )
-    elif row.button("Train anyway…", icon=":material/model_training:"):
+    elif row.button("Train anyway…", icon=":material/model_training:", **parts.only(Right.RUN)):
         ask_why_train(found.reasons[0] if found and blocked else "")
     with row:
         parts_drift.downloads(report)

@@ -11,6 +11,7 @@ from console import actions, csvfile, parts, predicting, session
 from console.inert import inert_csv
 from core.contract import Contract
 from core.errors import BadInput, BadRow, DriftdeskError
+from core.roles import Right
 
 _RUN = "predict.file"
 _SHOWN = 100
@@ -113,14 +114,15 @@ def predict(run: Run) -> None:
             icon=":material/pause_circle:",
         )
         label = f"Go on with the other {run.left:,} rows"
-    if not st.button(label, type="primary", icon=":material/calculate:"):
+    look = parts.only(Right.PREDICT)
+    if not st.button(label, type="primary", icon=":material/calculate:", **look):
         return
     total = len(run.sheet.accepted)
     bar = st.progress(len(run.answers) / total, text="Asking serving…")
     rows = [a.row for a in run.sheet.accepted[len(run.answers) :]]
     try:
         with session.acting("predict_rows"):
-            for lot in actions.predict_rows(session.desk(), rows):
+            for lot in actions.predict_rows(session.desk(), session.actor(), rows):
                 run.answers += lot
                 done = len(run.answers)
                 bar.progress(done / total, text=f"{done:,} of {total:,} rows")

@@ -12,6 +12,7 @@ from console.views import predict_answer
 from core.contract import Contract, Field
 from core.dataset import ColumnType
 from core.errors import BadRow, DriftdeskError
+from core.roles import Right
 
 _ANSWER = "predict.answer"
 _ABREAST = 3
@@ -43,7 +44,9 @@ def form(contract: Contract) -> dict[str, Any] | None:
             for column, field in zip(columns, contract.fields[start:], strict=False):
                 with column:
                     row[field.name] = widget(field)
-        asked = st.form_submit_button("Predict", type="primary", icon=":material/calculate:")
+        asked = st.form_submit_button(
+            "Predict", type="primary", icon=":material/calculate:", **parts.only(Right.PREDICT)
+        )
     return {k: v for k, v in row.items() if v is not None} if asked else None
 
 
@@ -126,7 +129,7 @@ def ask(contract: Contract, row: dict[str, Any]) -> None:
     """Ask, and keep the answer for the reruns to come; or say what is wrong with the row."""
     try:
         with session.acting("predict"):
-            given = actions.predict(session.desk(), row, explain=True)
+            given = actions.predict(session.desk(), session.actor(), row, explain=True)
     except BadRow as error:
         labels = {f.name: f.label for f in contract.fields}
         for name, rule in error.problems.items():

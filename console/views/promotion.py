@@ -6,6 +6,7 @@ import streamlit as st
 
 from console import actions, dialogs, dossier, parts, queries, review, session, words
 from core.records import JobKind, Promotion, PromotionState
+from core.roles import Right
 
 _ENDED = (PromotionState.REJECTED, PromotionState.FAILED, PromotionState.RETIRED)
 _ASK_AGAIN = 3.0
@@ -39,11 +40,15 @@ def tell(agree: review.Agreement) -> None:
     if agree.alias_moved:
         row = st.container(horizontal=True)
         if agree.live and row.button(
-            f"Put the registry back to version {agree.live}…", icon=":material/undo:"
+            f"Put the registry back to version {agree.live}…",
+            icon=":material/undo:",
+            **parts.only(Right.DECIDE),
         ):
             dialogs.put_back(agree.live, agree.alias)
         if agree.alias and row.button(
-            f"Make version {agree.alias} the decision…", icon=":material/gavel:"
+            f"Make version {agree.alias} the decision…",
+            icon=":material/gavel:",
+            **parts.only(Right.DECIDE),
         ):
             force(agree.alias)
     if agree.live is None and not agree.differs:
@@ -75,16 +80,19 @@ def second_person() -> None:
                 help=parts.exact(request.asked_at),
             )
             row = st.container(horizontal=True)
-            mine = request.asked_by == session.actor()
+            mine = request.asked_by == session.actor().name
             if row.button(
                 "Confirm…",
                 key=f"confirm-{request.id}",
                 type="primary",
-                disabled=mine,
-                help="You asked for it; somebody else must confirm." if mine else None,
+                **parts.only(
+                    Right.DECIDE,
+                    disabled=mine,
+                    help="You asked for it; somebody else must confirm." if mine else None,
+                ),
             ):
                 dialogs.confirm_force(request, session.find(review.promotion, request.version))
-            if row.button("Turn down…", key=f"withdraw-{request.id}"):
+            if row.button("Turn down…", key=f"withdraw-{request.id}", **parts.only(Right.DECIDE)):
                 dialogs.withdraw_force(request)
 
 
@@ -188,15 +196,26 @@ def buttons(promotion: Promotion, live: int | None, *, busy: bool, stale: bool) 
             "Approve…",
             key=f"approve-{version}",
             type="primary",
-            disabled=busy or stale or blocked,
-            help="A blocking gate is not passed." if blocked else None,
             icon=":material/check:",
+            **parts.only(
+                Right.DECIDE,
+                disabled=busy or stale or blocked,
+                help="A blocking gate is not passed." if blocked else None,
+            ),
         ):
             dialogs.approve(promotion, live)
-        if row.button("Reject…", key=f"reject-{version}", icon=":material/close:"):
+        if row.button(
+            "Reject…",
+            key=f"reject-{version}",
+            icon=":material/close:",
+            **parts.only(Right.DECIDE),
+        ):
             dialogs.reject(promotion)
     if promotion.state in (*_ENDED, PromotionState.PROPOSED) and row.button(
-        "Force…", key=f"force-{version}", disabled=busy, icon=":material/gavel:"
+        "Force…",
+        key=f"force-{version}",
+        icon=":material/gavel:",
+        **parts.only(Right.DECIDE, disabled=busy),
     ):
         force(version)
     parts.act_button(
@@ -206,9 +225,12 @@ def buttons(promotion: Promotion, live: int | None, *, busy: bool, stale: bool) 
         f"Version {version} is being judged anew.",
         actions.request_judge,
         version,
-        disabled=busy or promotion.state is PromotionState.LIVE,
         icon=":material/balance:",
-        help="Score it and the champion again on today's held-out rows.",
+        **parts.only(
+            Right.RUN,
+            disabled=busy or promotion.state is PromotionState.LIVE,
+            help="Score it and the champion again on today's held-out rows.",
+        ),
     )
 
 
@@ -219,7 +241,9 @@ def roll_back(live: int | None, *, busy: bool) -> None:
         live
         and before
         and st.button(
-            f"Roll back to version {before.version}…", icon=":material/undo:", disabled=busy
+            f"Roll back to version {before.version}…",
+            icon=":material/undo:",
+            **parts.only(Right.DECIDE, disabled=busy),
         )
     ):
         dialogs.roll_back(live, before)
@@ -237,7 +261,12 @@ def follow_ups() -> None:
             f"{parts.plain(item.opened_by)}]",
             help=parts.exact(item.opened_at),
         )
-        if row.button("Close…", key=f"follow-up-{item.id}", icon=":material/task_alt:"):
+        if row.button(
+            "Close…",
+            key=f"follow-up-{item.id}",
+            icon=":material/task_alt:",
+            **parts.only(Right.DECIDE),
+        ):
             dialogs.close_follow_up(item.id, item.text)
 
 
@@ -302,9 +331,13 @@ def elsewhere(*, busy: bool) -> None:
             actions.request_judge,
             version.version,
             icon=":material/balance:",
+            **parts.only(Right.RUN),
         )
         if row.button(
-            "Force…", key=f"force-{version.version}", icon=":material/gavel:", disabled=busy
+            "Force…",
+            key=f"force-{version.version}",
+            icon=":material/gavel:",
+            **parts.only(Right.DECIDE, disabled=busy),
         ):
             force(version.version)
 

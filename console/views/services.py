@@ -8,6 +8,7 @@ from console import doctor as doctors
 from console import health, notices, parts, session, words
 from console.health import Line, Service
 from core.notice import Notice
+from core.roles import Right
 
 # Seconds to wait for answers when the page is opened, and when it looks again.
 _FIRST, _LATER = 1.0, 0.3
@@ -111,9 +112,9 @@ def notifications() -> None:
     st.button(
         "Send a test",
         icon=":material/send:",
-        disabled=not host,
         on_click=session.act,
         args=("The test is on its way; its state shows below.", notices.send_test),
+        **parts.only(Right.NOTIFY, disabled=not host),
     )
     found = session.ask(notices.notices)
     if found:

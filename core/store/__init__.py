@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from core.dataset import Dataset
+from core.roles import Actor
 from core.store.audit import Audit
 from core.store.batches import Batches
 from core.store.dossiers import Dossiers
@@ -44,10 +45,16 @@ def utc_now() -> datetime:
 class Work:
     """One transaction, and the tables as seen from inside it."""
 
-    def __init__(self, connection: sa.Connection, dataset: Dataset, now: datetime) -> None:
+    def __init__(
+        self,
+        connection: sa.Connection,
+        dataset: Dataset,
+        now: datetime,
+        by: Actor | None = None,
+    ) -> None:
         self._connection = connection
         self.now = now
-        self.audit = Audit(connection, now)
+        self.audit = Audit(connection, now, by)
         self.batches = Batches(connection, now)
         self.dossiers = Dossiers(connection, now)
         self.drift = Drift(connection, now)
@@ -96,8 +103,10 @@ class Store:
         return cls(make_engine(url), dataset)
 
     @contextmanager
-    def begin(self) -> Iterator[Work]:
+    def begin(self, by: Actor | None = None) -> Iterator[Work]:
         """A unit of work that rolls back unless it is committed.
+
+        `by` is the person at whose word it is done: every audit row keeps their role.
 
         Raises:
             StoreUnavailable: the database is away, locked for too long, or full.
@@ -106,7 +115,7 @@ class Store:
         with translated(), self.engine.connect() as connection:
             writing = connection.execution_options(**{WRITE: True})
             self._look(writing)
-            yield Work(writing, self.dataset, self._clock())
+            yield Work(writing, self.dataset, self._clock(), by)
 
     @contextmanager
     def read(self) -> Iterator[Work]:

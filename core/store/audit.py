@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from core import chain
 from core.printable import printable, storable
 from core.records import AuditEvent
+from core.roles import Actor
 from core.tables import audit, audit_head
 
 _PAGE = 1000
@@ -20,9 +21,10 @@ _PAGE = 1000
 class Audit:
     """Who did what, when and why. Rows are added and never changed."""
 
-    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+    def __init__(self, connection: sa.Connection, now: datetime, by: Actor | None = None) -> None:
         self._connection = connection
         self._now = now
+        self._by = by
         self._waiting: list[AuditEvent] = []
 
     def add(
@@ -36,15 +38,23 @@ class Audit:
     ) -> None:
         """Put one act on record; `subject` is a kind and an id, such as `job:12`.
 
+        Where a person acts, the row also keeps their role and who vouched for them, and their name
+        where it is not the one that the row goes under.
+
         It is written by `flush`, the last thing that a commit does: the head of the chain is then
         locked last and for the shortest time, so two transactions never wait for each other.
         """
         who = printable(actor)[:200]
+        kept = (details or {}) | self._acting(actor)
         self._waiting.append(
-            AuditEvent(
-                0, self._now, who, action[:40], subject[:100], storable(reason), details or {}
-            )
+            AuditEvent(0, self._now, who, action[:40], subject[:100], storable(reason), kept)
         )
+
+    def _acting(self, actor: str) -> dict[str, Any]:
+        if self._by is None:
+            return {}
+        told = self._by.on_record()
+        return {"by": told if actor == self._by.name else {"name": self._by.name} | told}
 
     def flush(self) -> None:
         """Chain and write what was added."""

@@ -15,7 +15,7 @@ from core.registry import CHAMPION, DIGEST_TAG, Registry, digest_of
 from core.settings import Settings
 from core.store import Store
 from core.store.schema import migrate
-from tests.build import contract, live, proposed
+from tests.build import contract, live, proposed, somebody
 from tests.fakes import FakeQueue, FakeServing
 from tests.models import tiny_model
 
@@ -64,12 +64,12 @@ def test_an_alias_that_somebody_moved_in_mlflow_is_noticed_and_put_back(
     assert found.alias_moved
     assert "names version 2 as champion, but version 1 was decided here" in found.differs[0]
     with pytest.raises(ReasonRequired):
-        actions.put_back(desk, "ana", reason="")
-    actions.put_back(desk, "ana", reason="nobody decided that")
+        actions.put_back(desk, somebody(), reason="")
+    actions.put_back(desk, somebody(), reason="nobody decided that")
     assert review.agreement(desk).differs == ()
     with desk.store.read() as work:
         (event,) = work.audit.latest(1)
-    assert (event.action, event.details) == ("put back", {"found": 2})
+    assert (event.action, event.details["found"]) == ("put back", 2)
 
 
 def test_a_stage_and_a_digest_that_somebody_changed_are_noticed(

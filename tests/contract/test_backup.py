@@ -33,6 +33,7 @@ from core.store.portable import Shape, shapes, snapshot
 from core.store.schema import migrate
 from core.tables import job_logs, predictions
 from tests import build
+from tests.build import somebody
 from tests.contract.test_upgrade import FIRST, first_release
 from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.house import CLI
@@ -109,7 +110,7 @@ def contents(url: str, dataset: Dataset) -> dict[str, list[bytes]]:
 
 def backed_up(told: Settings, dataset: Dataset, where: Path) -> Path:
     with at_desk(told, dataset) as desk:
-        return back_up(desk, "ana", where, models=False).path
+        return back_up(desk, somebody(), where, models=False).path
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def empty(tmp_path: Path) -> Settings:
 
 
 def put_back(told: Settings, path: Path, **how: Any) -> Restored:
-    return restore(told, "ben", path, models=False, **how)
+    return restore(told, somebody("ben"), path, models=False, **how)
 
 
 @pytest.mark.parametrize("to", ["sqlite", "mariadb"])

@@ -23,7 +23,7 @@ from core.settings import Settings
 from core.store import Store
 from serving.champion import ChampionSource
 from tests import build, stacks
-from tests.build import contract
+from tests.build import contract, somebody
 from tests.contract.test_backup import at_desk, empty, settings
 from tests.contract.test_registry import publish
 from tests.models import tiny_model
@@ -70,7 +70,7 @@ def source(tmp_path: Path, dataset: Dataset, mlflow_uri: str) -> Settings:
 @pytest.fixture
 def saved(source: Settings, dataset: Dataset, tmp_path: Path) -> Path:
     with with_registry(source, dataset) as desk:
-        return back_up(desk, "ana", tmp_path / "saved.tar.gz").path
+        return back_up(desk, somebody(), tmp_path / "saved.tar.gz").path
 
 
 def with_registry(told: Settings, dataset: Dataset) -> Any:
@@ -93,7 +93,7 @@ def test_the_champion_is_served_again_under_its_number(
     source: Settings, saved: Path, dataset: Dataset, tmp_path: Path, other_mlflow: str
 ) -> None:
     target = elsewhere(source, tmp_path, other_mlflow)
-    done = restore(target, "ben", saved)
+    done = restore(target, somebody("ben"), saved)
     assert (done.versions, done.added_versions) == (2, 2)
     registry = Registry(other_mlflow, source.model_name)
     assert [(v.version, v.stage, v.is_champion) for v in registry.versions()] == [
@@ -118,7 +118,7 @@ def test_the_champion_is_served_again_under_its_number(
 def test_runs_keep_parameters_metrics_tags_and_files(
     source: Settings, saved: Path, tmp_path: Path, other_mlflow: str
 ) -> None:
-    restore(elsewhere(source, tmp_path, other_mlflow), "ben", saved)
+    restore(elsewhere(source, tmp_path, other_mlflow), somebody("ben"), saved)
     found = []
     for uri in (source.mlflow_tracking_uri, other_mlflow):
         carriage = Carriage(Registry(uri, source.model_name))
@@ -152,13 +152,13 @@ def test_a_restore_that_was_broken_off_goes_on_where_it_was(
     for after in (False, True):  # before the number is used up, and just then
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
             patched.setattr(Carriage, "_register", broken)
-            restore(target, "ben", saved)
+            restore(target, somebody("ben"), saved)
         assert [v.version for v in registry.versions()] == ([2, 1] if after else [1])
-    done = restore(target, "ben", saved)
+    done = restore(target, somebody("ben"), saved)
     assert done.added_versions == 1
     assert [v.version for v in registry.versions()] == [3, 1]
     assert registry.champion() == 3
-    again = restore(target, "ben", saved, force=True)
+    again = restore(target, somebody("ben"), saved, force=True)
     assert again.added_versions == 0
     client = MlflowClient(other_mlflow, other_mlflow)
     experiment = client.get_experiment_by_name(source.model_name)
@@ -172,12 +172,12 @@ def test_another_model_under_the_same_number_is_refused_before_anything_is_writt
     target = elsewhere(source, tmp_path, other_mlflow)
     publish(Registry(other_mlflow, source.model_name), dataset, "77", 7.0)
     with pytest.raises(NotEmpty, match="another model as version 1"):
-        restore(target, "ben", saved)
+        restore(target, somebody("ben"), saved)
     store = Store.open(target.database, dataset)
     with store.read() as work:
         assert work.promotions.live() is None
     store.close()
-    done = restore(target, "ben", saved, models=False)
+    done = restore(target, somebody("ben"), saved, models=False)
     assert done.added_versions == 0
 
 
@@ -189,7 +189,7 @@ def test_a_number_that_was_given_out_before_is_said(
     client = MlflowClient(other_mlflow, other_mlflow)
     client.delete_model_version(source.model_name, "1")
     with pytest.raises(NotEmpty, match="given out number 1"):
-        restore(elsewhere(source, tmp_path, other_mlflow), "ben", saved)
+        restore(elsewhere(source, tmp_path, other_mlflow), somebody("ben"), saved)
     assert registry.versions() == []
 
 
@@ -200,5 +200,5 @@ def test_without_mlflow_a_backup_is_not_made_by_half(
     where = tmp_path / "kept"
     where.mkdir()
     with with_registry(away, dataset) as desk, pytest.raises(RegistryUnavailable):
-        back_up(desk, "ana", where)
+        back_up(desk, somebody(), where)
     assert list(where.iterdir()) == []

@@ -26,6 +26,7 @@ from core.records import BatchState, Job, JobKind, JobState
 from core.settings import Settings
 from core.store.schema import migrate
 from core.tables import rows_table
+from tests.build import somebody
 from tests.conftest import fresh_database
 from tests.data_api.serving import Service, serving
 from tests.stacks import process, wait_for
@@ -166,7 +167,7 @@ def test_ingest_survives_kill_9(
     outcomes = []
     with bench(tmp_path, url, redis_url, mlflow_uri) as on:
         while sum(killed for killed, _ in outcomes) < KILLS:
-            job = actions.request_ingest(on.desk, "ana")
+            job = actions.request_ingest(on.desk, somebody())
             at = dice.choice([0.0, 0.02, 0.3, 0.5, 0.7, 0.75])
             killed, ended = kill_once(on, job, at)
             assert ended.state is JobState.SUCCEEDED or ended.error
@@ -182,11 +183,11 @@ def test_training_survives_kill_9(tmp_path: Path, redis_url: str, mlflow_uri: st
     print("seed", SEED, "kills", KILLS)
     dice = random.Random(SEED)
     with bench(tmp_path, f"sqlite:///{tmp_path / 'kill.db'}", redis_url, mlflow_uri) as on:
-        ingest = actions.request_ingest(on.desk, "ana")
+        ingest = actions.request_ingest(on.desk, somebody())
         wait_for("no batch", lambda: on.job(ingest.id).state is JobState.SUCCEEDED)
         kills, jobs = 0, 0
         while kills < KILLS:
-            job = actions.request_train(on.desk, "ana", reason="the test asks for it")
+            job = actions.request_train(on.desk, somebody(), reason="the test asks for it")
             killed, ended = kill_once(on, job, dice.choice([0.0, 0.02, 0.1, 0.5, 0.65, 0.75]))
             assert ended.state is JobState.SUCCEEDED, ended.error
             kills += killed

@@ -22,7 +22,7 @@ from core.settings import Settings
 from core.store import Store
 from core.store.schema import migrate
 from tests import build
-from tests.build import contract, live, proposed, stored_batch
+from tests.build import contract, live, proposed, somebody, stored_batch
 from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.models import tiny_model
 from tests.stacks import ROOT
@@ -276,7 +276,7 @@ def test_an_alias_that_was_moved_behind_our_back_is_said_and_can_be_put_back(des
     button(app, "Put it back").click().run()
     assert desk.registry.champion() == 1
     with desk.store.read() as work:
-        assert work.audit.latest()[0].details == {"found": 2}
+        assert work.audit.latest()[0].details["found"] == 2
 
 
 def test_a_dossier_shows_gates_figures_and_material(desk: Desk) -> None:
@@ -387,7 +387,7 @@ def test_the_second_person_confirms_and_the_first_cannot(
         work.commit()
     assert button(page("promotion"), "Confirm…").disabled  # it was ana who asked
     assert "waits for a second person" in text(page("overview"))
-    monkeypatch.setattr("console.session.actor", lambda: "ben")
+    monkeypatch.setattr("console.session.actor", lambda: somebody("ben"))
     app = page("promotion")
     button(app, "Confirm…").click().run()
     button(app, "Confirm and serve it").click().run()

@@ -15,6 +15,7 @@ from console.desk import Desk
 from core.dataset import Dataset
 from core.records import BatchState, JobKind, JobState, QuarantinedRow
 from core.schedule import Cadence, Task, Timing
+from tests.build import somebody
 from tests.views.desks import at_a_desk, away, button, labels, page, text
 
 HOSTILE = (
@@ -251,7 +252,7 @@ def test_a_cron_line_that_is_none_cannot_be_saved_and_is_not_lost(desk: Desk) ->
 
 
 def test_a_schedule_is_changed(desk: Desk) -> None:
-    schedules.add(desk, "ben", Timing("30 6 * * 1", "Europe/Zurich"), Task.ALL)
+    schedules.add(desk, somebody("ben"), Timing("30 6 * * 1", "Europe/Zurich"), Task.ALL)
     app = asked(schedule=True)
     assert "Every Monday at 06:30 (Europe/Zurich). Next: Mon 20" in text(app)
     often(app, Cadence.HOURLY)
@@ -261,7 +262,7 @@ def test_a_schedule_is_changed(desk: Desk) -> None:
 
 
 def test_a_schedule_is_paused_resumed_and_removed(desk: Desk) -> None:
-    schedules.add(desk, "ben", Timing("30 6 * * 1", "Europe/Zurich"), Task.ALL)
+    schedules.add(desk, somebody("ben"), Timing("30 6 * * 1", "Europe/Zurich"), Task.ALL)
     app = opened(view="Schedule")
     assert "every Monday at 06:30 (Europe/Zurich)" in text(app)
     button(app, "Pause").click().run()
@@ -279,7 +280,7 @@ def test_a_schedule_is_paused_resumed_and_removed(desk: Desk) -> None:
 
 
 def test_the_next_run_is_shown_and_one_that_nobody_fires_is_said_to_be_overdue(desk: Desk) -> None:
-    made = schedules.add(desk, "ana", Timing("0 6 * * *"), Task.ALL)
+    made = schedules.add(desk, somebody(), Timing("0 6 * * *"), Task.ALL)
     assert "By schedule: run all, in" in text(page("pipeline"))
     with desk.store.begin() as work:
         late = parts.now() - timedelta(minutes=5)
@@ -291,10 +292,10 @@ def test_the_next_run_is_shown_and_one_that_nobody_fires_is_said_to_be_overdue(d
 
 
 def test_who_edits_a_schedule_that_somebody_changed_is_told(desk: Desk) -> None:
-    made = schedules.add(desk, "ben", Timing("0 6 * * *"), Task.INGEST)
+    made = schedules.add(desk, somebody("ben"), Timing("0 6 * * *"), Task.INGEST)
     app = opened(view="Schedule")
     button(app, "Remove…").click().run()
-    schedules.edit(desk, "ben", made, Timing("0 7 * * *"), Task.ALL)
+    schedules.edit(desk, somebody("ben"), made, Timing("0 7 * * *"), Task.ALL)
     button(app, "Remove it").click().run()
     assert "changed by somebody else" in text(app)
     assert len(schedules.schedules(desk)) == 1
@@ -314,7 +315,7 @@ def test_hostile_text_is_inert_everywhere(desk: Desk) -> None:
     bad = job(desk, JobKind.TRAIN, JobState.FAILED, actor=HOSTILE, error=HOSTILE)
     job(desk, JobKind.INGEST, note=HOSTILE)
     batches(desk)
-    schedules.add(desk, HOSTILE, Timing("0 6 * * *"), Task.INGEST)
+    schedules.add(desk, somebody(HOSTILE), Timing("0 6 * * *"), Task.INGEST)
     for query in ({}, {"job": str(bad)}, {"view": "Batches", "epoch": "1"}, {"view": "Schedule"}):
         app = opened(**query)
         for kind in ("markdown", "caption", "info", "warning", "error"):

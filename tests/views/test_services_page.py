@@ -17,6 +17,7 @@ from core.errors import SettingsError
 from core.notice import Delivery, Event
 from core.queue import WorkerInfo
 from core.records import JobKind
+from tests.build import somebody
 from tests.views.desks import at_a_desk, away, button, page, text
 
 HOSTILE = "<script>alert(1)</script> [x](javascript:alert(1)) :red[x]"
@@ -173,7 +174,7 @@ def test_without_an_address_the_page_says_how_to_set_one(
         assert "Set `WEBHOOK_URL`" in text(app)
         assert button(app, "Send a test").disabled
         with pytest.raises(SettingsError, match="WEBHOOK_URL"):
-            notices.send_test(desk, "ana")
+            notices.send_test(desk, somebody())
 
 
 def test_hostile_text_is_inert(desk: Desk) -> None:
