@@ -430,9 +430,11 @@ def test_a_killed_backup_leaves_no_backup_and_the_next_clears_up(
     with engine.connect() as connection:
         connection.exec_driver_sql("LOCK TABLES job_logs WRITE")  # here it has to wait
         child = command(told, "backup", str(where))
-        wait_for("no backup was begun", lambda: bool(list(where.iterdir())), 60)
-        child.send_signal(signal.SIGKILL)
-        child.communicate()
+        try:
+            wait_for("no backup was begun", lambda: bool(list(where.iterdir())), 120)
+        finally:
+            child.send_signal(signal.SIGKILL)
+            child.communicate()
         connection.exec_driver_sql("UNLOCK TABLES")
     engine.dispose()
     (left,) = where.iterdir()
@@ -440,6 +442,11 @@ def test_a_killed_backup_leaves_no_backup_and_the_next_clears_up(
     path = backed_up(told, dataset, where)
     assert list(where.iterdir()) == [path]
     archive.check(path)
+
+
+def asked(engine: sa.Engine, question: str) -> Any:
+    with engine.connect() as connection:
+        return connection.exec_driver_sql(question).one()
 
 
 def test_a_killed_restore_leaves_the_database_as_it_was_and_begins_again(
@@ -458,23 +465,18 @@ def test_a_killed_restore_leaves_the_database_as_it_was_and_begins_again(
             sa.insert(job_logs).values(id=1, job_id=1, at=build.NOON, level="", message="")
         )
         child = command(told, "restore", str(saved))
-
-        def waits() -> bool:
-            with engine.connect() as other:
-                state = "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = "
-                return bool(other.exec_driver_sql(f"{state} 'LOCK WAIT'").scalar_one())
-
-        wait_for("the restore does not wait", waits, 60)
-        child.send_signal(signal.SIGKILL)
-        child.communicate()
+        try:
+            waits = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"
+            wait_for("the restore does not wait", lambda: int(asked(engine, waits)[1]) > 0, 120)
+        finally:
+            child.send_signal(signal.SIGKILL)
+            child.communicate()
         connection.rollback()
-
-    def rolled_back() -> bool:
-        with engine.connect() as other:
-            query = "SELECT count(*) FROM information_schema.innodb_trx"
-            return int(other.exec_driver_sql(query).scalar_one()) == 0
-
-    wait_for("the server has not rolled it back", rolled_back, 60)
+    others = (
+        "SELECT count(*) FROM information_schema.processlist "
+        "WHERE db = DATABASE() AND id <> CONNECTION_ID() AND command <> 'Sleep'"
+    )
+    wait_for("the server has not rolled it back", lambda: int(asked(engine, others)[0]) == 0, 60)
     engine.dispose()
     assert contents(told.database, dataset) == before
     put_back(told, saved)
@@ -492,7 +494,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(source: Settings, tmp_path: Path
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 
     child = command(source, "backup", str(where), preexec_fn=small)
-    _, said = child.communicate(timeout=60)
+    _, said = child.communicate(timeout=120)
     assert child.returncode == 1
     assert said.startswith("The disk is full")
     assert "no backup was made" in said

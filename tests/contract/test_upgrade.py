@@ -261,7 +261,7 @@ def test_every_program_refuses_to_start_on_another_versions_tables(
     first_release(url, dataset)
     env = {"DATABASE_URL": url, "DATA_DIR": str(tmp_path), "PATH": "", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 1, done.stderr
     assert "run `python -m workers migrate`" in done.stderr
