@@ -96,7 +96,9 @@ def test_a_reader_needs_this_host_alone(address: str) -> None:
         page.goto(f"{address}/explanation/drift/")
         expect(page.locator("h1")).to_contain_text("The drift rule")
         page.locator("input[name=query]").click()
-        page.locator("input[name=query]").fill("champion alias")
+        ready = page.get_by_text("Type to start searching")
+        expect(ready).to_be_visible(timeout=60_000)  # what is typed before is not heard
+        page.locator("input[name=query]").press_sequentially("champion alias")
         expect(page.locator(".md-search-result__item").first).to_be_visible(timeout=60_000)
         for path in ("/", "/reference/cli/", "/adr/", "/changelog/"):
             page.goto(address + path)
