@@ -11,11 +11,9 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from core.placeholder import is_placeholder
+
 _SECRETS = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url")
-_PLACEHOLDER = re.compile(
-    r"x+|\.+|…|<.*>|\$?\{.*\}|change[ _-]?(me|it|this)|your[ _-].*|todo|secret|example|placeholder",
-    re.IGNORECASE,
-)
 _EXAMPLE = re.compile(r"(^|\.)example(\.(com|org|net))?$|your[-.]", re.IGNORECASE)  # RFC 2606
 _SHORTEST_SECRET = 32
 _CALLBACK = "/oauth2callback"
@@ -28,7 +26,7 @@ _HOW = (
 
 def is_loopback(host: str) -> bool:
     """Whether a name or an address can only mean this machine."""
-    if host == "localhost":
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3
         return True
     try:
         return ip_address(host).is_loopback
@@ -106,9 +104,7 @@ def _wrong_secrets(auth: Mapping[str, str]) -> Iterator[str]:
 
 
 def _given(value: object) -> bool:
-    return (
-        isinstance(value, str) and bool(value.strip()) and not _PLACEHOLDER.fullmatch(value.strip())
-    )
+    return isinstance(value, str) and bool(value.strip()) and not is_placeholder(value)
 
 
 def _is_private(url: str) -> bool:

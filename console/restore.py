@@ -12,16 +12,17 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from console import archive
+from console.access import demand
 from console.archive import Archive, room
 from console.desk import Desk
 from core.carriage import Carriage, Version
-from core.errors import BackupUnusable, NotEmpty, SchemaMismatch
+from core.errors import BackupUnusable, DatasetError, NotEmpty, SchemaMismatch
 from core.roles import Actor, Right
 from core.settings import Settings
 from core.store.facts import revision_of
@@ -58,7 +59,7 @@ def restore(
         SchemaMismatch: the database that is there is of another version.
         DiskRefused, StoreUnavailable, RegistryUnavailable: begin again when that is mended.
     """
-    actor.demand(Right.OPERATE, settings.auth_contact)
+    _permit(settings, actor)
     checked = archive.check(path)
     _refuse_newer(checked)
     _ensure_dataset(settings, checked)
@@ -68,6 +69,14 @@ def restore(
         return _restore(desk, actor, checked, force=force, models=models)
     finally:
         desk.store.close()
+
+
+def _permit(settings: Settings, actor: Actor) -> None:
+    """Go on only with the right; where there is a desk already, a refusal is put on its record."""
+    if not actor.may(Right.OPERATE):
+        with suppress(DatasetError):
+            demand(Desk.make(settings), actor, Right.OPERATE, "restore")
+    actor.demand(Right.OPERATE, settings.auth_contact)
 
 
 def _restore(desk: Desk, actor: Actor, checked: Archive, *, force: bool, models: bool) -> Restored:

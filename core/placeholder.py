@@ -17,7 +17,7 @@ _ASKING = frozenset({
 })  # fmt: skip
 """Words that ask the reader for something better; whole words, as random letters may hold them."""
 
-_FORM = re.compile(r"x+|<.*>|\.+|\$\{.*\}")
+_FORM = re.compile(r"x+|<.*>|\.+|…|\$?\{.*\}")
 
 
 def is_placeholder(secret: str) -> bool:
