@@ -16,6 +16,8 @@ from core.placeholder import is_placeholder
 _SECRETS = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url")
 _EXAMPLE = re.compile(r"(^|\.)example(\.(com|org|net))?$|your[-.]", re.IGNORECASE)  # RFC 2606
 _SHORTEST_SECRET = 32
+_OUR_CLIENT = "driftdesk"
+"""A fair name for a client at a provider, though no password: the other checks see to those."""
 _CALLBACK = "/oauth2callback"
 _PROXIED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
 _HOW = (
@@ -26,7 +28,7 @@ _HOW = (
 
 def is_loopback(host: str) -> bool:
     """Whether a name or an address can only mean this machine."""
-    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3
+    if host == "localhost":
         return True
     try:
         return ip_address(host).is_loopback
@@ -104,12 +106,14 @@ def _wrong_secrets(auth: Mapping[str, str]) -> Iterator[str]:
 
 
 def _given(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and not is_placeholder(value)
+    if not isinstance(value, str) or not value.strip():
+        return False
+    return value == _OUR_CLIENT or "://" in value or not is_placeholder(value)
 
 
 def _is_private(url: str) -> bool:
     """Whether nobody on the way can read what goes there."""
-    scheme, _, _ = url.partition("://")
-    return bool(_host(url)) and (
-        scheme.lower() == "https" or (scheme.lower() == "http" and is_loopback(_host(url)))
-    )
+    scheme, host = url.partition("://")[0].lower(), _host(url)
+    # Browsers take every *.localhost for this machine (RFC 6761, section 6.3).
+    near = is_loopback(host) or host.endswith(".localhost")
+    return bool(host) and (scheme == "https" or (scheme == "http" and near))

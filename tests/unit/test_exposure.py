@@ -50,6 +50,14 @@ def test_loopback_names_are_few() -> None:
         assert not is_loopback(host)
 
 
+def test_a_provider_of_this_machine_may_have_a_name_of_its_own() -> None:
+    local = {
+        "redirect_uri": "http://localhost:8501/oauth2callback",
+        "server_metadata_url": "http://dex.localhost:5556/dex/.well-known/openid-configuration",
+    }
+    assert with_login(GOOD | local, trusted_headers=False, checks_origin=True) == ""
+
+
 GOOD = {
     "redirect_uri": "https://desk.internal/oauth2callback",
     "cookie_secret": "k7" * 20,
