@@ -56,16 +56,17 @@ bench-serving: $(SYNCED)  ## serving beside its peers, four minutes; ARGS="--rou
 shots: $(SYNCED)  ## a screenshot of each page of the running console, into shots/
 	@$(BIN)/python -m tests.shots
 
-# The theme warns of MkDocs 2, which the lock keeps out.
-docs: export NO_MKDOCS_2_WARNING = 1
+SITE := --builder dirhtml --conf-dir handbook --doctree-dir .doctrees docs site
+
+# From nothing each time: Sphinx warns of a page only when it reads it, and leaves what is gone.
 docs: $(SYNCED)  ## the reference from the code, and the site into site/; a broken link fails
 	@$(BIN)/python -m handbook
-	@$(BIN)/mkdocs build --strict --quiet
+	@rm -rf site .doctrees
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning $(SITE)
 
-docs-serve: export NO_MKDOCS_2_WARNING = 1
 docs-serve: $(SYNCED)  ## the site at 127.0.0.1:8080, built anew with each change
-	@$(BIN)/python -m handbook
-	@$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8080
+	@$(BIN)/python -m sphinx_autobuild --quiet --host 127.0.0.1 --port 8080 \
+	    --pre-build "$(BIN)/python -m handbook" --watch handbook --watch bench --watch CHANGELOG.md $(SITE)
 
 lock: | $(UV)  ## resolve the dependencies anew, into uv.lock
 	@$(UV) lock
