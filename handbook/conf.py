@@ -62,5 +62,5 @@ html_theme_options = {
     "light_css_variables": _colours("light"),
     "dark_css_variables": _colours("dark"),
 }
-pygments_style = "a11y-high-contrast-light"
-pygments_dark_style = "a11y-high-contrast-dark"
+pygments_style = "github-light-high-contrast"
+pygments_dark_style = "github-dark-high-contrast"

@@ -45,6 +45,8 @@ RUN_BY = {
     "how-to/real-stores.md": HERE,
     "how-to/alerts.md": HERE,
     "serving.md": "tests/serving/test_docs.py",
+    "operations.md": "tests/e2e/test_operate.py",
+    "monitoring.md": "tests/monitoring/test_whole.py",
 }
 """Pages with commands, and the test that runs them."""
 

@@ -15,56 +15,105 @@ from pathlib import Path
 
 import pytest
 
+from handbook.site import shown
 from tests.browser import chromium
 from tests.pages import DOCS
 from tests.stacks import ROOT
 
 
-def build(target: Path, config: Path = ROOT / "mkdocs.yml") -> subprocess.CompletedProcess[str]:
+def build(target: Path, root: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
+    """What `make docs` runs, in a copy of the repository or with another place for the result."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (options,) = re.findall(
+        r"^\t@\$\(BIN\)/python (-m sphinx .*) \$\(SITE\)$", makefile, re.MULTILINE
+    )
+    (site,) = re.findall(
+        r"^SITE := (.*) --doctree-dir \.doctrees docs site$", makefile, re.MULTILINE
+    )
     return subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", str(config),
-         "--site-dir", str(target)],
-        cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True, text=True, check=False,
+        [sys.executable, *f"{options} {site}".split(),
+         "--doctree-dir", str(target.with_suffix(".doctrees")), "docs", str(target)],
+        cwd=root, env=os.environ | env, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("site")
+    target = tmp_path_factory.mktemp("site") / "site"
     done = build(target)
-    assert done.returncode == 0, done.stderr
-    assert "WARNING" not in done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     return target
 
 
 def test_what_leads_nowhere_fails(tmp_path: Path) -> None:
     shutil.copytree(DOCS, tmp_path / "docs")
     shutil.copytree(ROOT / "handbook", tmp_path / "handbook")
-    for taken_in in ("README.md", "CHANGELOG.md", "bench/README.md"):
-        (tmp_path / taken_in).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / taken_in, tmp_path / taken_in)
     shutil.copytree(ROOT / "core/datasets", tmp_path / "core/datasets")
-    shutil.copy(ROOT / ".env.example", tmp_path)
-    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    for file in ("CHANGELOG.md", "bench/README.md", ".streamlit/config.toml"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
     (tmp_path / "docs" / "forgotten.md").write_text("# Forgotten\n", encoding="utf-8")
     with (tmp_path / "docs" / "index.md").open("a", encoding="utf-8") as index:
-        index.write("\n[a](none.md) [b](serving.md#none) [c](../core/none.py) ![d](img/none.png)\n")
-    done = build(tmp_path / "site", tmp_path / "mkdocs.yml")
+        index.write(
+            "\n[a](none.md) [b](serving.md#none) [c](../core/none.py) ![d](img/none.png)"
+            " [e](#nowhere) [f](adr/)\n"
+        )
+    with (tmp_path / "CHANGELOG.md").open("a", encoding="utf-8") as changes:
+        changes.write("\n[g](docs/no-page.md)\n")
+    done = build(tmp_path / "site", tmp_path)
     assert done.returncode != 0
     for what in (
-        "  - forgotten.md",
-        "link 'none.md'",
-        "anchor '#none'",
-        "link '../core/none.py'",
-        "link 'img/none.png'",
+        "forgotten.md: WARNING: document isn't included in any toctree",
+        "target not found: 'none.md'",
+        "local id not found in doc 'serving': 'none'",
+        "target not found: '../core/none.py'",
+        "image file not readable: img/none.png",
+        "target not found: 'nowhere'",
+        "target not found: 'adr/'",
+        "changelog.md:",
+        "target not found: 'docs/no-page.md'",
     ):
         assert what in done.stderr
 
 
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda p: str(p.relative_to(DOCS)))
+def test_a_page_reads_on_github_as_it_does_here(page: Path) -> None:
+    """No directive, role, admonition or attribute that only a generator understands."""
+    text = re.sub(r"^```\w.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.M)
+    assert (
+        re.findall(r"^\s*(?:```\{|:::|!!!|\?\?\?|===)|\{\w+\}`|\{[:#.]", text, re.MULTILINE) == []
+    )
+
+
+def test_a_link_out_of_the_pages_is_text_or_leads_to_the_source() -> None:
+    text = "[the file](../core/profile.py#L3) and [core/tables.py](../core/tables.py)"
+    assert shown(text, "auth.md", "docs/auth.md", "") == "the file and `core/tables.py`"
+    assert shown(text, "auth.md", "docs/auth.md", "https://code.example/blob/main/") == (
+        "[the file](https://code.example/blob/main/core/profile.py#L3) and "
+        "[core/tables.py](https://code.example/blob/main/core/tables.py)"
+    )
+
+
+def test_a_link_to_what_a_page_shows_leads_to_that_page() -> None:
+    text = "[a](../bench/README.md) [b](../CHANGELOG.md) [c](../README.md) [d](none.md)"
+    assert shown(text, "auth.md", "docs/auth.md", "") == (
+        "[a](reference/measurements.md) [b](changelog.md) [c](index.md) [d](none.md)"
+    )
+    back = "[e](../docs/serving.md) `[f](../docs/none.md)`"
+    here = shown(back, "reference/measurements.md", "bench/README.md", "")
+    assert here == "[e](../serving.md) `[f](../docs/none.md)`"
+
+
+def test_where_links_lead_is_a_setting(tmp_path: Path) -> None:
+    done = build(tmp_path / "site", DOCS_SOURCE="https://code.example/blob/main")
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "site" / "reference" / "settings" / "index.html").read_text("utf-8")
+    assert "https://code.example/blob/main/.env.example" in page
+
+
 def test_no_page_names_another_host_for_anything_it_loads(site: Path) -> None:
     pages = list(site.rglob("*.html"))
-    assert len(pages) > 30
+    assert len(pages) > 50
     for page in pages:
         text = page.read_text(encoding="utf-8")
         loaded = re.findall(r"<(?:script|img|iframe|source)[^>]*\ssrc=[\"']?([^\"'\s>]+)", text)
@@ -95,12 +144,15 @@ def test_a_reader_needs_this_host_alone(address: str) -> None:
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{address}/explanation/drift/")
         expect(page.locator("h1")).to_contain_text("The drift rule")
-        page.locator("input[name=query]").click()
-        ready = page.get_by_text("Type to start searching")
-        expect(ready).to_be_visible(timeout=60_000)  # what is typed before is not heard
-        page.locator("input[name=query]").press_sequentially("champion alias")
-        expect(page.locator(".md-search-result__item").first).to_be_visible(timeout=60_000)
-        for path in ("/", "/reference/cli/", "/adr/", "/changelog/"):
-            page.goto(address + path)
+        page.get_by_role("textbox", name="Search").fill("champion alias")
+        page.keyboard.press("Enter")
+        found = page.locator("ul.search li a").first
+        expect(found).to_be_visible(timeout=60_000)
+        found.click()
+        expect(page.locator("article")).to_contain_text("alias")
+        for path in ("/", "/reference/cli/", "/reference/measurements/", "/adr/", "/changelog/"):
+            answer = page.goto(address + path)
+            assert answer
+            assert answer.ok, path
     assert asked
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []

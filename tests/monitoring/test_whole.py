@@ -24,6 +24,7 @@ from tests.browser import chromium
 from tests.collector import Collector, Span, collector
 from tests.house import House
 from tests.monitoring.scrape import Samples, scrape
+from tests.pages import shell, steps
 from tests.stacks import ROOT, lacking, wait_for
 
 ROW = ["bed=3", "bath=2", "acre_lot=0.3", "house_size=1500", "state=Connecticut", "status=for_sale"]
@@ -40,6 +41,8 @@ class Watched:
     collector: Collector
     programs: dict[str, Samples]
     trained: dict[str, Any]
+    printed: list[str]
+    """What the handbook's commands print, one after the other."""
 
 
 def ports(count: int) -> int:
@@ -53,6 +56,23 @@ def ports(count: int) -> int:
                 held.enter_context(socket.create_server(("127.0.0.1", number)))
             return first
     raise OSError("no free ports in a row")
+
+
+def handbook(house: House, trace: str) -> list[str]:
+    """What the page's commands print, with this system's ports, trace and folder for its own."""
+    first = int(house.env["METRICS_PORT"])
+    ours = {"4bf92f3577b34da6a3ce929d0e0e4736": trace, ".data/": f"{house.folder}/"}
+    ours |= {f":{9100 + n}": f":{first + n}" for n in range(len(MEASURED))}
+    said = []
+    for block, _ in steps("monitoring.md"):
+        for command in block.commands:
+            if command.endswith("make run"):
+                assert command == "METRICS_PORT=9100 make run"  # as this system was started
+                continue
+            for theirs, own in ours.items():
+                command = command.replace(theirs, own)  # noqa: PLW2901
+            said.append(shell([command], os.environ))
+    return said
 
 
 def press(house: House, label: str) -> None:
@@ -87,7 +107,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             urls = {name: f"http://127.0.0.1:{first + n}" for n, name in enumerate(MEASURED)}
             urls["serving"] = house.cli_env["SERVING_URL"]
             found = {name: scrape(url) for name, url in urls.items()}
-        yield Watched(house, kept, found, trained)
+            printed = handbook(house, kept.named("command ingest")[0].trace)
+        yield Watched(house, kept, found, trained, printed)
 
 
 # Traces
@@ -222,6 +243,14 @@ def test_the_handbook_lists_every_metric_and_no_other(watched: Watched) -> None:
         if f.name.startswith("driftdesk_")
     }
     assert listed == offered
+
+
+def test_the_commands_of_the_handbook_find_what_they_look_for(watched: Watched) -> None:
+    followed, metrics = watched.printed
+    assert {json.loads(line[line.index("{") :])["kind"] for line in followed.splitlines()} >= {
+        "ingest", "drift", "train",
+    }  # fmt: skip
+    assert "driftdesk_database_up 1.0" in metrics
 
 
 # What is only read
