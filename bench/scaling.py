@@ -4,7 +4,7 @@
 
 Everything is a real process: MariaDB, Redis or Valkey, MLflow, the stand-in data API, and workers
 as `make run` starts them. Cost: the six batches at their real size are ingested, compared and
-trained on, one job after the other, by one worker; a job's seconds are those of its row, so queueing
+trained on, one job after the other, by one worker; a job's seconds are those of its row: queueing
 is left out. Workers: independent jobs (versions judged anew, at a twentieth of the rows) wait in
 line, then so many workers start at once; the time runs from the first job's start to the last
 job's end.
