@@ -179,7 +179,10 @@ def _login(keeper: _Keeper) -> None:
     people = dict(line.split(" ", 1) for line in said.splitlines())
     keeper.keep(
         "roles.toml",
-        lambda: "\n".join(f'{email.split("@")[0]} = ["{email}"]' for email in people),
+        # `users` are those of the command line in a container: ACTOR=admin.
+        lambda: "\n".join(
+            f'[{role}]\nemails = ["{role}@desk.example"]\nusers = ["{role}"]' for role in ROLES
+        ),
     )
     keeper.keep("dex.json", lambda: json.dumps(_dex(client, people), indent=1))
 

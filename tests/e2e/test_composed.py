@@ -18,6 +18,7 @@ import pytest
 import redis
 import requests
 
+from tests.browser import chromium
 from tests.compose.standing import Standing, standing
 from tests.stacks import lacking, process, wait_for
 
@@ -34,9 +35,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
 
 def cli(stack: Standing, *words: str, code: int = 0) -> Any:
     """The command line of the console's image."""
-    done = stack.run(
-        "console", "python", ".bin/driftdesk", *words, "--json", ACTOR="admin@desk.example"
-    )
+    done = stack.run("console", "python", ".bin/driftdesk", *words, "--json", ACTOR="admin")
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout) if not code else done.stdout + done.stderr
 
@@ -102,7 +101,11 @@ def test_the_whole_job_across_the_images(stack: Standing) -> None:
 
         assert requests.post(f"{serving}/predict", json=ROW, timeout=20).status_code == 401
         assert {predict().json()["model_version"] for _ in range(8)} == {1}
-        assert requests.get(f"{console}/_stcore/health", timeout=20).text == "ok"
+        with chromium() as browser:  # by the proxy, WebSocket and all: the login, and nothing else
+            page = browser.new_page()
+            page.goto(console)
+            page.get_by_role("button", name="Log in").wait_for(timeout=60_000)
+            assert page.get_by_text("Promotion").count() == 0
 
         cli(stack, "ingest", "--wait", "--train")
         wait_for("no second candidate", lambda: len(cli(stack, "candidates")) == 2, 240)
@@ -135,9 +138,7 @@ def test_the_whole_job_across_the_images(stack: Standing) -> None:
 
 
 def _holder(stack: Standing, job: int) -> str:
-    lines = stack.run(
-        "console", "python", ".bin/driftdesk", "log", str(job), ACTOR="admin@desk.example"
-    )
+    lines = stack.run("console", "python", ".bin/driftdesk", "log", str(job), ACTOR="admin")
     return lines.stdout.strip()
 
 
