@@ -50,6 +50,10 @@ AUDIT = {
     "left out": ("`schedule:ID`", "A scheduled time passed without a job; `reason` says why."),
     "key added": ("`key:NAME`", "An API key of serving was made."),
     "key removed": ("`key:NAME`", "An API key of serving was removed."),
+    "refused": ("`right:RIGHT`", "Somebody without that right asked for the verb in `details`."),
+    "backup": ("`backup:FILE`", "A backup was made."),
+    "restore": ("`backup:FILE`", "A backup was put in the place of what was there."),
+    "prune": ("`retention`", "The rows and files that `details` counts are about to go."),
     "test webhook": ("`webhook`", "Somebody asked for a test notification."),
 }
 """Each action, its subject, and when it is written."""

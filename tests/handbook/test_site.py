@@ -79,7 +79,9 @@ def test_what_leads_nowhere_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda p: str(p.relative_to(DOCS)))
 def test_a_page_reads_on_github_as_it_does_here(page: Path) -> None:
     """No directive, role, admonition or attribute that only a generator understands."""
-    text = re.sub(r"^```\w.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.M)
+    text = re.sub(
+        r"^```\w.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
     assert (
         re.findall(r"^\s*(?:```\{|:::|!!!|\?\?\?|===)|\{\w+\}`|\{[:#.]", text, re.MULTILINE) == []
     )
@@ -113,7 +115,7 @@ def test_where_links_lead_is_a_setting(tmp_path: Path) -> None:
 
 def test_no_page_names_another_host_for_anything_it_loads(site: Path) -> None:
     pages = list(site.rglob("*.html"))
-    assert len(pages) > 50
+    assert len(pages) > 40
     for page in pages:
         text = page.read_text(encoding="utf-8")
         loaded = re.findall(r"<(?:script|img|iframe|source)[^>]*\ssrc=[\"']?([^\"'\s>]+)", text)
