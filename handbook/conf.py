@@ -17,8 +17,8 @@ _CONSOLE = tomllib.loads(
 )["theme"]
 
 
-def _colours(scheme: str) -> dict[str, str]:
-    """The console's own colours, under Furo's names."""
+def _colours(scheme: str, *, quiet: str) -> dict[str, str]:
+    """The console's own colours, under Furo's names; quiet text can be read on either background."""
     of: dict[str, Any] = _CONSOLE[scheme]
     return {
         "color-brand-primary": of["primaryColor"],
@@ -27,6 +27,8 @@ def _colours(scheme: str) -> dict[str, str]:
         "color-background-primary": of["backgroundColor"],
         "color-background-secondary": of["secondaryBackgroundColor"],
         "color-foreground-primary": of["textColor"],
+        "color-foreground-secondary": quiet,
+        "color-foreground-muted": quiet,
         "color-code-background": of["secondaryBackgroundColor"],
         "color-code-foreground": of["codeTextColor"],
     }
@@ -54,13 +56,13 @@ html_title = "driftdesk"
 html_favicon = "static/favicon.svg"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
-html_js_files = [("copy.js", {"defer": "defer"})]
+html_js_files = [("site.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_copyright = False
 html_use_index = False
 html_theme_options = {
-    "light_css_variables": _colours("light"),
-    "dark_css_variables": _colours("dark"),
+    "light_css_variables": _colours("light", quiet="#565c60"),
+    "dark_css_variables": _colours("dark", quiet="#a3a8a9"),
 }
-pygments_style = "github-light-high-contrast"
+pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "github-dark-high-contrast"

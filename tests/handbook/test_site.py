@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from handbook.site import shown
-from tests.browser import chromium
-from tests.pages import DOCS
+from tests.browser import chromium, tab
+from tests.pages import DOCS, titled
 from tests.stacks import ROOT
 
 
@@ -158,3 +158,38 @@ def test_a_reader_needs_this_host_alone(address: str) -> None:
             assert answer.ok, path
     assert asked
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 390])
+def test_everybody_can_read_it(address: str, dark: bool, width: int) -> None:  # noqa: FBT001
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = []
+    with chromium() as browser:
+        page = tab(browser, dark=dark, width=width)
+        for path in ("/", "/how-to/own-dataset/", "/reference/settings/", "/search/?q=champion"):
+            page.goto(address + path)
+            page.wait_for_load_state("networkidle")
+            seen = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            found += [f"{path} is {seen} pixels too wide"] if seen > 0 else []
+            found += [
+                f"{path}: {violation['id']}: {node['html'][:200]}"
+                for violation in Axe().run(page).response["violations"]
+                if violation["impact"] in ("serious", "critical")
+                for node in violation["nodes"]
+            ]
+    assert found == []
+
+
+def test_a_block_is_copied_as_it_stands(address: str) -> None:
+    with chromium() as browser:
+        page = tab(browser)
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+        page.goto(f"{address}/how-to/own-dataset/")
+        block = page.locator(".highlight").first
+        block.hover()
+        block.get_by_role("button", name="Copy").click()
+        block.get_by_role("button", name="Copied").wait_for()
+        copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == titled("how-to/own-dataset.md", "rides.toml")
