@@ -18,7 +18,7 @@ _CONSOLE = tomllib.loads(
 
 
 def _colours(scheme: str, *, quiet: str) -> dict[str, str]:
-    """The console's own colours, under Furo's names; quiet text can be read on either background."""
+    """The console's own colours, under Furo's names; quiet text reads on both grounds."""
     of: dict[str, Any] = _CONSOLE[scheme]
     return {
         "color-brand-primary": of["primaryColor"],
