@@ -65,7 +65,7 @@ docs: $(SYNCED)  ## the reference from the code, and the site into site/; a brok
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning $(SITE)
 
 docs-serve: $(SYNCED)  ## the site at 127.0.0.1:8080, built anew with each change
-	@$(BIN)/python -m sphinx_autobuild --quiet --host 127.0.0.1 --port 8080 \
+	@$(BIN)/python -m sphinx_autobuild --quiet --fresh-env --host 127.0.0.1 --port 8080 \
 	    --pre-build "$(BIN)/python -m handbook" --watch handbook --watch bench --watch CHANGELOG.md $(SITE)
 
 lock: | $(UV)  ## resolve the dependencies anew, into uv.lock

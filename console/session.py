@@ -170,9 +170,10 @@ def _verb(action: Callable[..., Any]) -> str:
 @contextmanager
 def acting(verb: str) -> Iterator[None]:
     """Carry out an action of this session in the block: it begins a trace and is counted."""
+    who = actor().name
     with (
-        bound_contextvars(actor=actor()),
-        trace.span(f"console {verb}", actor=actor(), verb=verb),
+        bound_contextvars(actor=who),
+        trace.span(f"console {verb}", actor=who, verb=verb),
         metrics().action(verb),
     ):
         try:
