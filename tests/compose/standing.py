@@ -29,7 +29,7 @@ from tests.stacks import ROOT, wait_for
 
 UV = os.environ.get("UV") or str(ROOT / ".uv" / "bin" / "uv")
 ADDRESSES = {"mlflow": 10, "data-api": 11, "serving-1": 12, "serving-2": 13, "console": 14,
-             "proxy": 15}  # fmt: skip
+             "proxy": 15, "worker-desk": 16, "reconcile": 17, "worker": 20}  # fmt: skip
 
 
 def install(target: str, folder: Path) -> Image:
@@ -78,11 +78,11 @@ class Standing:
         text = re.sub(rf"(?<![\w/])({inside})(?=/|$|[:'])", lambda found: places[found[1]], text)
         own = self.addresses.get(service, "127.0.0.1")
         text = text.replace("0.0.0.0", own).replace("127.0.0.1:", f"{own}:")
+        # A host is what a port follows, and not the user before a password of digits.
         for name, address in self.addresses.items():
-            wanted = rf"(?<![\w.-]){re.escape(name)}:\d+" if ":" in address else (
-                rf"(?<![\w.-]){re.escape(name)}(?=:\d)"
-            )  # fmt: skip
-            text = re.sub(wanted, address, text)
+            port = r":\d{4,5}(?![\w-])"
+            host = re.escape(name) + (port if ":" in address else f"(?={port})")
+            text = re.sub(rf"(?<![\w.-]){host}", address, text)
         return text
 
     def env(self, service: str) -> dict[str, str]:
@@ -136,9 +136,13 @@ class Standing:
         self.lay_secrets(service)
         name = f"{service}.{replica}" if replica else service
         log = (self.folder / f"{name}.log").open("ab")
+        env = self.env(service)
+        if replica:  # each container has an address of its own
+            own = self.addresses[service]
+            env = {k: v.replace(own, f"{own}{replica}") for k, v in env.items()}
         self.running[name] = subprocess.Popen(
             self.command(service), cwd=self.folder / "images" / self.target(service),
-            env=self.env(service), stdout=log, stderr=subprocess.STDOUT,
+            env=env, stdout=log, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         log.close()
