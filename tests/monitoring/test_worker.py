@@ -23,6 +23,7 @@ from core.queue import connect
 from core.records import Job, JobKind, JobState
 from core.settings import Settings
 from core.store.schema import migrate
+from tests.build import somebody
 from tests.monitoring.scrape import Samples, scrape
 from tests.stacks import answers, free_port, process, wait_for
 
@@ -106,7 +107,7 @@ def again(desk: Desk, job: Job) -> None:
 def test_runs_are_counted_in_the_parent_whatever_becomes_of_the_child(shop: Shop) -> None:
     first = shop.hire()
     assert shop.seen().get("worker_busy", queue="work") == 0
-    job = actions.request_ingest(shop.desk, "ana")
+    job = actions.request_ingest(shop.desk, somebody())
     os.kill(shop.at_work(first), signal.SIGKILL)
     died = {"queue": "work", "kind": "ingest", "result": "died"}
     wait_for("no death", lambda: shop.seen().get("worker_runs_total", **died) == 1)

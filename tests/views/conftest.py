@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from tests.loopback import on_loopback
 
-import pytest
-from streamlit import config
-
-
-@pytest.fixture(autouse=True)
-def on_loopback() -> Iterator[None]:
-    config.set_option("server.address", "127.0.0.1")
-    yield
-    config.set_option("server.address", None)
+__all__ = ["on_loopback"]
