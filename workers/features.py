@@ -10,17 +10,19 @@ many values it has, never from its name:
 - texts of few values one-hot; texts of many by the mean target of their rows, cross-fitted so
   that no row sees its own target (Micci-Barreca, "A preprocessing scheme for high-cardinality
   categorical attributes", 2001, as scikit-learn's TargetEncoder does it);
-- codes of fixed width by the digits they begin with, too, encoded in the same way;
-- an estimate from the numbers alone, and level upon level of what places add to it
-  (`workers.levels`).
+- codes of fixed width by the digits they begin with, too, encoded in the same way: texts of many
+  values and such beginnings are the places (`workers.places`);
+- an estimate from the numbers alone, and together with what places add to it (`workers.levels`);
+- where the log is learned, the target that a row's own numbers come to, one by one, at the rate
+  per unit that is usual in its places: size times the price of a unit of size;
+- what is usual in its places for each number, and how many rows each place had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,90 +32,57 @@ from sklearn.preprocessing import TargetEncoder
 
 from core.dataset import ColumnType, Dataset
 from workers.graph import Graph
-from workers.levels import FirstStage, crossfitted, learn_levels
+from workers.levels import FirstStage, crossfitted, learn_levels, logs
+from workers.places import (
+    FEWEST_DIGITS,
+    Beginning,
+    Matrix,
+    Place,
+    Rows,
+    as_number,
+    coarsest_first,
+)
 
 ONE_HOT_UP_TO = 8
 MOST_RATIO_COLUMNS = 6
 FOLDS = 5
-FEWEST_DIGITS = 4
-"""Codes of at least this width are known by their beginning, too."""
 
-Rows = Mapping[str, NDArray[Any]]
-"""Columns by name, all of one length: float64 with NaN for null, or text with "" for null."""
-
-Matrix = NDArray[np.float32]
-
-Table = dict[Any, float]
-"""A value for each text, or for each number that a code begins with."""
-
-
-@dataclass(slots=True)
-class Beginning:
-    """The first half of a code's digits, rounded up, as a number; -1 where it has none."""
-
-    name: str
-    width: int
-
-    @property
-    def key(self) -> str:
-        """What its tables go by."""
-        return f"{self.name}.beginning"
-
-    @property
-    def unit(self) -> float:
-        """What the code is divided by."""
-        return float(10 ** (self.width // 2))
-
-    def of(self, numbers: Matrix) -> NDArray[np.int64]:
-        """Of codes as numbers, NaN where they are none."""
-        known = numbers < np.float32(10**self.width)
-        safe = np.where(known, numbers, np.float32(-1)) / np.float32(self.unit)
-        return np.floor(safe).astype(np.int64)
-
-    def nodes(self, graph: Graph, number: str) -> str:
-        """The same as ONNX nodes, from the code as a number."""
-        made = self.key
-        limit = graph.floats(f"{made}.limit", float(10**self.width))
-        none = graph.floats(f"{made}.none", -1.0)
-        unit = graph.floats(f"{made}.unit", self.unit)
-        known = graph.add("Less", [number, limit], f"{made}.within")
-        safe = graph.add("Where", [known, number, none], f"{made}.safe")
-        share = graph.add("Div", [safe, unit], f"{made}.share")
-        floor = graph.add("Floor", [share], f"{made}.floor")
-        return graph.add("Cast", [floor], made, to=TensorProto.INT64)
+Doubles = NDArray[np.float64]
 
 
 @dataclass(slots=True)
 class Features:
     """The steps, as learned from training rows.
 
-    `encoded` and `levels` have a table for each text of many values and each beginning, by its
-    key ("post", and "post.beginning"); `levels` has the coarsest first.
+    Each of `places`, coarsest first, has in its table the mean target of its rows, the log of
+    their count, and the levels that are added up over all places: of the first stage's residual,
+    of the target per unit of each of `units`, and of the log of each of `units`.
     """
 
     numbers: list[str]
     codes: list[str]
     pairs: list[tuple[str, str]]
     one_hot: dict[str, list[str]] = field(default_factory=dict)
-    beginnings: dict[str, Beginning] = field(default_factory=dict)
-    encoded: dict[str, Table] = field(default_factory=dict)
-    elsewhere: float = 0.0
-    levels: dict[str, Table] = field(default_factory=dict)
-    first: FirstStage | None = None
+    places: list[Place] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
+    rates: Doubles = field(default_factory=lambda: np.zeros(0))
+    usual: Doubles = field(default_factory=lambda: np.zeros(0))
+    first: FirstStage = field(default_factory=FirstStage)
 
     @classmethod
-    def fit(
-        cls, rows: Rows, target: NDArray[np.float64], dataset: Dataset
-    ) -> tuple[Features, Matrix]:
-        """Learn the steps; returns them with the training matrix, its encodings cross-fitted."""
-        ratios = [c.name for c in dataset.features if c.type is ColumnType.NUMBER]
+    def fit(cls, rows: Rows, target: Doubles, dataset: Dataset) -> tuple[Features, Matrix, Doubles]:
+        """Learn the steps from rows and what is to be learned of them.
+
+        Returns them with the training matrix and a rough estimate of each row, all of it
+        cross-fitted where it says something of the target.
+        """
+        several = [c.name for c in dataset.features if c.type is ColumnType.NUMBER]
         steps = cls(
             [c.name for c in dataset.features if not c.is_text],
             [c.name for c in dataset.features if c.type is ColumnType.CODE],
-            list(combinations(ratios, 2)) if len(ratios) <= MOST_RATIO_COLUMNS else [],
+            list(combinations(several, 2)) if len(several) <= MOST_RATIO_COLUMNS else [],
         )
-        steps.elsewhere = float(np.float32(np.mean(target)))
-        many: list[str] = []
+        places: list[Place] = []
         for column in dataset.features:
             if not column.is_text:
                 continue
@@ -121,64 +90,100 @@ class Features:
             if len(distinct) <= ONE_HOT_UP_TO:
                 steps.one_hot[column.name] = distinct
                 continue
-            many.append(column.name)
+            places.append(Place.of(column.name, rows))
             if column.type is ColumnType.CODE and (column.width or 0) >= FEWEST_DIGITS:
                 beginning = Beginning(column.name, column.width or 0)
-                steps.beginnings[beginning.key] = beginning
-        keys = steps._keys(rows, [*many, *steps.beginnings])
-        crossfit = [steps._encode(key, values, target) for key, values in keys.items()]
+                places.append(Place.of(beginning.key, rows, beginning))
+        steps.places = coarsest_first(places)
         numbers, flags = steps._numbers(rows), steps._flags(rows)
         steps.first = FirstStage.fit(numbers, flags, target)
+        if steps.places:
+            steps.units = [name for name in several if name in steps.first.numbers]
         estimate = steps.first.predict(numbers, flags)
-        levels = steps._learn_levels(keys, target - estimate)
-        return steps, np.hstack([steps._plain(rows), *crossfit, _sums(estimate, levels)])
-
-    def _encode(self, key: str, values: NDArray[Any], target: NDArray[np.float64]) -> Matrix:
-        encoder = TargetEncoder(target_type="continuous", cv=KFold(FOLDS))
-        crossfit = encoder.fit_transform(values.reshape(-1, 1), target)
-        (means,) = encoder.encodings_
-        (names,) = encoder.categories_
-        self.encoded[key] = dict(
-            zip(names.tolist(), means.astype(np.float32).tolist(), strict=True)
+        of_unit = logs(steps.units, numbers, len(target))
+        told, total = steps._learn(
+            [place.find(rows) for place in steps.places],
+            target,
+            target - estimate,
+            of_unit,
+            per_unit=dataset.fit_on == "log",
         )
-        return np.asarray(crossfit, dtype=np.float32)
+        sums = steps._sums(estimate, of_unit, total)
+        matrix = np.hstack([steps._plain(rows), told, sums], dtype=np.float32, casting="same_kind")
+        return steps, matrix, estimate + total[:, 0]
 
-    def _learn_levels(
-        self, keys: Mapping[str, NDArray[Any]], left: NDArray[np.float64]
-    ) -> list[Matrix]:
-        """Fills `levels`; returns those of the training rows, cross-fitted."""
-        coarsest_first = sorted(keys, key=lambda key: len(self.encoded[key]))
-        groups = []
-        for key in coarsest_first:
-            place = {name: n for n, name in enumerate(self.encoded[key])}
-            found = (place[value] for value in keys[key].tolist())
-            groups.append(np.fromiter(found, np.int64, len(left)))
-        tables = learn_levels(groups, left, np.ones(len(left), dtype=np.bool_))
-        for key, table in zip(coarsest_first, tables, strict=True):
-            rounded = table.astype(np.float32).tolist()
-            self.levels[key] = dict(zip(self.encoded[key], rounded, strict=True))
-        fold = np.random.default_rng(FOLDS).permutation(len(left)) % FOLDS
-        return list(crossfitted(groups, left, fold).astype(np.float32).T)
+    def _learn(
+        self,
+        groups: Sequence[NDArray[np.int64]],
+        target: Doubles,
+        left: Doubles,
+        of_unit: Doubles,
+        *,
+        per_unit: bool,
+    ) -> tuple[Doubles, Doubles]:
+        """Fills the places' tables; returns what training rows are told, and their added levels.
+
+        What is said of the target is cross-fitted; what is said of the numbers needs not be.
+        """
+        count = len(target)
+        known = ~np.isnan(of_unit)
+        safe = np.where(known, of_unit, 0.0)
+        share = np.maximum(known.sum(axis=0), 1)
+        self.usual = safe.sum(axis=0) / share
+        rates = np.where(known, target[:, None] - safe, 0.0)
+        self.rates = rates.sum(axis=0) / share if per_unit else np.zeros(0)
+        everywhere = np.ones(count, dtype=np.bool_)
+        of_target = [(left, everywhere)]
+        if per_unit:
+            of_target += list(zip((rates - self.rates).T, known.T, strict=True))
+        fold = np.random.default_rng(FOLDS).permutation(count) % FOLDS
+        tables, totals = [], []
+        for rest, rows in of_target:
+            tables.append(learn_levels(groups, rest, rows))
+            totals.append(crossfitted(groups, rest, rows, fold).sum(axis=1))
+        for rest, rows in zip((safe - self.usual).T, known.T, strict=True):
+            tables.append(learn_levels(groups, rest, rows))
+            totals.append(sum((t[g] for t, g in zip(tables[-1], groups, strict=True)), 0.0))
+        told = []
+        mean = float(np.mean(target))
+        for n, (place, group) in enumerate(zip(self.places, groups, strict=True)):
+            means, crossfit = _encode(group, target)
+            counts = np.log1p(np.bincount(group))
+            levels = [levels_of[n] for levels_of in tables]
+            known_places = np.column_stack([means, counts, *levels])
+            elsewhere = np.zeros((1, known_places.shape[1]))
+            elsewhere[0, 0] = mean
+            place.table = np.vstack([known_places, elsewhere]).astype(np.float32)
+            told.append(np.column_stack([crossfit, counts[group]]))
+        return np.hstack([np.zeros((count, 0)), *told]), np.column_stack(totals)
 
     def transform(self, rows: Rows) -> Matrix:
         """The matrix of other rows; values unseen in training count as the average row's."""
-        keys = self._keys(rows, list(self.encoded))
-        encodings = [_look_up(self.encoded[k], keys[k], self.elsewhere) for k in keys]
-        levels = [_look_up(table, keys[key], 0.0) for key, table in self.levels.items()]
-        parts = [self._plain(rows), *(values.reshape(-1, 1) for values in encodings)]
-        if self.first is not None:
-            estimate = self.first.predict(self._numbers(rows), self._flags(rows))
-            parts.append(_sums(estimate, levels))
-        return np.hstack(parts)
+        numbers = self._numbers(rows)
+        count = len(next(iter(rows.values())))
+        told = [np.zeros((count, 0))]
+        total = np.zeros((count, 1))
+        for place in self.places:
+            found = place.table[place.find(rows)].astype(np.float64)
+            told.append(found[:, :2])
+            total = total + found[:, 2:]
+        estimate = self.first.predict(numbers, self._flags(rows))
+        sums = self._sums(estimate, logs(self.units, numbers, count), total)
+        return np.hstack([self._plain(rows), *told, sums], dtype=np.float32, casting="same_kind")
 
-    def _keys(self, rows: Rows, wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """What each row is looked up by: texts, or the numbers that codes begin with."""
-        return {
-            key: self.beginnings[key].of(_as_number(rows[self.beginnings[key].name]))
-            if key in self.beginnings
-            else rows[key]
-            for key in wanted
-        }
+    def _sums(self, estimate: Doubles, of_unit: Doubles, total: Doubles) -> Doubles:
+        """The estimate, the same with its places; what each number comes to; what is usual."""
+        if not self.places:
+            return estimate[:, None]
+        rates = 1 + len(self.rates)
+        return np.hstack(
+            [
+                estimate[:, None],
+                estimate[:, None] + total[:, :1],
+                total[:, 1:rates] + self.rates + of_unit[:, : len(self.rates)],
+                total[:, rates:] + self.usual,
+            ]
+        )
 
     def _numbers(self, rows: Rows) -> dict[str, Matrix]:
         return {name: rows[name].astype(np.float32) for name in self.numbers}
@@ -192,67 +197,64 @@ class Features:
         """Every feature that needs nothing of the target."""
         columns = self._numbers(rows)
         parts = list(columns.values())
-        parts += [_as_number(rows[name]) for name in self.codes]
+        parts += [as_number(rows[name]) for name in self.codes]
         parts += [_ratio(columns[a], columns[b]) for a, b in self.pairs]
         return np.column_stack([*parts, self._flags(rows)])
 
     def nodes(self, output: str) -> tuple[list[NodeProto], list[TensorProto]]:
         """The same steps as ONNX nodes from the named inputs ([n, 1] each) to `output` ([n, m])."""
         graph = Graph()
-        parts = list(self.numbers)
-        as_number = {name: graph.as_number(name) for name in self.codes}
-        parts += list(as_number.values())
+        numbers = {name: graph.as_number(name) for name in self.codes}
+        parts = [*self.numbers, *numbers.values()]
         parts += [graph.ratio(a, b) for a, b in self.pairs]
         flags = [
             graph.equals(name, value) for name, values in self.one_hot.items() for value in values
         ]
-        keys = {key: key for key in self.encoded if key not in self.beginnings}
-        keys |= {k: b.nodes(graph, as_number[b.name]) for k, b in self.beginnings.items()}
         parts += flags
+        told = []
+        for place in self.places:
+            start = place.beginning
+            source = place.key if start is None else start.nodes(graph, numbers[start.name])
+            told.append(place.nodes(graph, source))
         parts += [
-            graph.lookup(keys[key], f"{key}.encoded", table, self.elsewhere)
-            for key, table in self.encoded.items()
+            graph.to_float(graph.columns(name, 0, 2, f"{place.key}.own"))
+            for place, name in zip(self.places, told, strict=True)
         ]
-        if self.first is not None:
-            estimate = self.first.nodes(graph, flags, parts[0])
-            levels = [
-                graph.to_double(graph.lookup(keys[key], f"{key}.level", table, 0.0))
-                for key, table in self.levels.items()
-            ]
-            parts += _sum_nodes(graph, estimate, levels)
+        estimate = self.first.nodes(graph, flags, parts[0] if parts else told[0])
+        parts.append(graph.to_float(estimate))
+        parts += [graph.to_float(name) for name in self._sum_nodes(graph, estimate, told)]
         graph.add("Concat", parts, output, axis=1)
         return graph.made, graph.constants
 
-
-def _sums(estimate: NDArray[np.float64], levels: Sequence[Matrix]) -> Matrix:
-    """The estimate, the levels summed up one after the other, and all together."""
-    sums = [estimate]
-    total = np.zeros(len(estimate))
-    for level in levels:
-        total = total + level.astype(np.float64)
-        sums.append(total)
-    return np.column_stack([*sums, estimate + total]).astype(np.float32)
-
-
-def _sum_nodes(graph: Graph, estimate: str, levels: Sequence[str]) -> list[str]:
-    total = graph.doubles("levels.none", np.zeros((1, 1)))
-    sums = [estimate]
-    for n, level in enumerate(levels):
-        total = graph.add("Add", [total, level], f"levels.upto.{n}")
-        sums.append(total)
-    sums.append(graph.add("Add", [estimate, total], "levels.all"))
-    return [graph.to_float(name) for name in sums]
-
-
-def _look_up(table: Table, values: NDArray[Any], elsewhere: float) -> Matrix:
-    found = (table.get(value, elsewhere) for value in values.tolist())
-    return np.fromiter(found, np.float32, len(values))
+    def _sum_nodes(self, graph: Graph, estimate: str, told: Sequence[str]) -> list[str]:
+        if not told:
+            return []
+        every = told[0]
+        for n, name in enumerate(told[1:]):
+            every = graph.add("Add", [every, name], f"levels.upto.{n}")
+        wide = 2 + 1 + len(self.rates) + len(self.usual)
+        level = graph.columns(every, 2, 3, "levels.level")
+        made = [graph.add("Add", [estimate, level], "levels.all")]
+        if len(self.rates):
+            rates = graph.doubles("levels.rates", self.rates)
+            units = graph.add(
+                "Concat", self.first.log_nodes(graph, self.units), "levels.units", axis=1
+            )
+            rate = graph.columns(every, 3, 3 + len(self.rates), "levels.rate")
+            rate = graph.add("Add", [rate, rates], "levels.rate.whole")
+            made.append(graph.add("Add", [rate, units], "levels.comes.to"))
+        if len(self.usual):
+            usual = graph.doubles("levels.usual", self.usual)
+            spread = graph.columns(every, wide - len(self.usual), wide, "levels.unit")
+            made.append(graph.add("Add", [spread, usual], "levels.unit.whole"))
+        return made
 
 
-def _as_number(texts: NDArray[Any]) -> Matrix:
-    numbers = [float(t) if t.isascii() and t.isdigit() else np.nan for t in texts]
-    with np.errstate(over="ignore"):
-        return np.array(numbers, dtype=np.float64).astype(np.float32)
+def _encode(group: NDArray[np.int64], target: Doubles) -> tuple[Doubles, Doubles]:
+    """Each value's mean target, drawn to that of all, and each row's from the other folds."""
+    encoder = TargetEncoder(target_type="continuous", cv=KFold(FOLDS))
+    crossfit = encoder.fit_transform(group.reshape(-1, 1), target)
+    return np.asarray(encoder.encodings_[0]), np.asarray(crossfit, dtype=np.float64)
 
 
 def _ratio(above: Matrix, below: Matrix) -> Matrix:

@@ -1,4 +1,4 @@
-"""A small builder of ONNX graphs, for the steps of `workers.features` and `workers.levels`."""
+"""A small builder of ONNX graphs, for the steps of `workers.features` and what it is made of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 
 def text_constant(name: str, value: str) -> TensorProto:
@@ -22,6 +22,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.made: list[NodeProto] = []
+        self._axes: set[int] = set()
         self.constants = [
             helper.make_tensor("constant.nan", TensorProto.FLOAT, [1], [float("nan")]),
             text_constant("constant.nan_text", "nan"),
@@ -52,40 +53,48 @@ class Graph:
         self.add("Equal", [name, f"{made}.value"], f"{made}.bool")
         return self.add("Cast", [f"{made}.bool"], made, to=TensorProto.FLOAT)
 
-    def lookup(self, source: str, made: str, values: Mapping[Any, float], elsewhere: float) -> str:
-        """A value for each text or each whole number, by table."""
-        of_text = all(isinstance(key, str) for key in values)
-        keys = {"keys_strings" if of_text else "keys_int64s": list(values)}
+    def number_of(self, source: str, made: str, numbers: Mapping[Any, int]) -> str:
+        """The number of each text or each whole number; of any other, how many there are."""
+        of_text = all(isinstance(key, str) for key in numbers)
+        keys = {"keys_strings" if of_text else "keys_int64s": list(numbers)}
         return self.add(
             "LabelEncoder",
             [source],
             made,
             domain="ai.onnx.ml",
-            values_floats=list(values.values()),
-            default_float=elsewhere,
+            values_int64s=list(numbers.values()),
+            default_int64=len(numbers),
             **keys,
         )
+
+    def columns(self, source: str, start: int, end: int, made: str) -> str:
+        """Some columns of a matrix, from `start` to before `end`."""
+        return self.add("Slice", [source, *map(self.axis, (start, end, 1))], made)
 
     def floats(self, name: str, value: float) -> str:
         """A constant float."""
         self.constants.append(helper.make_tensor(name, TensorProto.FLOAT, [1], [value]))
         return name
 
+    def array(self, name: str, values: NDArray[Any]) -> str:
+        """A constant of many values, in their own type."""
+        self.constants.append(numpy_helper.from_array(values, name))
+        return name
+
     def doubles(self, name: str, values: NDArray[np.float64]) -> str:
         """A constant of doubles."""
-        self.constants.append(
-            helper.make_tensor(name, TensorProto.DOUBLE, values.shape, values.ravel().tolist())
-        )
-        return name
+        return self.array(name, values.astype(np.float64))
 
     def to_double(self, name: str) -> str:
         """The same numbers as doubles."""
         return self.add("Cast", [name], f"{name}.as_double", to=TensorProto.DOUBLE)
 
     def axis(self, number: int) -> str:
-        """An axis, as a constant."""
+        """An axis or a place on it, as a constant."""
         name = f"constant.axis.{number}"
-        self.constants.append(helper.make_tensor(name, TensorProto.INT64, [1], [number]))
+        if number not in self._axes:
+            self._axes.add(number)
+            self.array(name, np.array([number], dtype=np.int64))
         return name
 
     def to_float(self, name: str) -> str:

@@ -3,14 +3,15 @@
 The mean target of a place's rows mixes its price level with the size of what stands there. So a
 ridge regression on the numbers is fitted first, and each text of many values is encoded by what
 that leaves over. Coarser columns come first and hand on their residual, so that a place with few
-rows is drawn to the level of the wider one around it. Both worlds compute in double and round
-once to float32.
+rows is drawn to the level of the wider one around it. In the same way a place has a level for
+anything else that rows have: the target per unit of a number, or a number itself. Both worlds
+compute in double and round once to float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,10 @@ class FirstStage:
     With z the inputs, [n, d], it is the row sums of (z @ pairs + single) * z, plus `constant`.
     """
 
-    numbers: list[str]
-    pairs: Doubles
-    single: Doubles
-    constant: float
+    numbers: list[str] = field(default_factory=list)
+    pairs: Doubles = field(default_factory=lambda: np.zeros((0, 0)))
+    single: Doubles = field(default_factory=lambda: np.zeros(0))
+    constant: float = 0.0
 
     @classmethod
     def fit(
@@ -101,18 +102,29 @@ class FirstStage:
         summed = graph.add("ReduceSum", [shares, graph.axis(1)], "first.sum", keepdims=1)
         return graph.add("Add", [summed, constant], "first.estimate")
 
+    def log_nodes(self, graph: Graph, names: Sequence[str]) -> list[str]:
+        """What `logs` says of some of `numbers`, as ONNX nodes that come after those of `nodes`."""
+        nan = graph.doubles("first.nan", np.full(1, np.nan))
+        return [
+            graph.add("Where", [f"{name}.null", nan, f"{name}.log"], f"{name}.log.known")
+            for name in names
+        ]
+
+
+def logs(names: Sequence[str], columns: Mapping[str, NDArray[np.float32]], count: int) -> Doubles:
+    """The log of 1 + each number, [count, names], NaN for null; what is below zero is as zero."""
+    wide = np.column_stack([np.zeros((count, 0)), *(columns[name] for name in names)])
+    return np.asarray(np.log(np.clip(wide.astype(np.float64), 0.0, _LARGEST) + 1.0))
+
 
 def _inputs(
     numbers: Sequence[str],
     columns: Mapping[str, NDArray[np.float32]],
     flags: NDArray[np.float32],
 ) -> Doubles:
-    if not numbers:
-        return flags.astype(np.float64)
-    wide = np.column_stack([columns[name] for name in numbers]).astype(np.float64)
-    null = np.isnan(wide)
-    logs = np.log(np.clip(np.where(null, 0.0, wide), 0.0, _LARGEST) + 1.0)
-    return np.hstack([logs, null, flags])
+    known = logs(numbers, columns, len(flags))
+    null = np.isnan(known)
+    return np.hstack([np.where(null, 0.0, known), null, flags])
 
 
 def learn_levels(groups: Sequence[Groups], left: Doubles, rows: NDArray[np.bool_]) -> list[Doubles]:
@@ -132,12 +144,17 @@ def learn_levels(groups: Sequence[Groups], left: Doubles, rows: NDArray[np.bool_
     return tables
 
 
-def crossfitted(groups: Sequence[Groups], left: Doubles, fold: NDArray[np.int64]) -> Doubles:
-    """Levels of the training rows, [n, groupings], each from the folds that the row is not in."""
+def crossfitted(
+    groups: Sequence[Groups], left: Doubles, rows: NDArray[np.bool_], fold: NDArray[np.int64]
+) -> Doubles:
+    """Levels of the training rows, [n, groupings], each from the folds that the row is not in.
+
+    Only the chosen rows are learned from; all of them get a level.
+    """
     levels = np.zeros((len(left), len(groups)))
     for out in np.unique(fold):
         here = fold == out
-        tables = learn_levels(groups, left, ~here)
+        tables = learn_levels(groups, left, rows & ~here)
         for n, (table, group) in enumerate(zip(tables, groups, strict=True)):
             levels[here, n] = table[group[here]]
     return levels
