@@ -15,14 +15,16 @@ many values it has, never from its name:
 - an estimate from the numbers alone, and together with what places add to it (`workers.levels`);
 - where the log is learned, the target that a row's own numbers come to, one by one, at the rate
   per unit that is usual in its places: size times the price of a unit of size;
-- what is usual in its places for each number, and how many rows each place had.
+- what is usual in its places for each number, and how many rows each place had;
+- one estimate out of all these (`workers.blend`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
 
 from core.dataset import ColumnType, Dataset
+from workers.blend import Blend, input_nodes, inputs_of
 from workers.graph import Graph
 from workers.levels import FirstStage, crossfitted, learn_levels, logs
 from workers.places import (
@@ -68,6 +71,7 @@ class Features:
     rates: Doubles = field(default_factory=lambda: np.zeros(0))
     usual: Doubles = field(default_factory=lambda: np.zeros(0))
     first: FirstStage = field(default_factory=FirstStage)
+    blend: Blend = field(default_factory=Blend)
 
     @classmethod
     def fit(cls, rows: Rows, target: Doubles, dataset: Dataset) -> tuple[Features, Matrix, Doubles]:
@@ -82,6 +86,7 @@ class Features:
             [c.name for c in dataset.features if c.type is ColumnType.CODE],
             list(combinations(several, 2)) if len(several) <= MOST_RATIO_COLUMNS else [],
         )
+        codes = steps._codes(rows)
         places: list[Place] = []
         for column in dataset.features:
             if not column.is_text:
@@ -90,10 +95,11 @@ class Features:
             if len(distinct) <= ONE_HOT_UP_TO:
                 steps.one_hot[column.name] = distinct
                 continue
-            places.append(Place.of(column.name, rows))
+            places.append(Place.of(column.name, distinct))
             if column.type is ColumnType.CODE and (column.width or 0) >= FEWEST_DIGITS:
                 beginning = Beginning(column.name, column.width or 0)
-                places.append(Place.of(beginning.key, rows, beginning))
+                begins = beginning.of(codes[column.name]).tolist()
+                places.append(Place.of(beginning.key, begins, beginning))
         steps.places = coarsest_first(places)
         numbers, flags = steps._numbers(rows), steps._flags(rows)
         steps.first = FirstStage.fit(numbers, flags, target)
@@ -102,15 +108,18 @@ class Features:
         estimate = steps.first.predict(numbers, flags)
         of_unit = logs(steps.units, numbers, len(target))
         told, total = steps._learn(
-            [place.find(rows) for place in steps.places],
+            [place.find(values) for place, values in steps._placed(rows, codes)],
             target,
             target - estimate,
             of_unit,
             per_unit=dataset.fit_on == "log",
         )
-        sums = steps._sums(estimate, of_unit, total)
-        matrix = np.hstack([steps._plain(rows), told, sums], dtype=np.float32, casting="same_kind")
-        return steps, matrix, estimate + total[:, 0]
+        rough = estimate + total[:, 0]
+        if steps.units:
+            steps.blend = Blend.fit(inputs_of(*steps._parts(estimate, of_unit, total)), target)
+            rough = steps.blend.predict(inputs_of(*steps._parts(estimate, of_unit, total)))
+        matrix = steps._matrix(numbers, flags, codes, told, steps._sums(estimate, of_unit, total))
+        return steps, matrix, rough
 
     def _learn(
         self,
@@ -159,47 +168,65 @@ class Features:
 
     def transform(self, rows: Rows) -> Matrix:
         """The matrix of other rows; values unseen in training count as the average row's."""
-        numbers = self._numbers(rows)
-        count = len(next(iter(rows.values())))
+        numbers, flags, codes = self._numbers(rows), self._flags(rows), self._codes(rows)
+        count = len(flags)
         told = [np.zeros((count, 0))]
         total = np.zeros((count, 1))
-        for place in self.places:
-            found = place.table[place.find(rows)].astype(np.float64)
+        for place, values in self._placed(rows, codes):
+            found = place.table[place.find(values)].astype(np.float64)
             told.append(found[:, :2])
             total = total + found[:, 2:]
-        estimate = self.first.predict(numbers, self._flags(rows))
+        estimate = self.first.predict(numbers, flags)
         sums = self._sums(estimate, logs(self.units, numbers, count), total)
-        return np.hstack([self._plain(rows), *told, sums], dtype=np.float32, casting="same_kind")
+        return self._matrix(numbers, flags, codes, np.hstack(told), sums)
+
+    def _placed(self, rows: Rows, codes: Mapping[str, Matrix]) -> Iterator[tuple[Place, list[Any]]]:
+        """Each place with what rows are looked up by."""
+        for place in self.places:
+            start = place.beginning
+            values = rows[place.key] if start is None else start.of(codes[start.name])
+            yield place, values.tolist()
+
+    def _parts(
+        self, estimate: Doubles, of_unit: Doubles, total: Doubles
+    ) -> tuple[Doubles, Doubles, Doubles, Doubles, Doubles]:
+        """The estimate, the same with its places; what each number comes to; what is usual."""
+        rates = 1 + len(self.rates)
+        placed = estimate[:, None] + total[:, :1]
+        comes_to = total[:, 1:rates] + self.rates + of_unit[:, : len(self.rates)]
+        return estimate[:, None], placed, comes_to, total[:, rates:] + self.usual, of_unit
 
     def _sums(self, estimate: Doubles, of_unit: Doubles, total: Doubles) -> Doubles:
-        """The estimate, the same with its places; what each number comes to; what is usual."""
         if not self.places:
             return estimate[:, None]
-        rates = 1 + len(self.rates)
-        return np.hstack(
-            [
-                estimate[:, None],
-                estimate[:, None] + total[:, :1],
-                total[:, 1:rates] + self.rates + of_unit[:, : len(self.rates)],
-                total[:, rates:] + self.usual,
-            ]
-        )
+        parts = self._parts(estimate, of_unit, total)
+        if not self.units:
+            return np.hstack(parts[:2])
+        return np.hstack([*parts[:4], self.blend.predict(inputs_of(*parts))[:, None]])
 
     def _numbers(self, rows: Rows) -> dict[str, Matrix]:
         return {name: rows[name].astype(np.float32) for name in self.numbers}
+
+    def _codes(self, rows: Rows) -> dict[str, Matrix]:
+        return {name: as_number(rows[name]) for name in self.codes}
 
     def _flags(self, rows: Rows) -> Matrix:
         parts = [rows[name] == value for name, values in self.one_hot.items() for value in values]
         count = len(next(iter(rows.values())))
         return np.column_stack([np.zeros((count, 0)), *parts]).astype(np.float32)
 
-    def _plain(self, rows: Rows) -> Matrix:
-        """Every feature that needs nothing of the target."""
-        columns = self._numbers(rows)
-        parts = list(columns.values())
-        parts += [as_number(rows[name]) for name in self.codes]
-        parts += [_ratio(columns[a], columns[b]) for a, b in self.pairs]
-        return np.column_stack([*parts, self._flags(rows)])
+    def _matrix(
+        self,
+        numbers: Mapping[str, Matrix],
+        flags: Matrix,
+        codes: Mapping[str, Matrix],
+        told: Doubles,
+        sums: Doubles,
+    ) -> Matrix:
+        plain = [*numbers.values(), *codes.values()]
+        plain += [_ratio(numbers[a], numbers[b]) for a, b in self.pairs]
+        plain = [column[:, None] for column in plain]
+        return np.hstack([*plain, flags, told, sums], dtype=np.float32, casting="same_kind")
 
     def nodes(self, output: str) -> tuple[list[NodeProto], list[TensorProto]]:
         """The same steps as ONNX nodes from the named inputs ([n, 1] each) to `output` ([n, m])."""
@@ -234,20 +261,23 @@ class Features:
             every = graph.add("Add", [every, name], f"levels.upto.{n}")
         wide = 2 + 1 + len(self.rates) + len(self.usual)
         level = graph.columns(every, 2, 3, "levels.level")
-        made = [graph.add("Add", [estimate, level], "levels.all")]
+        placed = graph.add("Add", [estimate, level], "levels.all")
+        if not self.units:
+            return [placed]
+        comes_to = None
         if len(self.rates):
             rates = graph.doubles("levels.rates", self.rates)
-            units = graph.add(
-                "Concat", self.first.log_nodes(graph, self.units), "levels.units", axis=1
-            )
+            known = self.first.log_nodes(graph, self.units)
+            units = graph.add("Concat", known, "levels.units", axis=1)
             rate = graph.columns(every, 3, 3 + len(self.rates), "levels.rate")
             rate = graph.add("Add", [rate, rates], "levels.rate.whole")
-            made.append(graph.add("Add", [rate, units], "levels.comes.to"))
-        if len(self.usual):
-            usual = graph.doubles("levels.usual", self.usual)
-            spread = graph.columns(every, wide - len(self.usual), wide, "levels.unit")
-            made.append(graph.add("Add", [spread, usual], "levels.unit.whole"))
-        return made
+            comes_to = graph.add("Add", [rate, units], "levels.comes.to")
+        middle = graph.doubles("levels.middle", self.usual)
+        beside = graph.columns(every, wide - len(self.usual), wide, "levels.beside")
+        usual = graph.add("Add", [beside, middle], "levels.usual")
+        inputs = input_nodes(graph, (estimate, placed, comes_to, usual), self.units)
+        given = [placed, usual] if comes_to is None else [placed, comes_to, usual]
+        return [*given, self.blend.nodes(graph, inputs)]
 
 
 def _encode(group: NDArray[np.int64], target: Doubles) -> tuple[Doubles, Doubles]:

@@ -6,7 +6,7 @@ row of the data is looked up once and everything that is known of its place come
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,16 +74,13 @@ class Place:
     table: Matrix = field(default_factory=lambda: np.zeros((1, 0), dtype=np.float32))
 
     @classmethod
-    def of(cls, key: str, rows: Rows, beginning: Beginning | None = None) -> Place:
-        """The place with all values of these rows, in order."""
-        place = cls(key, {}, beginning)
-        place.index = {value: n for n, value in enumerate(sorted(set(place._values(rows))))}
-        return place
+    def of(cls, key: str, values: Iterable[Any], beginning: Beginning | None = None) -> Place:
+        """The place with all these values, in order."""
+        return cls(key, {value: n for n, value in enumerate(sorted(set(values)))}, beginning)
 
-    def find(self, rows: Rows) -> NDArray[np.int64]:
-        """Each row's number, that of the last row of `table` where the value is new."""
+    def find(self, values: Sequence[Any]) -> NDArray[np.int64]:
+        """Each value's number, that of the last row of `table` where it is new."""
         new = len(self.index)
-        values = self._values(rows)
         return np.fromiter((self.index.get(v, new) for v in values), np.int64, len(values))
 
     def nodes(self, graph: Graph, source: str) -> str:
@@ -93,11 +90,6 @@ class Place:
         table = graph.array(f"{self.key}.table", self.table)
         told = graph.add("Gather", [table, flat], f"{self.key}.told", axis=0)
         return graph.to_double(told)
-
-    def _values(self, rows: Rows) -> list[Any]:
-        if self.beginning is None:
-            return list(rows[self.key])
-        return list(self.beginning.of(as_number(rows[self.beginning.name])).tolist())
 
 
 def as_number(texts: NDArray[Any]) -> Matrix:

@@ -19,8 +19,8 @@ from workers.places import Rows
 FEWEST_ROWS = 20
 
 RECIPE: dict[str, Any] = {
-    "max_iter": 60,
-    "learning_rate": 0.2,
+    "max_iter": 50,
+    "learning_rate": 0.22,
     "max_features": 0.25,
     "min_samples_leaf": 30,
     "l2_regularization": 3.0,
@@ -30,7 +30,7 @@ RECIPE: dict[str, Any] = {
 }
 """Found by five-fold cross-validation on the real training rows; `bench/training.py` scores it."""
 
-FITS = 2
+FITS = 3
 """So many ensembles are fitted, each with its own draw of columns, and their answers averaged."""
 
 WEIGHT = 0.2
@@ -49,12 +49,62 @@ pull its whole neighbourhood along.
 """
 
 
+class Boosting(HistGradientBoostingRegressor):  # type: ignore[misc]
+    """scikit-learn's boosting on bins that were made beforehand, once for several fits.
+
+    Its own binning of weighted rows sorts a column once for each quantile, and takes as long for
+    that as for all the trees.
+    """
+
+    bins: Bins
+
+    def _bin_data(self, *_: Any, **__: Any) -> NDArray[np.uint8]:
+        """What scikit-learn asks when it has checked its input; there is no public way."""
+        edges = self.bins.edges
+        self._bin_mapper.bin_thresholds_ = edges
+        self._bin_mapper.n_bins_non_missing_ = np.array([len(e) + 1 for e in edges], np.uint32)
+        self._bin_mapper.is_categorical_ = np.zeros(len(edges), dtype=np.uint8)
+        self._bin_mapper.missing_values_bin_idx_ = RECIPE["max_bins"]
+        return self.bins.codes
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """Each value's bin, the last one for null, and each column's edges: bin n ends at edge n."""
+
+    codes: NDArray[np.uint8]
+    edges: list[NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, matrix: NDArray[np.float64], weights: NDArray[np.float64]) -> Bins:
+        """Edges are weighted quantiles, as scikit-learn makes them where rows have weights.
+
+        A column of few values has an edge half-way between every two of them.
+        """
+        most = RECIPE["max_bins"]
+        levels = np.linspace(0, 1, most + 1)[1:-1]
+        codes = np.full(matrix.shape, most, dtype=np.uint8, order="F")
+        edges = []
+        for n, column in enumerate(matrix.T):
+            order = np.argsort(column, kind="stable")[: np.count_nonzero(~np.isnan(column))]
+            ascending = column[order]
+            values = ascending[np.flatnonzero(np.diff(ascending, prepend=np.nan))]
+            if len(values) > most:
+                below = np.cumsum(weights[order])
+                ends = ascending[np.searchsorted(below, levels * below[-1])]
+            else:
+                ends = values[:-1] / 2 + values[1:] / 2
+            edges.append(np.unique(ends))
+            codes[order, n] = np.searchsorted(edges[n], ascending, side="left")
+        return cls(codes, edges)
+
+
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """A model before it is exported: the steps, the trees, and what the trees learned."""
 
     features: Features
-    trees: HistGradientBoostingRegressor
+    trees: Boosting
     on_log: bool
 
     def predict(self, rows: Rows) -> NDArray[np.float64]:
@@ -132,61 +182,19 @@ def _within_reach(learned: NDArray[np.float64], rough: NDArray[np.float64]) -> N
 
 def _grow(
     matrix: NDArray[np.float64], learned: NDArray[np.float64], weights: NDArray[np.float64] | None
-) -> HistGradientBoostingRegressor:
+) -> Boosting:
     """`FITS` ensembles as one: the trees of all, each leaf divided by their number."""
-    codes, edges = _binned(matrix, np.ones(len(learned)) if weights is None else weights)
+    bins = Bins.of(matrix, np.ones(len(learned)) if weights is None else weights)
     fits = []
     for n in range(FITS):
-        recipe = RECIPE | {"random_state": RECIPE["random_state"] + n}
-        fits.append(HistGradientBoostingRegressor(**recipe))
-        fits[n].fit(codes, learned, sample_weight=weights)
+        fits.append(Boosting(**RECIPE | {"random_state": RECIPE["random_state"] + n}))
+        fits[n].bins = bins
+        fits[n].fit(matrix, learned, sample_weight=weights)
     one = fits[0]
     one._predictors = [trees for fit in fits for trees in fit._predictors]  # noqa: SLF001
     for (tree,) in one._predictors:  # noqa: SLF001 - there is no public way
         tree.nodes["value"] /= FITS
-    _in_own_units(one, edges)
     return one
-
-
-def _binned(
-    matrix: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
-    """Each value's bin, NaN for null, and each column's edges: bin n ends at edge n.
-
-    The edges are weighted quantiles, as scikit-learn makes them where rows have weights; but it
-    sorts a column once for each of them, and takes as long for that as for all the trees.
-    """
-    levels = np.linspace(0, 1, RECIPE["max_bins"] + 1)[1:-1]
-    codes, edges = np.full_like(matrix, np.nan), []
-    for n, column in enumerate(matrix.T):
-        known = ~np.isnan(column)
-        values = np.unique(column[known])
-        if len(values) > RECIPE["max_bins"]:
-            order = np.argsort(column[known], kind="stable")
-            below = np.cumsum(weights[known][order])
-            ends = column[known][order][np.searchsorted(below, levels * below[-1])]
-        else:
-            ends = values[:-1] / 2 + values[1:] / 2
-        edges.append(np.unique(ends))
-        codes[known, n] = np.searchsorted(edges[n], column[known], side="left")
-    return codes, edges
-
-
-def _in_own_units(trees: HistGradientBoostingRegressor, edges: list[NDArray[np.float64]]) -> None:
-    """Turn thresholds on bins into thresholds on values, so that the trees take the matrix itself.
-
-    A split of bins at 3.5 sends bins up to 3 to the left, which are the values up to edge 3. An
-    infinite one parts null from the rest and stays.
-    """
-    every = np.concatenate(edges)
-    first = np.cumsum([0, *map(len, edges)])
-    for (tree,) in trees._predictors:  # noqa: SLF001 - there is no public way
-        nodes = tree.nodes
-        splits = np.flatnonzero(
-            ~nodes["is_leaf"].astype(bool) & np.isfinite(nodes["num_threshold"])
-        )
-        bins = nodes["num_threshold"][splits].astype(np.intp)
-        nodes["num_threshold"][splits] = every[first[nodes["feature_idx"][splits]] + bins]
 
 
 def parameters(fitted: Fitted) -> dict[str, Any]:

@@ -83,16 +83,18 @@ def test_what_a_home_comes_to_is_its_size_at_the_rate_of_its_place() -> None:
     assert steps.units == ["area"]
     unseen = lets(seed=9)
     rent = np.log1p(unseen["rent"])
-    estimate, placed, comes_to, usual = steps.transform(unseen)[:, -4:].T
+    estimate, placed, comes_to, usual, blend = steps.transform(unseen)[:, -5:].T
+    assert np.abs(blend - rent).mean() < 1.1 * np.abs(comes_to - rent).mean()
     assert np.abs(comes_to - rent).mean() < 0.2
     assert np.abs(placed - rent).mean() < np.abs(estimate - rent).mean()
     assert np.abs(comes_to - rent).mean() < 0.8 * np.abs(placed - rent).mean()
     assert np.corrcoef(usual, [6 - 0.05 * (int(p[:3]) - 100) for p in unseen["post"]])[0, 1] > 0.8
-    assert matrix[:, -3] == pytest.approx(rough, rel=1e-6)
+    assert matrix[:, -1] == pytest.approx(rough, rel=1e-6)
     unseen["area"][:] = np.nan
-    blind = steps.transform(unseen)[:, -4:]
+    blind = steps.transform(unseen)[:, -5:]
     assert np.isnan(blind[:, 2]).all()
     assert blind[:, 3] == pytest.approx(usual)
+    assert np.isfinite(blind[:, 4]).all()
 
 
 def test_where_the_value_itself_is_learned_nothing_is_per_unit() -> None:
