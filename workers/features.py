@@ -12,11 +12,11 @@ many values it has, never from its name:
   categorical attributes", 2001, as scikit-learn's TargetEncoder does it);
 - codes of fixed width by the digits they begin with, too, encoded in the same way: texts of many
   values and such beginnings are the places (`workers.places`);
-- an estimate from the numbers alone, and together with what places add to it (`workers.levels`);
+- an estimate from the numbers alone, and what places add to it (`workers.levels`);
 - where the log is learned, the target that a row's own numbers come to, one by one, at the rate
   per unit that is usual in its places: size times the price of a unit of size;
 - what is usual in its places for each number, and how many rows each place had;
-- one estimate out of all these (`workers.blend`).
+- one estimate out of all these (`workers.blend`); where there is none to blend, those above.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ class Features:
         parts = self._parts(estimate, of_unit, total)
         if not self.units:
             return np.hstack(parts[:2])
-        return np.hstack([*parts[:4], self.blend.predict(inputs_of(*parts))[:, None]])
+        return np.hstack([*parts[2:4], self.blend.predict(inputs_of(*parts))[:, None]])
 
     def _numbers(self, rows: Rows) -> dict[str, Matrix]:
         return {name: rows[name].astype(np.float32) for name in self.numbers}
@@ -248,14 +248,13 @@ class Features:
             for place, name in zip(self.places, told, strict=True)
         ]
         estimate = self.first.nodes(graph, flags, parts[0] if parts else told[0])
-        parts.append(graph.to_float(estimate))
         parts += [graph.to_float(name) for name in self._sum_nodes(graph, estimate, told)]
         graph.add("Concat", parts, output, axis=1)
         return graph.made, graph.constants
 
     def _sum_nodes(self, graph: Graph, estimate: str, told: Sequence[str]) -> list[str]:
         if not told:
-            return []
+            return [estimate]
         every = told[0]
         for n, name in enumerate(told[1:]):
             every = graph.add("Add", [every, name], f"levels.upto.{n}")
@@ -263,7 +262,7 @@ class Features:
         level = graph.columns(every, 2, 3, "levels.level")
         placed = graph.add("Add", [estimate, level], "levels.all")
         if not self.units:
-            return [placed]
+            return [estimate, placed]
         comes_to = None
         if len(self.rates):
             rates = graph.doubles("levels.rates", self.rates)
@@ -276,7 +275,7 @@ class Features:
         beside = graph.columns(every, wide - len(self.usual), wide, "levels.beside")
         usual = graph.add("Add", [beside, middle], "levels.usual")
         inputs = input_nodes(graph, (estimate, placed, comes_to, usual), self.units)
-        given = [placed, usual] if comes_to is None else [placed, comes_to, usual]
+        given = [usual] if comes_to is None else [comes_to, usual]
         return [*given, self.blend.nodes(graph, inputs)]
 
 

@@ -132,15 +132,15 @@ def learn_levels(groups: Sequence[Groups], left: Doubles, rows: NDArray[np.bool_
 
     Each grouping works on what those before it leave over. A group without rows has level 0.
     """
-    rest = left.copy()
+    chosen = rows.astype(np.float64)
+    rest = left * chosen
     tables: list[Doubles] = []
     for group in groups:
-        size = int(group.max(initial=-1)) + 1
-        totals = np.bincount(group[rows], rest[rows], size)
-        counts = np.bincount(group[rows], minlength=size)
+        totals = np.bincount(group, rest)
+        counts = np.bincount(group, chosen)
         table = np.asarray(totals / (counts + SHRINK))
         tables.append(table)
-        rest = rest - table[group]
+        rest -= table[group] * chosen
     return tables
 
 

@@ -19,8 +19,8 @@ from workers.places import Rows
 FEWEST_ROWS = 20
 
 RECIPE: dict[str, Any] = {
-    "max_iter": 50,
-    "learning_rate": 0.22,
+    "max_iter": 60,
+    "learning_rate": 0.2,
     "max_features": 0.25,
     "min_samples_leaf": 30,
     "l2_regularization": 3.0,
