@@ -7,11 +7,11 @@ inputs only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from workers.graph import Graph
 
@@ -46,9 +46,8 @@ class Blend:
     def nodes(self, graph: Graph, inputs: str) -> str:
         """The same as ONNX nodes, [n, 1] of doubles from [n, k]."""
         weights = graph.doubles("blend.weights", self.weights[:, None])
-        sums = graph.add("MatMul", [inputs, weights], "blend.sums")
-        constant = graph.doubles("blend.constant", np.full((1, 1), self.constant))
-        return graph.add("Add", [sums, constant], "blend.estimate")
+        constant = graph.doubles("blend.constant", np.full(1, self.constant))
+        return graph.add("Gemm", [inputs, weights, constant], "blend.estimate")
 
 
 def inputs_of(
@@ -65,20 +64,18 @@ def inputs_of(
     return np.hstack([estimate, placed, above, usual, np.where(null, 0.0, of_unit - usual), null])
 
 
-def input_nodes(graph: Graph, parts: tuple[str, str, str | None, str], units: Sequence[str]) -> str:
-    """`inputs_of` as ONNX nodes, from its first four `parts` and the names of the numbers.
+def input_nodes(graph: Graph, parts: tuple[str, str, str | None, str], logs: str, null: str) -> str:
+    """`inputs_of` as ONNX nodes, from its first four `parts`, the numbers' logs and their nulls.
 
-    `comes_to` is None where nothing is per unit. The numbers' logs are the first stage's.
+    `comes_to` is None where nothing is per unit.
     """
     estimate, placed, comes_to, usual = parts
     zero = graph.doubles("blend.zero", np.zeros((1, 1)))
-    null = graph.add("Concat", [f"{name}.null" for name in units], "blend.null", axis=1)
-    logs = graph.add("Concat", [f"{name}.log" for name in units], "blend.logs", axis=1)
     above = []
     if comes_to is not None:
         raw = graph.add("Sub", [comes_to, placed], "blend.above.raw")
         above = [graph.add("Where", [null, zero, raw], "blend.above")]
     raw = graph.add("Sub", [logs, usual], "blend.beyond.raw")
     beyond = graph.add("Where", [null, zero, raw], "blend.beyond")
-    every = [estimate, placed, *above, usual, beyond, graph.to_double("blend.null")]
-    return graph.add("Concat", every, "blend.inputs", axis=1)
+    flags = graph.add("Cast", [null], "blend.null", to=TensorProto.DOUBLE)
+    return graph.beside([estimate, placed, *above, usual, beyond, flags], "blend.inputs")

@@ -231,52 +231,60 @@ class Features:
     def nodes(self, output: str) -> tuple[list[NodeProto], list[TensorProto]]:
         """The same steps as ONNX nodes from the named inputs ([n, 1] each) to `output` ([n, m])."""
         graph = Graph()
-        numbers = {name: graph.as_number(name) for name in self.codes}
-        parts = [*self.numbers, *numbers.values()]
-        parts += [graph.ratio(a, b) for a, b in self.pairs]
-        flags = [
-            graph.equals(name, value) for name, values in self.one_hot.items() for value in values
-        ]
-        parts += flags
+        codes = {name: graph.as_number(name) for name in self.codes}
+        plain = [*self.numbers, *codes.values()]
+        if self.pairs:
+            above = graph.beside([a for a, _ in self.pairs], "ratio.above")
+            below = graph.beside([b for _, b in self.pairs], "ratio.below")
+            plain.append(graph.ratio(above, below, "ratio.all"))
+        flags = [graph.equals(name, values) for name, values in self.one_hot.items()]
         told = []
         for place in self.places:
             start = place.beginning
-            source = place.key if start is None else start.nodes(graph, numbers[start.name])
+            source = place.key if start is None else start.nodes(graph, codes[start.name])
             told.append(place.nodes(graph, source))
-        parts += [
-            graph.to_float(graph.columns(name, 0, 2, f"{place.key}.own"))
-            for place, name in zip(self.places, told, strict=True)
-        ]
-        estimate = self.first.nodes(graph, flags, parts[0] if parts else told[0])
-        parts += [graph.to_float(name) for name in self._sum_nodes(graph, estimate, told)]
-        graph.add("Concat", parts, output, axis=1)
+        like = plain[0] if plain else f"{self.places[0].key}.place" if told else ""
+        estimate, logs_of, null = self.first.nodes(graph, self.numbers, flags, like)
+        sums = self._sum_nodes(graph, estimate, logs_of, null, told) if told else [estimate]
+        last = graph.to_float(graph.beside(sums, "levels.all"))
+        graph.add("Concat", [*plain, *flags, last], output, axis=1)
         return graph.made, graph.constants
 
-    def _sum_nodes(self, graph: Graph, estimate: str, told: Sequence[str]) -> list[str]:
-        if not told:
-            return [estimate]
-        every = told[0]
-        for n, name in enumerate(told[1:]):
-            every = graph.add("Add", [every, name], f"levels.upto.{n}")
-        wide = 2 + 1 + len(self.rates) + len(self.usual)
-        level = graph.columns(every, 2, 3, "levels.level")
-        placed = graph.add("Add", [estimate, level], "levels.all")
+    def _sum_nodes(
+        self, graph: Graph, estimate: str, logs_of: str, null: str, told: Sequence[str]
+    ) -> list[str]:
+        """What places say of themselves, and `_sums`."""
+        count, width = len(told), self.places[0].table.shape[1]
+        joined = graph.add("Concat", list(told), "levels.joined", axis=2)
+        shape = graph.array("levels.shape", np.array([-1, count * width], dtype=np.int64))
+        every = graph.to_double(graph.add("Reshape", [joined, shape], "levels.told"))
+        own = [n * width + k for n in range(count) for k in range(2)]
+        own_node = graph.pick(every, own, count * width, "levels.own")
+
+        def total(made: str, start: int, beside: Doubles) -> str:
+            """Columns from `start` on of all places added up, and what is said beside them."""
+            adds = np.zeros((width, len(beside)))
+            adds[start + np.arange(len(beside)), np.arange(len(beside))] = 1.0
+            weights = graph.doubles(f"{made}.adds", np.tile(adds, (count, 1)))
+            return graph.add("Gemm", [every, weights, graph.doubles(f"{made}.by", beside)], made)
+
+        placed = graph.add("Add", [estimate, total("levels.level", 2, np.zeros(1))], "levels.at")
         if not self.units:
-            return [estimate, placed]
+            return [own_node, estimate, placed]
+        known = self.first.numbers
+        chosen = [known.index(name) for name in self.units]
+        logs_of = graph.pick(logs_of, chosen, len(known), "levels.log")
+        null = graph.pick(null, chosen, len(known), "levels.null")
         comes_to = None
         if len(self.rates):
-            rates = graph.doubles("levels.rates", self.rates)
-            known = self.first.log_nodes(graph, self.units)
-            units = graph.add("Concat", known, "levels.units", axis=1)
-            rate = graph.columns(every, 3, 3 + len(self.rates), "levels.rate")
-            rate = graph.add("Add", [rate, rates], "levels.rate.whole")
+            nan = graph.doubles("levels.nan", np.full(1, np.nan))
+            units = graph.add("Where", [null, nan, logs_of], "levels.units")
+            rate = total("levels.rate", 3, self.rates)
             comes_to = graph.add("Add", [rate, units], "levels.comes.to")
-        middle = graph.doubles("levels.middle", self.usual)
-        beside = graph.columns(every, wide - len(self.usual), wide, "levels.beside")
-        usual = graph.add("Add", [beside, middle], "levels.usual")
-        inputs = input_nodes(graph, (estimate, placed, comes_to, usual), self.units)
+        usual = total("levels.usual", 3 + len(self.rates), self.usual)
+        inputs = input_nodes(graph, (estimate, placed, comes_to, usual), logs_of, null)
         given = [usual] if comes_to is None else [comes_to, usual]
-        return [*given, self.blend.nodes(graph, inputs)]
+        return [own_node, *given, self.blend.nodes(graph, inputs)]
 
 
 def _encode(group: NDArray[np.int64], target: Doubles) -> tuple[Doubles, Doubles]:

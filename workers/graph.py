@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,19 +39,34 @@ class Graph:
         safe = self.add("Where", [digits, name, "constant.nan_text"], f"{name}.safe")
         return self.add("Cast", [safe], f"{name}.number", to=TensorProto.FLOAT)
 
-    def ratio(self, above: str, below: str) -> str:
-        """A quotient, NaN where it is infinite."""
-        name = f"{above}.per.{below}"
-        self.add("Div", [above, below], f"{name}.raw")
-        self.add("IsInf", [f"{name}.raw"], f"{name}.inf")
-        return self.add("Where", [f"{name}.inf", "constant.nan", f"{name}.raw"], name)
+    def ratio(self, above: str, below: str, made: str) -> str:
+        """Quotients, NaN where they are infinite."""
+        raw = self.add("Div", [above, below], f"{made}.raw")
+        infinite = self.add("IsInf", [raw], f"{made}.inf")
+        return self.add("Where", [infinite, "constant.nan", raw], made)
 
-    def equals(self, name: str, value: str) -> str:
-        """1 where the text is that value, else 0."""
-        made = f"{name}.is.{len(self.constants)}"
-        self.constants.append(text_constant(f"{made}.value", value))
-        self.add("Equal", [name, f"{made}.value"], f"{made}.bool")
-        return self.add("Cast", [f"{made}.bool"], made, to=TensorProto.FLOAT)
+    def equals(self, name: str, values: Sequence[str]) -> str:
+        """For each value a column, 1 where the text is that one, else 0."""
+        texts = TensorProto(
+            name=f"{name}.values",
+            data_type=TensorProto.STRING,
+            dims=[1, len(values)],
+            string_data=[value.encode() for value in values],
+        )
+        self.constants.append(texts)
+        self.add("Equal", [name, texts.name], f"{name}.is.bool")
+        return self.add("Cast", [f"{name}.is.bool"], f"{name}.is", to=TensorProto.FLOAT)
+
+    def beside(self, sources: Sequence[str], made: str) -> str:
+        """Matrices side by side; a single one as it is."""
+        return self.add("Concat", list(sources), made, axis=1) if len(sources) > 1 else sources[0]
+
+    def pick(self, source: str, columns: Sequence[int], width: int, made: str) -> str:
+        """Some columns of a matrix of that width; all of them in order are the matrix itself."""
+        if list(columns) == list(range(width)):
+            return source
+        index = self.array(f"{made}.columns", np.array(columns, dtype=np.int64))
+        return self.add("Gather", [source, index], made, axis=1)
 
     def number_of(self, source: str, made: str, numbers: Mapping[Any, int]) -> str:
         """The number of each text or each whole number; of any other, how many there are."""
@@ -66,10 +81,6 @@ class Graph:
             default_int64=len(numbers),
             **keys,
         )
-
-    def columns(self, source: str, start: int, end: int, made: str) -> str:
-        """Some columns of a matrix, from `start` to before `end`."""
-        return self.add("Slice", [source, *map(self.axis, (start, end, 1))], made)
 
     def floats(self, name: str, value: float) -> str:
         """A constant float."""

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from workers.graph import Graph
 
@@ -71,44 +70,41 @@ class FirstStage:
         estimate: Doubles = np.sum((z @ self.pairs + self.single) * z, axis=1) + self.constant
         return estimate
 
-    def nodes(self, graph: Graph, flags: Sequence[str], like: str) -> str:
-        """The same as ONNX nodes; returns the name of the estimate, [n, 1] of doubles.
+    def nodes(
+        self, graph: Graph, numbers: Sequence[str], flags: Sequence[str], like: str
+    ) -> tuple[str, str, str]:
+        """The same as ONNX nodes, from all `numbers` by name ([n, 1] each) and the flags.
 
-        Where there is no number and no flag it is a constant for each row of what `like` names.
+        Returns the names of the estimate, [n, 1] of doubles; of the logs of `self.numbers`, 0 for
+        null; and of whether they are null. Where there is no number and no flag the estimate is a
+        constant for each row of what `like` names.
         """
         parts: list[str] = []
-        nulls: list[str] = []
-        zero = graph.doubles("first.zero", np.zeros(1))
-        one = graph.doubles("first.one", np.ones(1))
-        most = graph.doubles("first.most", np.full(1, _LARGEST))
-        for name in self.numbers:
-            wide = graph.to_double(name)
-            null = graph.add("IsNaN", [wide], f"{name}.null")
-            known = graph.add("Where", [null, zero, wide], f"{name}.known")
-            least = graph.add("Max", [known, zero], f"{name}.least")
-            within = graph.add("Min", [least, most], f"{name}.within")
-            moved = graph.add("Add", [within, one], f"{name}.moved")
-            parts.append(graph.add("Log", [moved], f"{name}.log"))
-            nulls.append(graph.add("Cast", [null], f"{name}.flag", to=TensorProto.DOUBLE))
-        parts += nulls + [graph.to_double(name) for name in flags]
+        if self.numbers:
+            chosen = [name for name in numbers if name in self.numbers]
+            wide = graph.to_double(graph.beside(chosen, "first.numbers"))
+            zero = graph.doubles("first.zero", np.zeros(1))
+            one = graph.doubles("first.one", np.ones(1))
+            most = graph.doubles("first.most", np.full(1, _LARGEST))
+            null = graph.add("IsNaN", [wide], "first.null")
+            known = graph.add("Where", [null, zero, wide], "first.known")
+            least = graph.add("Max", [known, zero], "first.least")
+            within = graph.add("Min", [least, most], "first.within")
+            moved = graph.add("Add", [within, one], "first.moved")
+            parts = [graph.add("Log", [moved], "first.log"), graph.to_double(null)]
+        parts += [graph.to_double(name) for name in flags]
         constant = graph.doubles("first.constant", np.full((1, 1), self.constant))
         if not parts:
             rows = graph.add("Shape", [like], "first.rows")
-            return graph.add("Expand", [constant, rows], "first.estimate")
-        z = graph.add("Concat", parts, "first.inputs", axis=1)
-        slopes = graph.add("MatMul", [z, graph.doubles("first.pairs", self.pairs)], "first.slopes")
-        slopes = graph.add("Add", [slopes, graph.doubles("first.single", self.single)], "first.all")
+            estimate = graph.add("Expand", [constant, rows], "first.estimate")
+            return estimate, "first.log", "first.null"
+        z = graph.beside(parts, "first.inputs")
+        pairs, single = graph.doubles("first.pairs", self.pairs), "first.single"
+        slopes = graph.add("Gemm", [z, pairs, graph.doubles(single, self.single)], "first.slopes")
         shares = graph.add("Mul", [slopes, z], "first.shares")
         summed = graph.add("ReduceSum", [shares, graph.axis(1)], "first.sum", keepdims=1)
-        return graph.add("Add", [summed, constant], "first.estimate")
-
-    def log_nodes(self, graph: Graph, names: Sequence[str]) -> list[str]:
-        """What `logs` says of some of `numbers`, as ONNX nodes that come after those of `nodes`."""
-        nan = graph.doubles("first.nan", np.full(1, np.nan))
-        return [
-            graph.add("Where", [f"{name}.null", nan, f"{name}.log"], f"{name}.log.known")
-            for name in names
-        ]
+        estimate = graph.add("Add", [summed, constant], "first.estimate")
+        return estimate, "first.log", "first.null"
 
 
 def logs(names: Sequence[str], columns: Mapping[str, NDArray[np.float32]], count: int) -> Doubles:

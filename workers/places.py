@@ -84,12 +84,10 @@ class Place:
         return np.fromiter((self.index.get(v, new) for v in values), np.int64, len(values))
 
     def nodes(self, graph: Graph, source: str) -> str:
-        """The rows of `table` as ONNX nodes, [n, k] of doubles, from the text or the beginning."""
+        """The rows of `table` as ONNX nodes, [n, 1, k], from the text or the beginning, [n, 1]."""
         found = graph.number_of(source, f"{self.key}.place", self.index)
-        flat = graph.add("Reshape", [found, graph.axis(-1)], f"{self.key}.flat")
         table = graph.array(f"{self.key}.table", self.table)
-        told = graph.add("Gather", [table, flat], f"{self.key}.told", axis=0)
-        return graph.to_double(told)
+        return graph.add("Gather", [table, found], f"{self.key}.told", axis=0)
 
 
 def as_number(texts: NDArray[Any]) -> Matrix:
