@@ -12,6 +12,7 @@ from core.dataset import Dataset, parse
 from core.runtime import Runtime
 from tests.build import contract
 from workers import export, training
+from workers.blend import Blend
 from workers.features import Features
 from workers.levels import SHRINK, FirstStage, crossfitted, learn_levels
 from workers.places import Beginning
@@ -96,6 +97,17 @@ def test_what_a_home_comes_to_is_its_size_at_the_rate_of_its_place() -> None:
     assert np.isnan(blind[:, 0]).all()
     assert blind[:, 1] == pytest.approx(usual)
     assert np.isfinite(blind[:, 2]).all()
+
+
+def test_a_blend_weighs_what_says_most_and_leaves_out_what_never_varies() -> None:
+    random = np.random.default_rng(5)
+    target = random.normal(9, 1, 500)
+    good, poor = target + random.normal(0, 0.1, 500), target + random.normal(0, 1, 500)
+    blend = Blend.fit(np.column_stack([good, poor, np.full(500, 7.0)]), target)
+    assert blend.weights[0] > 10 * abs(blend.weights[1])
+    assert blend.weights[2] == 0
+    odd = np.array([[9.0, 9.0, -1e9]])
+    assert blend.predict(odd) == pytest.approx([9.0], abs=0.1)
 
 
 def test_where_the_value_itself_is_learned_nothing_is_per_unit() -> None:

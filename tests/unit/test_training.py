@@ -119,6 +119,7 @@ def test_what_is_learned_lies_within_reach_of_the_estimate() -> None:
 def test_the_answer_is_the_mean_of_several_fits() -> None:
     matrix = np.random.default_rng(7).normal(size=(300, 4)).round(1)
     learned = matrix.sum(axis=1)
+    matrix[::7, 0] = np.nan
     alone = []
     for n in range(training.FITS):
         recipe = training.RECIPE | {"random_state": training.RECIPE["random_state"] + n}
@@ -126,6 +127,19 @@ def test_the_answer_is_the_mean_of_several_fits() -> None:
     one = training._grow(matrix, learned, None)
     assert one.predict(matrix) == pytest.approx(np.mean([f.predict(matrix) for f in alone], axis=0))
     assert not np.array_equal(alone[0].predict(matrix), alone[1].predict(matrix))
+
+
+def test_bins_end_at_weighted_quantiles_and_null_has_its_own() -> None:
+    column = np.append(np.arange(1000.0), [np.nan, np.nan])
+    weights = np.where(column < 500, 3.0, 1.0)
+    most = training.RECIPE["max_bins"]
+    bins = training.Bins.of(column[:, None], weights)
+    codes, (edges,) = bins.codes[:, 0], bins.edges
+    assert codes[-2:].tolist() == [most, most]
+    assert np.diff(codes[:-2].astype(int)).min() == 0
+    assert len(edges) == most - 1
+    assert (edges < 500).sum() == pytest.approx(0.75 * most, abs=1)
+    assert all(column[:-2][codes[:-2] <= n].max() == edge for n, edge in enumerate(edges))
 
 
 def test_the_order_of_rows_does_not_matter(fitted: training.Fitted) -> None:
