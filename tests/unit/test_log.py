@@ -63,8 +63,8 @@ def test_lines_of_other_threads_and_of_libraries_say_which_program(
     thread = Thread(target=lambda: structlog.get_logger().info("from a thread"))
     thread.start()
     thread.join()
-    logging.getLogger("rq.worker").warning("horse %s died", 5)
-    logging.getLogger("rq.worker").info("not told")
+    logging.getLogger("lib.worker").warning("horse %s died", 5)
+    logging.getLogger("lib.worker").info("not told")
     try:
         raise ZeroDivisionError
     except ZeroDivisionError:
