@@ -77,7 +77,7 @@ def test_lines_of_other_threads_and_of_libraries_say_which_program(
         ("from a thread", "serving"), ("horse 5 died", "serving"), ("broke", "serving"),
         ("in its own way", "serving"),
     ]  # fmt: skip
-    assert found[1]["logger"] == "rq.worker"
+    assert found[1]["logger"] == "lib.worker"
     assert "ZeroDivisionError" in found[2]["exception"]
 
 
