@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
 from core.tables import job_tallies
 
@@ -42,11 +43,18 @@ def count_run(connection: sa.Connection, kind: str, result: str, seconds: float 
     took = max(seconds or 0.0, 0.0)
     if _add(connection, values, took):
         return
-    try:
-        with connection.begin_nested():
-            connection.execute(sa.insert(job_tallies).values(**values, runs=1, seconds=took))
-    except sa.exc.IntegrityError:  # somebody else counted the first one of this class just now
-        _add(connection, values, took)
+    first = {**values, "runs": 1, "seconds": took}
+    if connection.dialect.name == "sqlite":  # who writes there has waited for all others already
+        connection.execute(sa.insert(job_tallies).values(first))
+        return
+    # One statement: of those who count the first run of a class at once, a plain insert gives each
+    # a shared lock on the row that one of them made, and none of them could then change it.
+    again = mysql.insert(job_tallies).values(first)
+    connection.execute(
+        again.on_duplicate_key_update(
+            runs=job_tallies.c.runs + 1, seconds=job_tallies.c.seconds + took
+        )
+    )
 
 
 def _class(seconds: float | None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from core.queue import WorkerInfo
 from core.records import DriftReport, Job, JobKind, JobState, QuarantinedRow, Reference
 from core.store import Store
 from core.store.schema import migrate
+from core.store.tallies import count_run
 from core.tables import jobs
 from tests import build
 from tests.fakes import FakeQueue
@@ -172,6 +174,24 @@ def test_runs_that_end_at_the_same_moment_are_all_counted(store: Store) -> None:
         assert sum(workers.map(work_off, range(4))) == 20
     assert look(store).get("jobs_total", kind="train", result="succeeded") == 20
     assert look(store).get("job_seconds_count", kind="train") == 20
+
+
+def test_first_runs_of_a_class_that_end_at_once_are_all_counted(store: Store) -> None:
+    several_write = store.engine.dialect.name != "sqlite"  # there, one waits for the other
+
+    def count(kind: JobKind, gate: Barrier) -> None:
+        with store.begin() as work:
+            if several_write:
+                gate.wait(30)
+            count_run(work._connection, kind.value, "succeeded", 1.0)
+            work.commit()
+
+    with ThreadPoolExecutor(6) as workers:
+        for kind in JobKind:
+            gate = Barrier(6)
+            for counted in [workers.submit(count, kind, gate) for _ in range(6)]:
+                counted.result(60)
+            assert look(store).get("jobs_total", kind=kind.value, result="succeeded") == 6
 
 
 def test_jobs_that_wait_are_told_with_the_age_of_the_oldest(store: Store, clock: Clock) -> None:
