@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from packaging.version import InvalidVersion, Version
 
+from core.placeholder import is_placeholder
 from core.queue import QueueFacts
 from core.records import Job, JobState
 from core.store.facts import DatabaseFacts
@@ -34,10 +34,6 @@ _CLOCK_OFF, _CLOCK_WRONG = 2.0, 30.0
 _LATE = timedelta(minutes=10)
 _SHORTEST_SECRET = 16
 _NAMED = 5
-_PLACEHOLDER = re.compile(
-    r"change.?me|placeholder|example|password|passwd|secret|default|todo|^x+$|1234|<.*>",
-    re.IGNORECASE,
-)
 _LOOPBACK = {"127.0.0.1", "localhost", "::1", ""}
 
 
@@ -248,7 +244,7 @@ def secret(name: str, value: str) -> Finding | None:
     """A secret that is set must be one; None where none is set."""
     if not value:
         return None
-    if _PLACEHOLDER.search(value) or len(set(value)) < _SHORTEST_SECRET // 2:
+    if is_placeholder(value) or len(set(value)) < _SHORTEST_SECRET // 2:
         todo = "Set it to the output of: openssl rand -base64 32"
         return bad(name, "Looks like a placeholder.", todo)
     if len(value) < _SHORTEST_SECRET:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 _COMMON = frozenset({
-    "admin", "changeit", "default", "demo", "driftdesk", "dummy", "example", "guest", "letmein",
-    "mlflow", "mysql", "none", "password", "passwd", "qwerty", "redis", "root", "sample", "secret",
-    "test", "todo", "token", "user", "welcome",
+    "admin", "api", "changeit", "default", "demo", "driftdesk", "dummy", "example", "guest", "key",
+    "letmein", "mlflow", "my", "mysql", "none", "password", "passwd", "qwerty", "redis", "root",
+    "sample", "secret", "test", "todo", "token", "user", "welcome",
 })  # fmt: skip
 """Words that stand for a password in the documentation of the programs around us."""
 
