@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,10 +102,11 @@ class Standing:
         for name in ("secrets", "data", "tmp"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for secret in self.services[service].get("secrets", []):
+            laid = folder / "secrets" / secret["target"].rsplit("/", 1)[-1]
+            if laid.exists():  # a program may be reading it at this moment
+                continue
             text = (self.secrets / secret["source"]).read_text(encoding="utf-8")
-            name = secret["target"].rsplit("/", 1)[-1]
-            placed = self.placed(text, service, self.target(service))
-            (folder / "secrets" / name).write_text(placed, encoding="utf-8")
+            laid.write_text(self.placed(text, service, self.target(service)), encoding="utf-8")
 
     def command(self, service: str, command: tuple[str, ...] = ()) -> list[str]:
         target = self.target(service)
@@ -201,7 +202,8 @@ def standing(folder: Path) -> Iterator[Standing]:
         finally:
             for name in list(made.running)[::-1]:
                 child = made.running.pop(name)
-                os.killpg(child.pid, signal.SIGKILL)  # MLflow's server is a child of a child
+                with suppress(ProcessLookupError):  # it ended by itself
+                    os.killpg(child.pid, signal.SIGKILL)  # MLflow's server is a child of a child
                 child.wait(20)
 
 

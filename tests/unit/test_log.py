@@ -20,7 +20,7 @@ from core.store import Store
 from tests.work import run_job
 from workers.run import Run
 
-HIDDEN = ("p4ss word", "s3cr3t", "k-e-y", "/hook/T0P-S3", 'quo"te\\d')
+HIDDEN = ("p4ss word", "s3cr3t", "k-7-f3x", "/hook/T0P-S3", 'quo"te\\d')
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ def test_no_secret_is_told_wherever_it_stands(
         _env_file=None,
         database_url="mysql+pymysql://desk:p4ss%20word@db/desk",
         redis_url="redis://:s3cr3t@queue:6379/0",
-        serving_key="k-e-y",
+        serving_key="k-7-f3x",
         webhook_url="https://hooks.example/hook/T0P-S3",
         serving_push_secret='quo"te\\d',
     )
