@@ -11,7 +11,7 @@ from onnx import NodeProto, TensorProto, checker, helper, load_from_string
 from core.dataset import Dataset
 from core.errors import ModelRefused
 from core.runtime import Runtime
-from workers.features import Rows
+from workers.places import Rows
 from workers.training import Fitted
 
 TOLERANCE = 1e-5

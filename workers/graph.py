@@ -1,13 +1,13 @@
-"""A small builder of ONNX graphs, for the steps of `workers.features` and `workers.levels`."""
+"""A small builder of ONNX graphs, for the steps of `workers.features` and what it is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 
 def text_constant(name: str, value: str) -> TensorProto:
@@ -22,6 +22,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.made: list[NodeProto] = []
+        self._axes: set[int] = set()
         self.constants = [
             helper.make_tensor("constant.nan", TensorProto.FLOAT, [1], [float("nan")]),
             text_constant("constant.nan_text", "nan"),
@@ -38,31 +39,46 @@ class Graph:
         safe = self.add("Where", [digits, name, "constant.nan_text"], f"{name}.safe")
         return self.add("Cast", [safe], f"{name}.number", to=TensorProto.FLOAT)
 
-    def ratio(self, above: str, below: str) -> str:
-        """A quotient, NaN where it is infinite."""
-        name = f"{above}.per.{below}"
-        self.add("Div", [above, below], f"{name}.raw")
-        self.add("IsInf", [f"{name}.raw"], f"{name}.inf")
-        return self.add("Where", [f"{name}.inf", "constant.nan", f"{name}.raw"], name)
+    def ratio(self, above: str, below: str, made: str) -> str:
+        """Quotients, NaN where they are infinite."""
+        raw = self.add("Div", [above, below], f"{made}.raw")
+        infinite = self.add("IsInf", [raw], f"{made}.inf")
+        return self.add("Where", [infinite, "constant.nan", raw], made)
 
-    def equals(self, name: str, value: str) -> str:
-        """1 where the text is that value, else 0."""
-        made = f"{name}.is.{len(self.constants)}"
-        self.constants.append(text_constant(f"{made}.value", value))
-        self.add("Equal", [name, f"{made}.value"], f"{made}.bool")
-        return self.add("Cast", [f"{made}.bool"], made, to=TensorProto.FLOAT)
+    def equals(self, name: str, values: Sequence[str]) -> str:
+        """For each value a column, 1 where the text is that one, else 0."""
+        texts = TensorProto(
+            name=f"{name}.values",
+            data_type=TensorProto.STRING,
+            dims=[1, len(values)],
+            string_data=[value.encode() for value in values],
+        )
+        self.constants.append(texts)
+        self.add("Equal", [name, texts.name], f"{name}.is.bool")
+        return self.add("Cast", [f"{name}.is.bool"], f"{name}.is", to=TensorProto.FLOAT)
 
-    def lookup(self, source: str, made: str, values: Mapping[Any, float], elsewhere: float) -> str:
-        """A value for each text or each whole number, by table."""
-        of_text = all(isinstance(key, str) for key in values)
-        keys = {"keys_strings" if of_text else "keys_int64s": list(values)}
+    def beside(self, sources: Sequence[str], made: str) -> str:
+        """Matrices side by side; a single one as it is."""
+        return self.add("Concat", list(sources), made, axis=1) if len(sources) > 1 else sources[0]
+
+    def pick(self, source: str, columns: Sequence[int], width: int, made: str) -> str:
+        """Some columns of a matrix of that width; all of them in order are the matrix itself."""
+        if list(columns) == list(range(width)):
+            return source
+        index = self.array(f"{made}.columns", np.array(columns, dtype=np.int64))
+        return self.add("Gather", [source, index], made, axis=1)
+
+    def number_of(self, source: str, made: str, numbers: Mapping[Any, int]) -> str:
+        """The number of each text or each whole number; of any other, how many there are."""
+        of_text = all(isinstance(key, str) for key in numbers)
+        keys = {"keys_strings" if of_text else "keys_int64s": list(numbers)}
         return self.add(
             "LabelEncoder",
             [source],
             made,
             domain="ai.onnx.ml",
-            values_floats=list(values.values()),
-            default_float=elsewhere,
+            values_int64s=list(numbers.values()),
+            default_int64=len(numbers),
             **keys,
         )
 
@@ -71,21 +87,25 @@ class Graph:
         self.constants.append(helper.make_tensor(name, TensorProto.FLOAT, [1], [value]))
         return name
 
+    def array(self, name: str, values: NDArray[Any]) -> str:
+        """A constant of many values, in their own type."""
+        self.constants.append(numpy_helper.from_array(values, name))
+        return name
+
     def doubles(self, name: str, values: NDArray[np.float64]) -> str:
         """A constant of doubles."""
-        self.constants.append(
-            helper.make_tensor(name, TensorProto.DOUBLE, values.shape, values.ravel().tolist())
-        )
-        return name
+        return self.array(name, values.astype(np.float64))
 
     def to_double(self, name: str) -> str:
         """The same numbers as doubles."""
         return self.add("Cast", [name], f"{name}.as_double", to=TensorProto.DOUBLE)
 
     def axis(self, number: int) -> str:
-        """An axis, as a constant."""
+        """An axis or a place on it, as a constant."""
         name = f"constant.axis.{number}"
-        self.constants.append(helper.make_tensor(name, TensorProto.INT64, [1], [number]))
+        if number not in self._axes:
+            self._axes.add(number)
+            self.array(name, np.array([number], dtype=np.int64))
         return name
 
     def to_float(self, name: str) -> str:

@@ -3,18 +3,18 @@
 The mean target of a place's rows mixes its price level with the size of what stands there. So a
 ridge regression on the numbers is fitted first, and each text of many values is encoded by what
 that leaves over. Coarser columns come first and hand on their residual, so that a place with few
-rows is drawn to the level of the wider one around it. Both worlds compute in double and round
-once to float32.
+rows is drawn to the level of the wider one around it. In the same way a place has a level for
+anything else that rows have: the target per unit of a number, or a number itself. Both worlds
+compute in double and round once to float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from workers.graph import Graph
 
@@ -35,10 +35,10 @@ class FirstStage:
     With z the inputs, [n, d], it is the row sums of (z @ pairs + single) * z, plus `constant`.
     """
 
-    numbers: list[str]
-    pairs: Doubles
-    single: Doubles
-    constant: float
+    numbers: list[str] = field(default_factory=list)
+    pairs: Doubles = field(default_factory=lambda: np.zeros((0, 0)))
+    single: Doubles = field(default_factory=lambda: np.zeros(0))
+    constant: float = 0.0
 
     @classmethod
     def fit(
@@ -70,36 +70,47 @@ class FirstStage:
         estimate: Doubles = np.sum((z @ self.pairs + self.single) * z, axis=1) + self.constant
         return estimate
 
-    def nodes(self, graph: Graph, flags: Sequence[str], like: str) -> str:
-        """The same as ONNX nodes; returns the name of the estimate, [n, 1] of doubles.
+    def nodes(
+        self, graph: Graph, numbers: Sequence[str], flags: Sequence[str], like: str
+    ) -> tuple[str, str, str]:
+        """The same as ONNX nodes, from all `numbers` by name ([n, 1] each) and the flags.
 
-        Where there is no number and no flag it is a constant for each row of what `like` names.
+        Returns the names of the estimate, [n, 1] of doubles; of the logs of `self.numbers`, 0 for
+        null; and of whether they are null. Where there is no number and no flag the estimate is a
+        constant for each row of what `like` names.
         """
         parts: list[str] = []
-        nulls: list[str] = []
-        zero = graph.doubles("first.zero", np.zeros(1))
-        one = graph.doubles("first.one", np.ones(1))
-        most = graph.doubles("first.most", np.full(1, _LARGEST))
-        for name in self.numbers:
-            wide = graph.to_double(name)
-            null = graph.add("IsNaN", [wide], f"{name}.null")
-            known = graph.add("Where", [null, zero, wide], f"{name}.known")
-            least = graph.add("Max", [known, zero], f"{name}.least")
-            within = graph.add("Min", [least, most], f"{name}.within")
-            moved = graph.add("Add", [within, one], f"{name}.moved")
-            parts.append(graph.add("Log", [moved], f"{name}.log"))
-            nulls.append(graph.add("Cast", [null], f"{name}.flag", to=TensorProto.DOUBLE))
-        parts += nulls + [graph.to_double(name) for name in flags]
+        if self.numbers:
+            chosen = [name for name in numbers if name in self.numbers]
+            wide = graph.to_double(graph.beside(chosen, "first.numbers"))
+            zero = graph.doubles("first.zero", np.zeros(1))
+            one = graph.doubles("first.one", np.ones(1))
+            most = graph.doubles("first.most", np.full(1, _LARGEST))
+            null = graph.add("IsNaN", [wide], "first.null")
+            known = graph.add("Where", [null, zero, wide], "first.known")
+            least = graph.add("Max", [known, zero], "first.least")
+            within = graph.add("Min", [least, most], "first.within")
+            moved = graph.add("Add", [within, one], "first.moved")
+            parts = [graph.add("Log", [moved], "first.log"), graph.to_double(null)]
+        parts += [graph.to_double(name) for name in flags]
         constant = graph.doubles("first.constant", np.full((1, 1), self.constant))
         if not parts:
             rows = graph.add("Shape", [like], "first.rows")
-            return graph.add("Expand", [constant, rows], "first.estimate")
-        z = graph.add("Concat", parts, "first.inputs", axis=1)
-        slopes = graph.add("MatMul", [z, graph.doubles("first.pairs", self.pairs)], "first.slopes")
-        slopes = graph.add("Add", [slopes, graph.doubles("first.single", self.single)], "first.all")
+            estimate = graph.add("Expand", [constant, rows], "first.estimate")
+            return estimate, "first.log", "first.null"
+        z = graph.beside(parts, "first.inputs")
+        pairs, single = graph.doubles("first.pairs", self.pairs), "first.single"
+        slopes = graph.add("Gemm", [z, pairs, graph.doubles(single, self.single)], "first.slopes")
         shares = graph.add("Mul", [slopes, z], "first.shares")
         summed = graph.add("ReduceSum", [shares, graph.axis(1)], "first.sum", keepdims=1)
-        return graph.add("Add", [summed, constant], "first.estimate")
+        estimate = graph.add("Add", [summed, constant], "first.estimate")
+        return estimate, "first.log", "first.null"
+
+
+def logs(names: Sequence[str], columns: Mapping[str, NDArray[np.float32]], count: int) -> Doubles:
+    """The log of 1 + each number, [count, names], NaN for null; what is below zero is as zero."""
+    wide = np.column_stack([np.zeros((count, 0)), *(columns[name] for name in names)])
+    return np.asarray(np.log(np.clip(wide.astype(np.float64), 0.0, _LARGEST) + 1.0))
 
 
 def _inputs(
@@ -107,12 +118,9 @@ def _inputs(
     columns: Mapping[str, NDArray[np.float32]],
     flags: NDArray[np.float32],
 ) -> Doubles:
-    if not numbers:
-        return flags.astype(np.float64)
-    wide = np.column_stack([columns[name] for name in numbers]).astype(np.float64)
-    null = np.isnan(wide)
-    logs = np.log(np.clip(np.where(null, 0.0, wide), 0.0, _LARGEST) + 1.0)
-    return np.hstack([logs, null, flags])
+    known = logs(numbers, columns, len(flags))
+    null = np.isnan(known)
+    return np.hstack([np.where(null, 0.0, known), null, flags])
 
 
 def learn_levels(groups: Sequence[Groups], left: Doubles, rows: NDArray[np.bool_]) -> list[Doubles]:
@@ -120,24 +128,29 @@ def learn_levels(groups: Sequence[Groups], left: Doubles, rows: NDArray[np.bool_
 
     Each grouping works on what those before it leave over. A group without rows has level 0.
     """
-    rest = left.copy()
+    chosen = rows.astype(np.float64)
+    rest = left * chosen
     tables: list[Doubles] = []
     for group in groups:
-        size = int(group.max(initial=-1)) + 1
-        totals = np.bincount(group[rows], rest[rows], size)
-        counts = np.bincount(group[rows], minlength=size)
+        totals = np.bincount(group, rest)
+        counts = np.bincount(group, chosen)
         table = np.asarray(totals / (counts + SHRINK))
         tables.append(table)
-        rest = rest - table[group]
+        rest -= table[group] * chosen
     return tables
 
 
-def crossfitted(groups: Sequence[Groups], left: Doubles, fold: NDArray[np.int64]) -> Doubles:
-    """Levels of the training rows, [n, groupings], each from the folds that the row is not in."""
+def crossfitted(
+    groups: Sequence[Groups], left: Doubles, rows: NDArray[np.bool_], fold: NDArray[np.int64]
+) -> Doubles:
+    """Levels of the training rows, [n, groupings], each from the folds that the row is not in.
+
+    Only the chosen rows are learned from; all of them get a level.
+    """
     levels = np.zeros((len(left), len(groups)))
     for out in np.unique(fold):
         here = fold == out
-        tables = learn_levels(groups, left, ~here)
+        tables = learn_levels(groups, left, rows & ~here)
         for n, (table, group) in enumerate(zip(tables, groups, strict=True)):
             levels[here, n] = table[group[here]]
     return levels

@@ -13,13 +13,14 @@ from threadpoolctl import threadpool_limits
 from core.dataset import Column, Dataset
 from core.errors import NothingToTrainOn
 from core.split import row_hash
-from workers.features import Features, Rows
+from workers.features import Features
+from workers.places import Rows
 
 FEWEST_ROWS = 20
 
 RECIPE: dict[str, Any] = {
-    "max_iter": 150,
-    "learning_rate": 0.08,
+    "max_iter": 60,
+    "learning_rate": 0.2,
     "max_features": 0.25,
     "min_samples_leaf": 30,
     "l2_regularization": 3.0,
@@ -29,6 +30,9 @@ RECIPE: dict[str, Any] = {
 }
 """Found by five-fold cross-validation on the real training rows; `bench/training.py` scores it."""
 
+FITS = 3
+"""So many ensembles are fitted, each with its own draw of columns, and their answers averaged."""
+
 WEIGHT = 0.2
 """Rows count as (1 + target) to this power where the log is learned.
 
@@ -36,13 +40,71 @@ At 0 the squared error of the log decides, which is content with missing the few
 at 2 it is about that of the value itself, which the few largest decide alone.
 """
 
+FAR = 2.5
+"""Where the log is learned, a row further from its rough estimate than this counts as this far.
+
+In standard deviations, as the median of the distances has them. It is Huber's loss around the
+estimate ("Robust Estimation of a Location Parameter", 1964): one row with an odd target does not
+pull its whole neighbourhood along.
+"""
+
+
+class Boosting(HistGradientBoostingRegressor):  # type: ignore[misc]
+    """scikit-learn's boosting on bins that were made beforehand, once for several fits.
+
+    Its own binning of weighted rows sorts a column once for each quantile, and takes as long for
+    that as for all the trees.
+    """
+
+    bins: Bins
+
+    def _bin_data(self, *_: Any, **__: Any) -> NDArray[np.uint8]:
+        """What scikit-learn asks when it has checked its input; there is no public way."""
+        edges = self.bins.edges
+        self._bin_mapper.bin_thresholds_ = edges
+        self._bin_mapper.n_bins_non_missing_ = np.array([len(e) + 1 for e in edges], np.uint32)
+        self._bin_mapper.is_categorical_ = np.zeros(len(edges), dtype=np.uint8)
+        self._bin_mapper.missing_values_bin_idx_ = RECIPE["max_bins"]
+        return self.bins.codes
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """Each value's bin, the last one for null, and each column's edges: bin n ends at edge n."""
+
+    codes: NDArray[np.uint8]
+    edges: list[NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, matrix: NDArray[np.float64], weights: NDArray[np.float64]) -> Bins:
+        """Edges are weighted quantiles, as scikit-learn makes them where rows have weights.
+
+        A column of few values has an edge half-way between every two of them.
+        """
+        most = RECIPE["max_bins"]
+        levels = np.linspace(0, 1, most + 1)[1:-1]
+        codes = np.full(matrix.shape, most, dtype=np.uint8, order="F")
+        edges = []
+        for n, column in enumerate(matrix.T):
+            order = np.argsort(column, kind="stable")[: np.count_nonzero(~np.isnan(column))]
+            ascending = column[order]
+            values = ascending[np.flatnonzero(np.diff(ascending, prepend=np.nan))]
+            if len(values) > most:
+                below = np.cumsum(weights[order])
+                ends = ascending[np.searchsorted(below, levels * below[-1])]
+            else:
+                ends = values[:-1] / 2 + values[1:] / 2
+            edges.append(np.unique(ends))
+            codes[order, n] = np.searchsorted(edges[n], ascending, side="left")
+        return cls(codes, edges)
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """A model before it is exported: the steps, the trees, and what the trees learned."""
 
     features: Features
-    trees: HistGradientBoostingRegressor
+    trees: Boosting
     on_log: bool
 
     def predict(self, rows: Rows) -> NDArray[np.float64]:
@@ -98,66 +160,51 @@ def fit(rows: Rows, dataset: Dataset) -> Fitted:
         )
     learned = np.log1p(target) if on_log else target
     with threadpool_limits(1):
-        features, matrix = Features.fit(ordered, learned, dataset)
-    known = matrix.astype(np.float64)
-    # Binning needs a value in every column; on a single one, trees never split.
-    known[:, np.isnan(known).all(axis=0)] = 0.0
-    trees = HistGradientBoostingRegressor(**RECIPE)
-    weights = np.exp(WEIGHT * (learned - learned.mean())) if on_log else np.ones(len(learned))
-    codes, edges = _binned(known, weights)
-    with threadpool_limits(1):
-        trees.fit(codes, learned, sample_weight=weights if on_log else None)
-    _in_own_units(trees, edges)
-    return Fitted(features, trees, on_log)
+        features, matrix, rough = Features.fit(ordered, learned, dataset)
+        known = matrix.astype(np.float64)
+        # Binning needs a value in every column; on a single one, trees never split.
+        known[:, np.isnan(known).all(axis=0)] = 0.0
+        if not on_log:
+            return Fitted(features, _grow(known, learned, None), on_log)
+        weights = np.exp(WEIGHT * (learned - learned.mean()))
+        return Fitted(features, _grow(known, _within_reach(learned, rough), weights), on_log)
 
 
-def _binned(
-    matrix: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
-    """Each value's bin, NaN for null, and each column's edges: bin n ends at edge n.
+def _within_reach(learned: NDArray[np.float64], rough: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is learned, no further than `FAR` from a rough estimate of it.
 
-    The edges are weighted quantiles, as scikit-learn makes them where rows have weights; but it
-    sorts a column once for each of them, and takes as long for that as for all the trees.
+    Where the estimate is right for more than half of the rows there is no measure of distance.
     """
-    levels = np.linspace(0, 1, RECIPE["max_bins"] + 1)[1:-1]
-    codes, edges = np.full_like(matrix, np.nan), []
-    for n, column in enumerate(matrix.T):
-        known = ~np.isnan(column)
-        values = np.unique(column[known])
-        if len(values) > RECIPE["max_bins"]:
-            order = np.argsort(column[known], kind="stable")
-            below = np.cumsum(weights[known][order])
-            ends = column[known][order][np.searchsorted(below, levels * below[-1])]
-        else:
-            ends = values[:-1] / 2 + values[1:] / 2
-        edges.append(np.unique(ends))
-        codes[known, n] = np.searchsorted(edges[n], column[known], side="left")
-    return codes, edges
+    distance = learned - rough
+    reach = FAR * 1.4826 * float(np.median(np.abs(distance)))
+    return rough + np.clip(distance, -reach, reach) if reach > 0 else learned
 
 
-def _in_own_units(trees: HistGradientBoostingRegressor, edges: list[NDArray[np.float64]]) -> None:
-    """Turn thresholds on bins into thresholds on values, so that the trees take the matrix itself.
-
-    A split of bins at 3.5 sends bins up to 3 to the left, which are the values up to edge 3. An
-    infinite one parts null from the rest and stays.
-    """
-    every = np.concatenate(edges)
-    first = np.cumsum([0, *map(len, edges)])
-    for (tree,) in trees._predictors:  # noqa: SLF001 - there is no public way
-        nodes = tree.nodes
-        splits = np.flatnonzero(
-            ~nodes["is_leaf"].astype(bool) & np.isfinite(nodes["num_threshold"])
-        )
-        bins = nodes["num_threshold"][splits].astype(np.intp)
-        nodes["num_threshold"][splits] = every[first[nodes["feature_idx"][splits]] + bins]
+def _grow(
+    matrix: NDArray[np.float64], learned: NDArray[np.float64], weights: NDArray[np.float64] | None
+) -> Boosting:
+    """`FITS` ensembles as one: the trees of all, each leaf divided by their number."""
+    bins = Bins.of(matrix, np.ones(len(learned)) if weights is None else weights)
+    fits = []
+    for n in range(FITS):
+        fits.append(Boosting(**RECIPE | {"random_state": RECIPE["random_state"] + n}))
+        fits[n].bins = bins
+        fits[n].fit(matrix, learned, sample_weight=weights)
+    one = fits[0]
+    one._predictors = [trees for fit in fits for trees in fit._predictors]  # noqa: SLF001
+    for (tree,) in one._predictors:  # noqa: SLF001 - there is no public way
+        tree.nodes["value"] /= FITS
+    return one
 
 
 def parameters(fitted: Fitted) -> dict[str, Any]:
     """What the run is logged with."""
     return {
         **RECIPE,
+        "fits": FITS,
+        "far": FAR if fitted.on_log else 0.0,
         "fit_on": "log" if fitted.on_log else "value",
         "weight": WEIGHT if fitted.on_log else 0.0,
         "one_hot": ",".join(fitted.features.one_hot),
-        "target_encoded": ",".join(fitted.features.encoded),
+        "target_encoded": ",".join(place.key for place in fitted.features.places),
     }

@@ -12,8 +12,10 @@ from core.dataset import Dataset, parse
 from core.runtime import Runtime
 from tests.build import contract
 from workers import export, training
-from workers.features import Beginning
+from workers.blend import Blend
+from workers.features import Features
 from workers.levels import SHRINK, FirstStage, crossfitted, learn_levels
+from workers.places import Beginning
 
 Rows = dict[str, Any]
 
@@ -62,11 +64,67 @@ def test_a_finer_grouping_gets_what_the_coarser_leaves() -> None:
 def test_no_row_sees_its_own_target() -> None:
     group, fold = np.repeat(np.arange(40), 5), np.tile(np.arange(5), 40)
     left = np.random.default_rng(2).normal(size=200)
-    before = crossfitted([group], left, fold)
+    rows = np.ones(200, dtype=np.bool_)
+    before = crossfitted([group], left, rows, fold)
     left[7] = 1e6
-    after = crossfitted([group], left, fold)
+    after = crossfitted([group], left, rows, fold)
     assert after[7, 0] == before[7, 0]
     assert after[6, 0] != before[6, 0]
+
+
+def test_rows_that_are_not_known_get_the_level_of_those_that_are() -> None:
+    group, fold = np.zeros(200, dtype=np.int64), np.tile(np.arange(5), 40)
+    known = np.arange(200) % 2 == 0
+    left = np.where(known, 3.0, 1e6)
+    assert crossfitted([group], left, known, fold) == pytest.approx(np.full((200, 1), 3.0), rel=0.2)
+
+
+def test_what_a_home_comes_to_is_its_size_at_the_rate_of_its_place() -> None:
+    steps, matrix, rough = Features.fit(lets(), np.log1p(lets()["rent"]), homes())
+    assert steps.units == ["area"]
+    unseen = lets(seed=9)
+    rent = np.log1p(unseen["rent"])
+    comes_to, usual, blend = steps.transform(unseen)[:, -3:].T
+    assert np.abs(blend - rent).mean() < 1.1 * np.abs(comes_to - rent).mean()
+    assert np.abs(comes_to - rent).mean() < 0.2
+    numbers = {"area": unseen["area"].astype(np.float32)}
+    estimate = steps.first.predict(numbers, np.zeros((COUNT, 0), dtype=np.float32))
+    assert np.abs(comes_to - rent).mean() < 0.6 * np.abs(estimate - rent).mean()
+    assert np.corrcoef(usual, [6 - 0.05 * (int(p[:3]) - 100) for p in unseen["post"]])[0, 1] > 0.8
+    assert matrix[:, -1] == pytest.approx(rough, rel=1e-6)
+    unseen["area"][:] = np.nan
+    blind = steps.transform(unseen)[:, -3:]
+    assert np.isnan(blind[:, 0]).all()
+    assert blind[:, 1] == pytest.approx(usual)
+    assert np.isfinite(blind[:, 2]).all()
+
+
+def test_a_blend_weighs_what_says_most_and_leaves_out_what_never_varies() -> None:
+    random = np.random.default_rng(5)
+    target = random.normal(9, 1, 500)
+    good, poor = target + random.normal(0, 0.1, 500), target + random.normal(0, 1, 500)
+    blend = Blend.fit(np.column_stack([good, poor, np.full(500, 7.0)]), target)
+    assert blend.weights[0] > 10 * abs(blend.weights[1])
+    assert blend.weights[2] == 0
+    odd = np.array([[9.0, 9.0, -1e9]])
+    assert blend.predict(odd) == pytest.approx([9.0], abs=0.1)
+
+
+def test_where_the_value_itself_is_learned_nothing_is_per_unit() -> None:
+    steps, matrix, _ = Features.fit(lets(), lets()["rent"], homes(fit_on="value"))
+    assert len(steps.rates) == 0
+    assert steps.transform(lets(4)).shape == matrix.shape
+    model = training.fit(lets(), homes(fit_on="value"))
+    live = exported(model, homes(fit_on="value"))
+    assert export.check_parity(live, model, lets(4)) < export.TOLERANCE
+
+
+def test_a_place_says_how_many_rows_it_had_and_an_unseen_one_none() -> None:
+    steps, _, _ = Features.fit(lets(), np.log1p(lets()["rent"]), homes())
+    begins = steps.places[0]
+    assert begins.key == "post.beginning"
+    counts = np.bincount([int(p[:3]) - 100 for p in lets()["post"]])
+    assert begins.table[:, 1] == pytest.approx(np.log1p([*counts, 0]))
 
 
 def test_the_first_stage_learns_sizes_and_takes_nulls_and_what_is_always_null() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from sklearn.ensemble import HistGradientBoostingRegressor
 
 from core import evidence
 from core.contract import METADATA_KEY
@@ -95,6 +96,52 @@ def test_it_learns(fitted: training.Fitted) -> None:
     assert scores["r2"] > 0.4
 
 
+def test_a_row_with_an_absurd_target_does_not_pull_its_neighbours_along(
+    fitted: training.Fitted,
+) -> None:
+    odd = sales()
+    same = np.flatnonzero(odd["town"] == odd["town"][0])
+    odd["taken"][same[0]] *= 1e6
+    others = {name: values[same[1:]] for name, values in sales().items()}
+    moved = training.fit(odd, SHOP).predict(others) / fitted.predict(others)
+    assert np.median(np.abs(np.log(moved))) < 0.3
+
+
+def test_what_is_learned_lies_within_reach_of_the_estimate() -> None:
+    learned = np.array([1.0, -1.0, 1.0, -1.0, 50.0])
+    reach = training.FAR * 1.4826
+    assert training._within_reach(learned, np.zeros(5)).tolist() == [1, -1, 1, -1, reach]
+    assert training._within_reach(learned, learned).tolist() == learned.tolist()
+    mostly = np.array([1.0, -1.0, 1.0, -1.0, 0.0])
+    assert training._within_reach(mostly, mostly).tolist() == mostly.tolist()
+
+
+def test_the_answer_is_the_mean_of_several_fits() -> None:
+    matrix = np.random.default_rng(7).normal(size=(300, 4)).round(1)
+    learned = matrix.sum(axis=1)
+    matrix[::7, 0] = np.nan
+    alone = []
+    for n in range(training.FITS):
+        recipe = training.RECIPE | {"random_state": training.RECIPE["random_state"] + n}
+        alone.append(HistGradientBoostingRegressor(**recipe).fit(matrix, learned))
+    one = training._grow(matrix, learned, None)
+    assert one.predict(matrix) == pytest.approx(np.mean([f.predict(matrix) for f in alone], axis=0))
+    assert not np.array_equal(alone[0].predict(matrix), alone[1].predict(matrix))
+
+
+def test_bins_end_at_weighted_quantiles_and_null_has_its_own() -> None:
+    column = np.append(np.arange(1000.0), [np.nan, np.nan])
+    weights = np.where(column < 500, 3.0, 1.0)
+    most = training.RECIPE["max_bins"]
+    bins = training.Bins.of(column[:, None], weights)
+    codes, (edges,) = bins.codes[:, 0], bins.edges
+    assert codes[-2:].tolist() == [most, most]
+    assert np.diff(codes[:-2].astype(int)).min() == 0
+    assert len(edges) == most - 1
+    assert (edges < 500).sum() == pytest.approx(0.75 * most, abs=1)
+    assert all(column[:-2][codes[:-2] <= n].max() == edge for n, edge in enumerate(edges))
+
+
 def test_the_order_of_rows_does_not_matter(fitted: training.Fitted) -> None:
     order = np.random.default_rng(3).permutation(600)
     again = training.fit({name: values[order] for name, values in sales().items()}, SHOP)
@@ -108,7 +155,7 @@ def test_identifiers_are_not_learned_from(fitted: training.Fitted) -> None:
 
 def test_small_sets_are_one_hot_and_large_ones_encoded_by_target(fitted: training.Fitted) -> None:
     assert set(fitted.features.one_hot) == {"size"}
-    assert set(fitted.features.encoded) == {"town", "post", "post.beginning"}
+    assert {p.key for p in fitted.features.places} == {"town", "post", "post.beginning"}
     few = sales()
     few["town"] = np.array([f"t{n % ONE_HOT_UP_TO}" for n in range(600)], dtype=object)
     assert "town" in training.fit(few, SHOP).features.one_hot
@@ -318,6 +365,6 @@ def test_the_run_is_logged_with_how_each_column_was_read(fitted: training.Fitted
     assert (logged["fit_on"], logged["one_hot"], logged["target_encoded"]) == (
         "log",
         "size",
-        "town,post,post.beginning",
+        "post.beginning,town,post",
     )
     assert logged["random_state"] == training.RECIPE["random_state"]
