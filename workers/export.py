@@ -12,7 +12,7 @@ from core.dataset import Dataset
 from core.errors import ModelRefused
 from core.runtime import Runtime
 from workers.places import Rows
-from workers.training import Fitted
+from workers.training import START, Fitted
 
 TOLERANCE = 1e-5
 """The largest relative difference between the exported and the fitted model that is let pass."""
@@ -31,9 +31,18 @@ def to_onnx(fitted: Fitted, dataset: Dataset, metadata: Mapping[str, str]) -> by
     nodes, constants = fitted.features.nodes("matrix.float")
     nodes.append(helper.make_node("Cast", ["matrix.float"], [_MATRIX], to=TensorProto.DOUBLE))
     nodes.append(_trees(fitted, _MATRIX, "learned.float"))
-    nodes.append(
-        helper.make_node("Cast", ["learned.float"], ["learned.double"], to=TensorProto.DOUBLE)
-    )
+    constants += [
+        helper.make_tensor("start.column", TensorProto.INT64, [1], [-1]),
+        helper.make_tensor("start.low", TensorProto.DOUBLE, [], [fitted.low]),
+        helper.make_tensor("start.high", TensorProto.DOUBLE, [], [fitted.high]),
+        helper.make_tensor("start.share", TensorProto.DOUBLE, [1, 1], [START]),
+    ]
+    nodes += [
+        helper.make_node("Gather", [_MATRIX, "start.column"], ["start.rough"], axis=1),
+        helper.make_node("Clip", ["start.rough", "start.low", "start.high"], ["start.kept"]),
+        helper.make_node("Cast", ["learned.float"], ["learned.rest"], to=TensorProto.DOUBLE),
+        helper.make_node("Gemm", ["start.kept", "start.share", "learned.rest"], ["learned.double"]),
+    ]
     if fitted.on_log:
         constants.append(helper.make_tensor("constant.one", TensorProto.DOUBLE, [1], [1.0]))
         nodes.append(helper.make_node("Exp", ["learned.double"], ["learned.exp"]))

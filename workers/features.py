@@ -74,11 +74,11 @@ class Features:
     blend: Blend = field(default_factory=Blend)
 
     @classmethod
-    def fit(cls, rows: Rows, target: Doubles, dataset: Dataset) -> tuple[Features, Matrix, Doubles]:
+    def fit(cls, rows: Rows, target: Doubles, dataset: Dataset) -> tuple[Features, Matrix]:
         """Learn the steps from rows and what is to be learned of them.
 
-        Returns them with the training matrix and a rough estimate of each row, all of it
-        cross-fitted where it says something of the target.
+        Returns them with the training matrix, all of it cross-fitted where it says something of
+        the target. Its last column is the rough estimate of each row.
         """
         several = [c.name for c in dataset.features if c.type is ColumnType.NUMBER]
         steps = cls(
@@ -114,12 +114,10 @@ class Features:
             of_unit,
             per_unit=dataset.fit_on == "log",
         )
-        rough = estimate + total[:, 0]
         if steps.units:
             steps.blend = Blend.fit(inputs_of(*steps._parts(estimate, of_unit, total)), target)
-            rough = steps.blend.predict(inputs_of(*steps._parts(estimate, of_unit, total)))
-        matrix = steps._matrix(numbers, flags, codes, told, steps._sums(estimate, of_unit, total))
-        return steps, matrix, rough
+        sums = steps._sums(estimate, of_unit, total)
+        return steps, steps._matrix(numbers, flags, codes, told, sums)
 
     def _learn(
         self,

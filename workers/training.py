@@ -19,7 +19,7 @@ from workers.places import Rows
 FEWEST_ROWS = 20
 
 RECIPE: dict[str, Any] = {
-    "max_iter": 60,
+    "max_iter": 50,
     "learning_rate": 0.2,
     "max_features": 0.25,
     "min_samples_leaf": 30,
@@ -47,6 +47,16 @@ In standard deviations, as the median of the distances has them. It is Huber's l
 estimate ("Robust Estimation of a Location Parameter", 1964): one row with an odd target does not
 pull its whole neighbourhood along.
 """
+
+START = 0.5
+"""The trees learn what this share of the rough estimate leaves over.
+
+Where few rows are known trees cannot follow a slope, and with all of it they would repair what it
+gets wrong far from its rows.
+"""
+
+EDGE = 0.002
+"""The rough estimate counts for no more than all but this share of targets, at either end."""
 
 
 class Boosting(HistGradientBoostingRegressor):  # type: ignore[misc]
@@ -106,12 +116,15 @@ class Fitted:
     features: Features
     trees: Boosting
     on_log: bool
+    low: float
+    high: float
+    """Between these the rough estimate counts."""
 
     def predict(self, rows: Rows) -> NDArray[np.float64]:
         """Predict with scikit-learn itself, in the target's own unit."""
-        learned: NDArray[np.float64] = self.trees.predict(
-            self.features.transform(rows).astype(np.float64)
-        )
+        matrix = self.features.transform(rows).astype(np.float64)
+        learned: NDArray[np.float64] = self.trees.predict(matrix)
+        learned += START * np.clip(matrix[:, -1], self.low, self.high)
         return np.expm1(learned) if self.on_log else learned
 
 
@@ -160,14 +173,18 @@ def fit(rows: Rows, dataset: Dataset) -> Fitted:
         )
     learned = np.log1p(target) if on_log else target
     with threadpool_limits(1):
-        features, matrix, rough = Features.fit(ordered, learned, dataset)
+        features, matrix = Features.fit(ordered, learned, dataset)
         known = matrix.astype(np.float64)
+        rough = known[:, -1]
+        low, high = np.quantile(learned, [EDGE, 1 - EDGE]).tolist()
+        start = START * np.clip(rough, low, high)
+        weights = None
+        if on_log:
+            weights = np.exp(WEIGHT * (learned - learned.mean()))
+            learned = _within_reach(learned, rough)
         # Binning needs a value in every column; on a single one, trees never split.
         known[:, np.isnan(known).all(axis=0)] = 0.0
-        if not on_log:
-            return Fitted(features, _grow(known, learned, None), on_log)
-        weights = np.exp(WEIGHT * (learned - learned.mean()))
-        return Fitted(features, _grow(known, _within_reach(learned, rough), weights), on_log)
+        return Fitted(features, _grow(known, learned - start, weights), on_log, low, high)
 
 
 def _within_reach(learned: NDArray[np.float64], rough: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -203,6 +220,7 @@ def parameters(fitted: Fitted) -> dict[str, Any]:
         **RECIPE,
         "fits": FITS,
         "far": FAR if fitted.on_log else 0.0,
+        "start": START,
         "fit_on": "log" if fitted.on_log else "value",
         "weight": WEIGHT if fitted.on_log else 0.0,
         "one_hot": ",".join(fitted.features.one_hot),

@@ -80,7 +80,7 @@ def test_rows_that_are_not_known_get_the_level_of_those_that_are() -> None:
 
 
 def test_what_a_home_comes_to_is_its_size_at_the_rate_of_its_place() -> None:
-    steps, matrix, rough = Features.fit(lets(), np.log1p(lets()["rent"]), homes())
+    steps, matrix = Features.fit(lets(), np.log1p(lets()["rent"]), homes())
     assert steps.units == ["area"]
     unseen = lets(seed=9)
     rent = np.log1p(unseen["rent"])
@@ -91,7 +91,7 @@ def test_what_a_home_comes_to_is_its_size_at_the_rate_of_its_place() -> None:
     estimate = steps.first.predict(numbers, np.zeros((COUNT, 0), dtype=np.float32))
     assert np.abs(comes_to - rent).mean() < 0.6 * np.abs(estimate - rent).mean()
     assert np.corrcoef(usual, [6 - 0.05 * (int(p[:3]) - 100) for p in unseen["post"]])[0, 1] > 0.8
-    assert matrix[:, -1] == pytest.approx(rough, rel=1e-6)
+    assert np.abs(matrix[:, -1] - np.log1p(lets()["rent"])).mean() < 0.2
     unseen["area"][:] = np.nan
     blind = steps.transform(unseen)[:, -3:]
     assert np.isnan(blind[:, 0]).all()
@@ -111,7 +111,7 @@ def test_a_blend_weighs_what_says_most_and_leaves_out_what_never_varies() -> Non
 
 
 def test_where_the_value_itself_is_learned_nothing_is_per_unit() -> None:
-    steps, matrix, _ = Features.fit(lets(), lets()["rent"], homes(fit_on="value"))
+    steps, matrix = Features.fit(lets(), lets()["rent"], homes(fit_on="value"))
     assert len(steps.rates) == 0
     assert steps.transform(lets(4)).shape == matrix.shape
     model = training.fit(lets(), homes(fit_on="value"))
@@ -120,7 +120,7 @@ def test_where_the_value_itself_is_learned_nothing_is_per_unit() -> None:
 
 
 def test_a_place_says_how_many_rows_it_had_and_an_unseen_one_none() -> None:
-    steps, _, _ = Features.fit(lets(), np.log1p(lets()["rent"]), homes())
+    steps, _ = Features.fit(lets(), np.log1p(lets()["rent"]), homes())
     begins = steps.places[0]
     assert begins.key == "post.beginning"
     counts = np.bincount([int(p[:3]) - 100 for p in lets()["post"]])

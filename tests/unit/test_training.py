@@ -116,6 +116,35 @@ def test_what_is_learned_lies_within_reach_of_the_estimate() -> None:
     assert training._within_reach(mostly, mostly).tolist() == mostly.tolist()
 
 
+def test_of_few_rows_trees_learn_what_half_of_the_estimate_leaves_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few, unseen = sales(150), sales(seed=2)
+
+    def error() -> float:
+        model = training.fit(few, SHOP)
+        assert export.check_parity(exported(model, SHOP), model, unseen) < export.TOLERANCE
+        return float(np.median(np.abs(np.log(model.predict(unseen) / unseen["taken"]))))
+
+    ours = error()
+    monkeypatch.setattr(training, "START", 0.0)
+    monkeypatch.setattr(export, "START", 0.0)
+    assert ours < 0.9 * error()
+
+
+@pytest.mark.parametrize("hours", [1e-30, 1e30])
+def test_far_from_its_rows_an_answer_stays_where_targets_were(
+    fitted: training.Fitted, runtime: Runtime, hours: float
+) -> None:
+    far = {name: values[:50] for name, values in sales(seed=4).items()}
+    far["hours"][:] = hours
+    answers = runtime.predict(far)
+    targets = sales()["taken"]
+    assert answers.min() > targets.min() / 2
+    assert answers.max() < targets.max() * 2
+    assert export.check_parity(runtime, fitted, far) < export.TOLERANCE
+
+
 def test_the_answer_is_the_mean_of_several_fits() -> None:
     matrix = np.random.default_rng(7).normal(size=(300, 4)).round(1)
     learned = matrix.sum(axis=1)
