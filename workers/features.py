@@ -102,7 +102,8 @@ class Features:
                 places.append(Place.of(beginning.key, begins, beginning))
         steps.places = coarsest_first(places)
         numbers, flags = steps._numbers(rows), steps._flags(rows)
-        steps.first = FirstStage.fit(numbers, flags, target)
+        texts = [len(values) for values in steps.one_hot.values()]
+        steps.first = FirstStage.fit(numbers, flags, target, texts)
         if steps.places:
             steps.units = [name for name in several if name in steps.first.numbers]
         estimate = steps.first.predict(numbers, flags)

@@ -33,6 +33,8 @@ class FirstStage:
     """A ridge regression on log numbers, null flags and one-hot texts, and their products.
 
     With z the inputs, [n, d], it is the row sums of (z @ pairs + single) * z, plus `constant`.
+    Null in a column that had none counts as the average number, and a text that no row had as the
+    average row's.
     """
 
     numbers: list[str] = field(default_factory=list)
@@ -42,12 +44,21 @@ class FirstStage:
 
     @classmethod
     def fit(
-        cls, columns: Mapping[str, NDArray[np.float32]], flags: NDArray[np.float32], target: Doubles
+        cls,
+        columns: Mapping[str, NDArray[np.float32]],
+        flags: NDArray[np.float32],
+        target: Doubles,
+        texts: Sequence[int] = (),
     ) -> FirstStage:
-        """Learn from numbers by name and [n, k] one-hot flags; what is always null has no part."""
+        """Learn from numbers by name and [n, k] one-hot flags, so many for each of `texts`.
+
+        What is always null has no part.
+        """
         numbers = [name for name, values in columns.items() if not np.isnan(values).all()]
         mean = float(np.mean(target))
-        z = _inputs(numbers, columns, flags)
+        raw = _inputs(numbers, columns, flags)
+        turn, moved = _averages(raw, len(numbers), texts)
+        z = raw @ turn + moved
         width = z.shape[1]
         above, below = np.triu_indices(width)
         terms = np.hstack([z, z[:, above] * z[:, below]])
@@ -60,7 +71,14 @@ class FirstStage:
         single: Doubles = weights[:width].astype(np.float64)
         pairs = np.zeros((width, width))
         pairs[above, below] = weights[width:]
-        return cls(numbers, pairs, single, mean - float(middle @ weights))
+        constant = mean - float(middle @ weights)
+        # What was learned of z, said of the raw inputs: z is linear in them.
+        return cls(
+            numbers,
+            turn @ pairs @ turn.T,
+            turn @ (single + (pairs + pairs.T) @ moved),
+            constant + float(moved @ pairs @ moved + single @ moved),
+        )
 
     def predict(
         self, columns: Mapping[str, NDArray[np.float32]], flags: NDArray[np.float32]
@@ -111,6 +129,26 @@ def logs(names: Sequence[str], columns: Mapping[str, NDArray[np.float32]], count
     """The log of 1 + each number, [count, names], NaN for null; what is below zero is as zero."""
     wide = np.column_stack([np.zeros((count, 0)), *(columns[name] for name in names)])
     return np.asarray(np.log(np.clip(wide.astype(np.float64), 0.0, _LARGEST) + 1.0))
+
+
+def _averages(raw: Doubles, numbers: int, texts: Sequence[int]) -> tuple[Doubles, Doubles]:
+    """The [d, d] and [d] by which raw inputs become such that say the average of what was never so.
+
+    Numbers come first, then whether they are null, then each text's flags, which are all 0 where
+    its value is none that was known.
+    """
+    width = raw.shape[1]
+    turn, moved = np.eye(width), np.zeros(width)
+    for n in range(numbers):
+        if not raw[:, numbers + n].any():
+            turn[numbers + n, n] = raw[:, n].mean()
+    start = 2 * numbers
+    for size in texts:
+        own = slice(start, start + size)
+        moved[own] = raw[:, own].mean(axis=0)
+        turn[own, own] -= moved[own]
+        start += size
+    return turn, moved
 
 
 def _inputs(

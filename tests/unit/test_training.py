@@ -145,6 +145,28 @@ def test_far_from_its_rows_an_answer_stays_where_targets_were(
     assert export.check_parity(runtime, fitted, far) < export.TOLERANCE
 
 
+@pytest.mark.parametrize(
+    ("column", "usual", "odd"),
+    [("size", ["m"], ""), ("size", ["m"], "xl"), ("size", ["s", "m", "l"], ""),
+     ("hours", [2.0, 8.0, 14.0], np.nan), ("visitors", [10.0, 300.0, 900.0], np.nan)],
+)  # fmt: skip
+def test_what_no_row_had_counts_as_the_average_row(column: str, usual: list[Any], odd: Any) -> None:
+    """Nobody left the field empty in training; an answer must not fall out of the sky then."""
+    full = sales()
+    for values in full.values():
+        null = values == "" if values.dtype == object else np.isnan(values)
+        values[null] = values[~null][0]
+    if len(usual) == 1:
+        full[column][:] = usual[0]
+    model = training.fit(full, SHOP)
+    asked = {name: values[:100] for name, values in full.items()}
+    answers = [model.predict(asked | {column: np.full(100, v, full[column].dtype)}) for v in usual]
+    given = model.predict(asked | {column: np.full(100, odd, full[column].dtype)})
+    within = (given > np.min(answers, axis=0) / 1.2) & (given < np.max(answers, axis=0) * 1.2)
+    assert within.mean() > 0.9
+    assert export.check_parity(exported(model, SHOP), model, asked) < export.TOLERANCE
+
+
 def test_the_answer_is_the_mean_of_several_fits() -> None:
     matrix = np.random.default_rng(7).normal(size=(300, 4)).round(1)
     learned = matrix.sum(axis=1)
