@@ -96,7 +96,10 @@ class Rows:
         with tempfile.NamedTemporaryFile(suffix=".csv") as file:
             pa_csv.write_csv(chunk, file.name, pa_csv.WriteOptions(include_header=False))
             variables = ", ".join(f"@v{i}" for i in range(len(names)))
-            values = ", ".join(f"{quote(n)} = NULLIF(@v{i}, '')" for i, n in enumerate(names))
+            # By length: MySQL's own collation takes some characters for no characters.
+            values = ", ".join(
+                f"{quote(n)} = IF(LENGTH(@v{i}), @v{i}, NULL)" for i, n in enumerate(names)
+            )
             statement = (
                 f"LOAD DATA LOCAL INFILE '{Path(file.name).as_posix()}' "
                 f"INTO TABLE {quote(self._table.name)} CHARACTER SET utf8mb4 "

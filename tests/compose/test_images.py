@@ -68,6 +68,24 @@ def test_a_target_has_its_own_group_and_runs_as_nobody(target: str) -> None:
     assert foreign == ({"compose"} if target == "console" else set())
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_talks_to_mysql_can_log_in_there(target: str) -> None:
+    """PyMySQL sends MySQL 8's passwords encrypted by a package that it does not ask for itself."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+
+    def packages(group: str) -> set[str]:
+        found: set[str] = set()
+        for line in groups[group]:
+            if isinstance(line, dict):
+                found |= packages(line["include-group"])
+            else:
+                found.add(re.split(r"[^\w-]", line)[0])
+        return found
+
+    inside = set().union(*map(packages, image(target).groups))
+    assert ("pymysql" in inside) == ("cryptography" in inside) == (target != "data-api")
+
+
 def test_uv_installs_what_the_lock_says_and_is_left_behind() -> None:
     for name, stage in stages(TEXT).items():
         for step in stage.all("RUN"):

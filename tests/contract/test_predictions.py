@@ -148,7 +148,9 @@ def test_no_search_scans_or_sorts_the_log(store: Store, search: Search, paged: b
             assert "USING INDEX" in said, said
             assert "TEMP B-TREE" not in said, said
         else:
-            plan = connection.exec_driver_sql(f"EXPLAIN {question[0]}", question[1])
+            plan = connection.exec_driver_sql(
+                f"EXPLAIN FORMAT=TRADITIONAL {question[0]}", question[1]
+            )
             (row,) = [dict(r._mapping) for r in plan]
             assert row["key"] is not None, row
             assert "filesort" not in (row["Extra"] or ""), row

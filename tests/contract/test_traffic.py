@@ -408,7 +408,9 @@ def test_looking_for_a_window_walks_an_index_and_sorts_nothing(store: Store) -> 
                 assert "INDEX ix_predictions_at_id" in said, said
                 assert "TEMP B-TREE" not in said, said
             else:
-                plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+                plan = connection.exec_driver_sql(
+                    f"EXPLAIN FORMAT=TRADITIONAL {statement}", parameters
+                )
                 rows = [dict(r._mapping) for r in plan]
                 log_rows = [r for r in rows if r["table"] == "predictions"]
                 assert log_rows, rows
