@@ -23,7 +23,8 @@ from urllib.parse import unquote, urlsplit
 from console import diagnosis, health
 from console.desk import Desk
 from console.diagnosis import Finding, State, bad, ok
-from core.errors import DatasetError, DriftdeskError
+from core.errors import DatasetError, DriftdeskError, Missing
+from core.login import Login
 from core.remote import probe
 from core.settings import Settings
 from core.store.facts import look
@@ -31,7 +32,7 @@ from core.store.facts import look
 PATIENCE = 10.0
 """Seconds after which a check that has not answered is found bad."""
 
-_FORBIDDEN = "HTTP 403"
+_UNKNOWN, _FORBIDDEN = "HTTP 401", "HTTP 403"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ def _neighbours(desk: Desk) -> list[Check]:
         ),
         Check(
             "MLflow",
-            lambda: _mlflow(s.mlflow_tracking_uri.rstrip("/")),
+            lambda: _mlflow(s.mlflow_tracking_uri.rstrip("/"), s.mlflow_login),
             "Start MLflow or check MLFLOW_TRACKING_URI.",
         ),
         Check("Registry", lambda: _registry(desk), "Check MLFLOW_TRACKING_URI and MODEL_NAME."),
@@ -218,15 +219,18 @@ def _jobs(desk: Desk) -> list[Finding]:
         return [diagnosis.jobs(work.jobs.open(), work.jobs.overdue(), work.now)]
 
 
-def _mlflow(url: str) -> list[Finding]:
+def _mlflow(url: str, login: Login | None) -> list[Finding]:
     seen = probe(f"{url}/health")
     if not seen.healthy:
         todo = "Start MLflow or check MLFLOW_TRACKING_URI."
         return [bad("MLflow", f"{url}: {seen.says}", todo)]
-    version = probe(f"{url}/version")
+    version = probe(f"{url}/version", login=login)
+    if version.says == _UNKNOWN:
+        todo = "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+        return [bad("MLflow", f"{url} does not take our login.", todo)]
     found = [ok("MLflow", seen.says), diagnosis.mlflow_version(version.body)]
     # Its health page answers to every name; the rest only to those that it was told.
-    asked = probe(f"{url}/api/2.0/mlflow/experiments/search?max_results=1")
+    asked = probe(f"{url}/api/2.0/mlflow/experiments/search?max_results=1", login=login)
     if asked.says == _FORBIDDEN:
         todo = f"Start it with --allowed-hosts naming {urlsplit(url).netloc}."
         return [*found, bad("MLflow allowed hosts", "It refuses the name it is called by.", todo)]
@@ -240,7 +244,10 @@ def _registry(desk: Desk) -> list[Finding]:
 
 
 def _artifacts(desk: Desk) -> list[Finding]:
-    desk.registry.try_artifacts()
+    try:
+        desk.registry.try_artifacts()
+    except Missing:  # as in containers, where the console looks and workers store
+        return [ok("Artifacts", "Not tried: MLFLOW_TRACKING_USERNAME may only read there.")]
     return [ok("Artifacts", "A file was stored and taken away again.")]
 
 

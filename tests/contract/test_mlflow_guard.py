@@ -8,14 +8,18 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import mlflow
 import pytest
 import requests
 
 from compose.local.children import Child, children, read_surroundings
+from console import doctor
+from console.diagnosis import Finding, State, ok
 from console.health import look
 from core.dataset import Dataset
 from core.errors import Missing, RegistryUnavailable
@@ -104,17 +108,48 @@ def test_a_model_goes_the_whole_way_with_a_login(
         assert PASSWORD not in requests.get(f"{url}/model", timeout=10).text
 
 
-def test_a_reader_is_told_of_no_model_before_there_is_one_and_changes_none(
-    guarded: str, dataset: Dataset
-) -> None:
+def new_reader(server: str) -> Login:
     reader = Login(f"reader-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex)
     made = requests.post(
-        f"{guarded}/api/2.0/mlflow/users/create",
+        f"{server}/api/2.0/mlflow/users/create",
         json={"username": reader.name, "password": reader.password},
         headers=LOGIN.headers(),
         timeout=10,
     )
     assert made.status_code == 200
+    return reader
+
+
+def test_the_doctor_goes_in_with_our_login_and_takes_a_reader_for_well(
+    guarded: str, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = new_reader(guarded)
+
+    def found(login: Login) -> dict[str, Finding]:
+        told = {
+            "mlflow_tracking_uri": guarded, "mlflow_tracking_username": login.name,
+            "mlflow_tracking_password": login.password,
+        }  # fmt: skip
+        with at_a_desk(tmp_path, dataset, monkeypatch, **told) as desk:
+            asked = replace(desk, registry=Registry(guarded, "houses", login))
+            return {f.name: f for f in doctor.examine(asked, patience=60)}
+
+    for login, artifacts in ((LOGIN, "was stored"), (reader, "may only read")):
+        told = found(login)
+        assert told["MLflow version"] == ok("MLflow version", mlflow.__version__)
+        assert told["MLflow allowed hosts"].state is State.OK
+        assert told["Artifacts"].state is State.OK
+        assert artifacts in told["Artifacts"].says
+    told = found(Login(reader.name, "wrong"))
+    assert told["MLflow"].state is State.BAD
+    assert "MLFLOW_TRACKING_USERNAME" in told["MLflow"].todo
+    assert "MLflow version" not in told
+
+
+def test_a_reader_is_told_of_no_model_before_there_is_one_and_changes_none(
+    guarded: str, dataset: Dataset
+) -> None:
+    reader = new_reader(guarded)
     name = f"houses-{uuid.uuid4().hex[:8]}"
     registry, source = Registry(guarded, name, reader), ChampionSource(guarded, name, reader)
     assert registry.champion() is None
