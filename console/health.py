@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Condition, Thread
+from urllib.parse import urlsplit
 
 from console.desk import Desk
 from core.addresses import Destination
@@ -133,17 +134,17 @@ def checks(desk: Desk) -> list[Check]:
         Check(
             "MLflow",
             lambda: _mlflow(s.mlflow_tracking_uri.rstrip("/"), s.mlflow_login),
-            s.mlflow_link or s.mlflow_tracking_uri,
+            s.mlflow_link or _reached(s.mlflow_tracking_uri),
             "Start MLflow or check MLFLOW_TRACKING_URI.",
         ),
         *(
             Check(
-                "Serving" if len(replicas) == 1 else f"Serving {n}",
+                "Serving" if len(replicas) == 1 else f"Serving at {urlsplit(url).netloc}",
                 lambda url=url: _serving(desk, url),  # type: ignore[misc]
-                f"{s.serving_link or url}/docs",
+                f"{link}/docs" if (link := s.serving_link or _reached(url)) else "",
                 "Start it: python -m serving.",
             )
-            for n, url in enumerate(replicas, 1)
+            for url in replicas
         ),
         Check(
             "Serving replicas",
@@ -154,7 +155,7 @@ def checks(desk: Desk) -> list[Check]:
         Check(
             "Data API",
             lambda: _data_api(f"{s.data_api_url.rstrip('/')}/health", s.data_api_destination),
-            s.data_api_url,
+            _reached(s.data_api_url),
             "Start the data API or check DATA_API_URL.",
         ),
         Check("Queue (Redis)", lambda: _queue(desk), "", "Start Redis or check REDIS_URL."),
@@ -175,6 +176,16 @@ def checks(desk: Desk) -> list[Check]:
             through_redis=True,
         ),
     ]
+
+
+def _reached(url: str) -> str:
+    """The address where a browser can be expected to reach it, or nothing.
+
+    A bare name, such as a container's, is one of the network that we are in ourselves.
+    """
+    host = urlsplit(url).hostname or ""
+    inside = host.endswith((".svc", ".svc.cluster.local")) or not (set(".:") & set(host))
+    return "" if inside and host != "localhost" else url
 
 
 def _data_api(url: str, to: Destination) -> tuple[bool, str, str]:

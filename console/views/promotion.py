@@ -54,8 +54,8 @@ def tell(agree: review.Agreement) -> None:
     if agree.live is None and not agree.differs:
         st.info("Nothing is live yet.", icon=":material/hourglass_empty:")
     elif not agree.differs and not agree.under_way:
-        replicas = len(agree.served)
-        every = "serving answers" if replicas == 1 else f"all {replicas} replicas answer"
+        several = len(agree.served) > 1
+        every = "every address of serving answers" if several else "serving answers"
         st.success(
             f"Version {agree.live} is live, and {every} with it.", icon=":material/verified:"
         )

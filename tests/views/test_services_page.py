@@ -86,9 +86,33 @@ def test_every_replica_of_serving_is_asked(
             "version": 3, "digest": "abcdef0123", "refused": {"version": 4, "reason": "no"},
         }  # fmt: skip
         found = by_name(health.look(desk))
-        assert found["Serving 1"].says == found["Serving 2"].says
-        assert "Answers with version 3; it refuses version 4: no" in found["Serving 1"].says
-        assert found["Serving 2"].version == "model abcdef01"
+        one, two = found["Serving at 127.0.0.1:1"], found["Serving at 127.0.0.1:2"]
+        assert one.says == two.says
+        assert "Answers with version 3; it refuses version 4: no" in one.says
+        assert two.version == "model abcdef01"
+        assert two.link == "http://127.0.0.1:2/docs"
+
+
+def test_a_link_leads_where_a_browser_can_go(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {
+        "serving_url": "http://proxy:8000, http://serving-1:8000",
+        "mlflow_tracking_uri": "http://mlflow:5000", "data_api_url": "http://data-api:8010",
+    }  # fmt: skip
+    with at_a_desk(tmp_path, dataset, monkeypatch, **told) as desk:
+        links = {check.name: check.link for check in health.checks(desk)}
+    assert not any(links.values())
+    told |= {"serving_link": "https://serving.example", "mlflow_link": "https://mlflow"}
+    told |= {"data_api_url": "http://data.example:8010"}
+    with at_a_desk(tmp_path, dataset, monkeypatch, **told) as desk:
+        links = {check.name: check.link for check in health.checks(desk) if check.link}
+    assert links == {
+        "MLflow": "https://mlflow",
+        "Serving at proxy:8000": "https://serving.example/docs",
+        "Serving at serving-1:8000": "https://serving.example/docs",
+        "Data API": "http://data.example:8010",
+    }
 
 
 def test_one_that_hangs_keeps_nobody_waiting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
