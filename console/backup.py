@@ -11,13 +11,13 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from console.access import needs
 from console.archive import Writer, create
 from console.desk import Desk
+from core import VERSION
 from core.carriage import Carriage
 from core.dataset import Dataset
 from core.errors import Missing, SchemaMismatch, Unavailable
@@ -86,7 +86,7 @@ class _Moved(Unavailable):
 
 
 def _version() -> str:
-    return f"driftdesk {metadata.version('driftdesk')}"
+    return f"driftdesk {VERSION}"
 
 
 def _write(desk: Desk, writer: Writer, manifest: dict[str, Any], *, models: bool) -> None:

@@ -14,7 +14,7 @@ from compose.prepare import prepare
 from tests.stacks import ROOT
 
 COMPOSE = str(Path(sys.executable).parent / "docker-compose")
-PROFILES = ("demo", "auth", "s3", "tools")
+PROFILES = ("demo", "auth", "s3", "tools", "operate")
 
 
 def checkout(folder: Path) -> Path:

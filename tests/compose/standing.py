@@ -29,7 +29,8 @@ from tests.stacks import ROOT, wait_for
 
 UV = os.environ.get("UV") or str(ROOT / ".uv" / "bin" / "uv")
 ADDRESSES = {"mlflow": 10, "data-api": 11, "serving-1": 12, "serving-2": 13, "console": 14,
-             "proxy": 15, "worker-desk": 16, "reconcile": 17, "worker": 20}  # fmt: skip
+             "proxy": 15, "worker-desk": 16, "reconcile": 17, "worker": 20,
+             "operate": 30}  # fmt: skip
 
 
 def install(target: str, folder: Path) -> Image:
@@ -72,6 +73,7 @@ class Standing:
             "/run/secrets": str(here / "secrets"),
             "/app": str(self.folder / "images" / target),
             "/data": str(here / "data"),
+            "/backups": str(here / "backups"),
             "/tmp": str(here / "tmp"),
         }
         inside = "|".join(map(re.escape, places))
@@ -99,7 +101,7 @@ class Standing:
 
     def lay_secrets(self, service: str) -> None:
         folder = self.folder / "state" / service
-        for name in ("secrets", "data", "tmp"):
+        for name in ("secrets", "data", "tmp", "backups"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for secret in self.services[service].get("secrets", []):
             laid = folder / "secrets" / secret["target"].rsplit("/", 1)[-1]
@@ -177,7 +179,7 @@ class Standing:
 def standing(folder: Path) -> Iterator[Standing]:
     """Every image installed, MySQL and Redis up as the compose file sets them up; nothing else."""
     file = composed.checkout(folder / "checkout")
-    services = composed.config(file, ("demo",), COMPOSE_PROFILES="demo")["services"]
+    services = composed.config(file, ("demo", "operate"), COMPOSE_PROFILES="demo")["services"]
     secrets = file.parent / "secrets"
     images = {target: install(target, folder / "images") for target in TARGETS}
     net = f"127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}"

@@ -16,7 +16,7 @@ from tests.compose import composed
 from tests.stacks import ROOT
 
 OWN = {"migrate", "worker", "worker-desk", "reconcile", "serving-1", "serving-2", "console",
-       "mlflow", "data-api", "s3-bucket"}  # fmt: skip
+       "mlflow", "data-api", "s3-bucket", "operate"}  # fmt: skip
 STORES = {"mysql", "redis", "mlflow", "s3"}
 BECOMES_ITS_USER = {"mysql"}
 TOLD_OTHERWISE = {
@@ -42,7 +42,7 @@ def test_every_service_is_there(services: dict[str, Any]) -> None:
 
 def test_the_core_comes_without_a_profile(file: Path) -> None:
     core = composed.config(file, (), COMPOSE_PROFILES="")["services"]
-    assert set(core) == (OWN - {"data-api", "s3-bucket"}) | {"mysql", "redis", "proxy"}
+    assert set(core) == (OWN - {"data-api", "s3-bucket", "operate"}) | {"mysql", "redis", "proxy"}
 
 
 def test_only_the_proxy_is_published_and_what_helps_only_on_this_machine(

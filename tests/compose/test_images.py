@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from core import VERSION
 from tests.compose.images import DOCKERFILE, TARGETS, image, stages
 from tests.stacks import ROOT
 
@@ -84,6 +85,12 @@ def test_what_talks_to_mysql_can_log_in_there(target: str) -> None:
 
     inside = set().union(*map(packages, image(target).groups))
     assert ("pymysql" in inside) == ("cryptography" in inside) == (target != "data-api")
+
+
+def test_images_and_the_programs_in_them_name_one_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert version == VERSION
+    assert f"ARG VERSION={version}\n" in TEXT
 
 
 def test_uv_installs_what_the_lock_says_and_is_left_behind() -> None:

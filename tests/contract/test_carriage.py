@@ -116,9 +116,15 @@ def test_the_champion_is_served_again_under_its_number(
 
 
 def test_runs_keep_parameters_metrics_tags_and_files(
-    source: Settings, saved: Path, tmp_path: Path, other_mlflow: str
+    source: Settings,
+    saved: Path,
+    tmp_path: Path,
+    other_mlflow: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    capsys.readouterr()
     restore(elsewhere(source, tmp_path, other_mlflow), somebody("ben"), saved)
+    assert "http" not in capsys.readouterr().out  # where others read JSON
     found = []
     for uri in (source.mlflow_tracking_uri, other_mlflow):
         carriage = Carriage(Registry(uri, source.model_name))

@@ -40,6 +40,13 @@ def cli(stack: Standing, *words: str, code: int = 0) -> Any:
     return json.loads(done.stdout) if not code else done.stdout + done.stderr
 
 
+def operate(stack: Standing, *words: str) -> Any:
+    """An admin's command line, with that service's own settings and login at MLflow."""
+    done = stack.run("operate", "python", ".bin/driftdesk", *words, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
 def installed(stack: Standing, target: str) -> set[str]:
     (site,) = (stack.folder / "images" / target / ".venv" / "lib").glob("python*/site-packages")
     return {path.name for path in site.iterdir() if path.is_dir()}
@@ -106,6 +113,13 @@ def test_the_whole_job_across_the_images(stack: Standing) -> None:
             page.goto(console)
             page.get_by_role("button", name="Log in").wait_for(timeout=60_000)
             assert page.get_by_text("Promotion").count() == 0
+
+        # What keeps the house works in there, too.
+        for found in cli(stack, "doctor"):
+            assert found["state"] != "bad", found
+        saved = stack.folder / "saved.tar.gz"
+        assert operate(stack, "backup", str(saved))["versions"] == 1
+        assert operate(stack, "restore", str(saved), "--force")["added_versions"] == 0
 
         cli(stack, "ingest", "--wait", "--train")
         wait_for("no second candidate", lambda: len(cli(stack, "candidates")) == 2, 240)
