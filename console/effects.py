@@ -100,7 +100,7 @@ def way(pushed: Sequence[Step], *, on_log: bool) -> dict[str, Any]:
         "mode": "text",
         "y": places,
         "x": [max(s.start, s.end) for s in pushed],
-        "text": [f"  {'▲' if s.effect >= 0 else '▼'} {s.words}" for s in pushed],
+        "text": [f"  {_arrow(s)} {s.words}" for s in pushed],
         "textposition": "middle right",
         "hoverinfo": "skip",
         "cliponaxis": False,
@@ -120,6 +120,13 @@ def way(pushed: Sequence[Step], *, on_log: bool) -> dict[str, Any]:
         "shapes": [_mark(pushed[-1].end)] if pushed else [],
     }
     return {"data": [bars, said], "layout": layout}
+
+
+def _arrow(step: Step) -> str:
+    """Which way it pushed; none where what is said of it is nothing."""
+    if not set("123456789") & set(step.words):
+        return ""
+    return "▲" if step.effect >= 0 else "▼"
 
 
 def _mark(at: float) -> dict[str, Any]:
