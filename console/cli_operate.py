@@ -29,7 +29,8 @@ def doctor(*, as_json: AsJson = False) -> None:
         settings = read_settings()
         configure(settings.log_format, "cli", settings.secrets)
         command_line_actor(settings, "").demand(Right.SEE, settings.auth_contact)
-        found = doctors.examine(Desk.make(settings))
+        with Desk.opened(settings) as desk:
+            found = doctors.examine(desk)
     except NotAllowed as error:
         say(str(error), err=True)
         raise typer.Exit(1) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from core.dataset import Dataset, load
@@ -43,3 +45,17 @@ class Desk:
             ),
             Serving(settings.serving_urls, settings.serving_key.get_secret_value()),
         )
+
+    @classmethod
+    @contextmanager
+    def opened(cls, settings: Settings) -> Iterator[Desk]:
+        """A desk for a while; its store is closed afterwards.
+
+        Raises:
+            DatasetError: the dataset file cannot be used.
+        """
+        desk = cls.make(settings)
+        try:
+            yield desk
+        finally:
+            desk.store.close()

@@ -63,19 +63,16 @@ def restore(
     checked = archive.check(path)
     _refuse_newer(checked)
     _ensure_dataset(settings, checked)
-    desk = Desk.make(settings)
-    try:
+    with Desk.opened(settings) as desk:
         _refuse_other_dataset(desk, checked)
         return _restore(desk, actor, checked, force=force, models=models)
-    finally:
-        desk.store.close()
 
 
 def _permit(settings: Settings, actor: Actor) -> None:
     """Go on only with the right; where there is a desk already, a refusal is put on its record."""
     if not actor.may(Right.OPERATE):
-        with suppress(DatasetError):
-            demand(Desk.make(settings), actor, Right.OPERATE, "restore")
+        with suppress(DatasetError), Desk.opened(settings) as desk:
+            demand(desk, actor, Right.OPERATE, "restore")
     actor.demand(Right.OPERATE, settings.auth_contact)
 
 

@@ -70,12 +70,9 @@ def at_desk(actor: str = "") -> Iterator[Desk]:
         configure(settings.log_format, "cli", settings.secrets)
         trace.start(settings.otel_exporter_otlp_endpoint, "cli")
         command_line_actor(settings, actor).demand(Right.SEE, settings.auth_contact)
-        desk = Desk.make(settings)
-        try:
-            with trace.span(f"command {_command.get()}".strip()):
-                yield desk
-        finally:
-            desk.store.close()
+        span = trace.span(f"command {_command.get()}".strip())
+        with Desk.opened(settings) as desk, span:
+            yield desk
 
 
 def tell(value: Any, *, as_json: bool, lines: Callable[[], list[str]]) -> None:
