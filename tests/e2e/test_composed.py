@@ -117,9 +117,8 @@ def test_the_whole_job_across_the_images(stack: Standing) -> None:
         # What keeps the house works in there, too.
         for found in cli(stack, "doctor"):
             assert found["state"] != "bad", found
-        saved = stack.folder / "saved.tar.gz"
-        assert operate(stack, "backup", str(saved))["versions"] == 1
-        assert operate(stack, "restore", str(saved), "--force")["added_versions"] == 0
+        assert operate(stack, "backup", "/backups/one.tar.gz")["versions"] == 1
+        assert operate(stack, "restore", "/backups/one.tar.gz", "--force")["added_versions"] == 0
 
         cli(stack, "ingest", "--wait", "--train")
         wait_for("no second candidate", lambda: len(cli(stack, "candidates")) == 2, 240)
