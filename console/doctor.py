@@ -247,7 +247,8 @@ def _artifacts(desk: Desk) -> list[Finding]:
     try:
         desk.registry.try_artifacts()
     except Missing:  # as in containers, where the console looks and workers store
-        return [ok("Artifacts", "Not tried: MLFLOW_TRACKING_USERNAME may only read there.")]
+        says = "Nothing was stored: our user of MLflow may only read. That of workers must write."
+        return [ok("Artifacts", says)]
     return [ok("Artifacts", "A file was stored and taken away again.")]
 
 
