@@ -9,7 +9,7 @@ SYNCED := .venv/.synced
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test check bench bench-serving shots docs docs-serve lock help up down logs
+.PHONY: run test test-all check bench bench-serving campaign shots docs docs-serve lock help up down logs
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -32,15 +32,23 @@ down:  ## stop the containers; ARGS="--volumes" throws everything away that they
 logs:  ## follow what the containers say; ARGS="worker" picks
 	@$(COMPOSE) logs --follow --tail 100 $(ARGS)
 
-test: $(SYNCED)  ## run the tests; ARGS="tests/unit -x" picks
-	@$(BIN)/pytest $(ARGS)
+# Files go to some processes, each with servers of its own; to one where the servers are given. Tests
+# wait a third of their time, so a third process pays on two cores.
+GIVEN := $(TEST_DATABASE_SERVER)$(TEST_REDIS_URL)
+PARALLEL = --numprocesses $(or $(PROCESSES),$(if $(GIVEN),1,3)) --dist loadfile --no-loadscope-reorder
+
+test: $(SYNCED)  ## the tests before a push, in minutes; ARGS="tests/unit -x" picks
+	@$(BIN)/pytest $(PARALLEL) -m "not whole" $(ARGS)
+
+test-all: $(SYNCED)  ## adds whole systems, kill loops, browsers and fuzz; THOROUGH=1 tries more
+	@$(BIN)/pytest $(PARALLEL) --durations=25 $(ARGS)
 
 check: $(SYNCED)  ## format, lint, types and layers; images, manifests and workflows
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy --strict
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m compose.validate
+	@$(BIN)/python -m tests.deployment
 
 bench: $(SYNCED)  ## list the measurements; NAME=x runs bench/x.py
 	@if [ -z "$(NAME)" ]; then \
@@ -53,20 +61,23 @@ bench: $(SYNCED)  ## list the measurements; NAME=x runs bench/x.py
 bench-serving: $(SYNCED)  ## serving beside its peers, four minutes; ARGS="--rounds 1" is shorter
 	@$(UV) sync --quiet --frozen --compile-bytecode --group bench && $(BIN)/python bench/answering.py $(ARGS)
 
+campaign: $(SYNCED)  ## disturb a whole system for HOURS=1 on DATABASE=sqlite or mariadb; SEED=7 replays
+	@$(BIN)/python -m tests.campaign --hours $(or $(HOURS),1) --database $(or $(DATABASE),sqlite) $(if $(SEED),--seed $(SEED))
+
 shots: $(SYNCED)  ## a screenshot of each page of the running console, into shots/
 	@$(BIN)/python -m tests.shots
 
-SITE := --builder dirhtml --conf-dir handbook --doctree-dir .doctrees docs site
+SITE := --builder dirhtml --conf-dir docs/generator --doctree-dir .doctrees docs site
 
 # From nothing each time: Sphinx warns of a page only when it reads it, and leaves what is gone.
 docs: $(SYNCED)  ## the reference from the code, and the site into site/; a broken link fails
-	@$(BIN)/python -m handbook
+	@$(BIN)/python -m docs.generator
 	@rm -rf site .doctrees
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning $(SITE)
 
 docs-serve: $(SYNCED)  ## the site at 127.0.0.1:8080, built anew with each change
 	@$(BIN)/python -m sphinx_autobuild --quiet --fresh-env --host 127.0.0.1 --port 8080 \
-	    --pre-build "$(BIN)/python -m handbook" --watch handbook --watch bench --watch CHANGELOG.md $(SITE)
+	    --pre-build "$(BIN)/python -m docs.generator" --watch docs/generator --watch bench --watch CHANGELOG.md $(SITE)
 
 lock: | $(UV)  ## resolve the dependencies anew, into uv.lock
 	@$(UV) lock

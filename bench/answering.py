@@ -47,11 +47,13 @@ from peers.processes import CORES, ROOT, Trouble
 from peers.servers import check, publish, registry, servers
 from training import REALTOR
 
-from core.dataset import load
-from core.errors import DriftdeskError
-from core.settings import DATASETS
-from core.store.schema import migrate
-from core.tables import predictions
+from core.adapters.mlflow.registry import digest_of
+from core.adapters.store.migrate import migrate
+from core.adapters.store.tables import predictions
+from core.domain.errors import DriftdeskError
+from core.platform.dataset_file import load
+from core.platform.settings import DATASETS
+from tests.record import decide_at
 from tests.stacks import free_port
 
 SLOW_START = 5.0
@@ -83,7 +85,8 @@ def run(options: argparse.Namespace, open_: ExitStack) -> None:
     before = on_record(database)
     mlflow.ready(port, "/health")
     uri = f"http://127.0.0.1:{port}"
-    publish(uri, about, dataset, folder)
+    version = publish(uri, about, dataset, folder)
+    decide_at(database, dataset, version, digest_of(about.model))  # serving takes what was decided
     chosen = [s for s in servers(folder, uri, database) if s.name in options.only]
     generator = Load(folder, options.seconds, random_gaps=options.random_gaps)
     open_.enter_context(generator.process)

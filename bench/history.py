@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
-from core.dataset import load
-from core.settings import DATASETS
-from core.store import Store
-from core.store.predictions import Place, Search
-from core.store.schema import migrate
-from core.tables import predictions
+from core.adapters.store import Store
+from core.adapters.store.migrate import migrate
+from core.adapters.store.tables import predictions
+from core.domain.predictions import Place, Search
+from core.platform.dataset_file import load
+from core.platform.settings import DATASETS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RUNS = 20

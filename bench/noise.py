@@ -1,4 +1,4 @@
-"""The no-drift band in a seeded simulation: false alarms, and how often +30 % is found.
+"""The noise band in a seeded simulation: false alarms, and how often +30 % is found.
 
     python bench/noise.py [--trials 400] [--seed 20261124]
 
@@ -20,11 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dataset import STATISTICS, parse
-from core.drift import compare
-from core.noise import annotate
-from core.profile import profile_number
-from core.records import DriftReport, Finding
+from core.domain.dataset import STATISTICS
+from core.domain.drift import DriftReport, Finding
+from core.platform.dataset_file import parse
+from core.rules.data.profile import profile_number
+from core.rules.drift.compare import compare
+from core.rules.drift.noise_band import annotate
 
 Draw = Callable[[np.random.Generator, int], NDArray[np.float64]]
 

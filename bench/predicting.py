@@ -19,14 +19,16 @@ from pathlib import Path
 import numpy as np
 from training import REALTOR, Rows, read  # bench/training.py: scripts see their own folder
 
-from core.contract import METADATA_KEY, describe
-from core.dataset import load
-from core.interval import calibrate
-from core.profile import Profiler
-from core.runtime import Runtime
-from core.settings import DATASETS
-from core.split import ONE_IN, held_out, row_hash
-from workers import export, training
+from core.adapters.onnx_runtime import Runtime
+from core.platform.dataset_file import load
+from core.platform.settings import DATASETS
+from core.rules.data import usable_rows
+from core.rules.data.holdout import ONE_IN, held_out, row_hash
+from core.rules.data.profile import Profiler
+from core.rules.model.contract import METADATA_KEY, describe
+from core.rules.model.prediction_interval import calibrate
+from workers.recipes import export
+from workers.recipes.place_boosting import fit
 
 EXPLAINED = 300
 
@@ -36,7 +38,7 @@ def main() -> None:
     options.add_argument("--rows", type=Path, default=REALTOR / "rows.csv")
     dataset = load(DATASETS / "real_estate.toml")
     rows = read(options.parse_args().rows, dataset)
-    keep = training.usable(rows, dataset)
+    keep = usable_rows.usable(rows, dataset)
     rows = {name: values[keep] for name, values in rows.items()}
     side = held_out(rows, dataset)
     learn = {n: v[~side] for n, v in rows.items()}
@@ -47,7 +49,7 @@ def main() -> None:
         is_text = dataset.column(name).is_text
         profiler.add(name, [v or None for v in values] if is_text else values)
     profiles = profiler.finish()
-    fitted = training.fit(learn, dataset)
+    fitted = fit.fit(learn, dataset)
     predicted, hashes = fitted.predict(judge), row_hash(judge, dataset)
     interval = calibrate(
         judge[target],

@@ -12,7 +12,6 @@ a title, whose median is taken off: what is left is ours.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 import os
 import statistics
@@ -28,19 +27,23 @@ import sqlalchemy as sa
 from mlflow.tracking import MlflowClient
 from streamlit.testing.v1 import AppTest
 
-from core.contract import describe
-from core.dataset import Dataset, load
-from core.drift import compare
-from core.evidence import Difference, Slice
-from core.profile import Profiler
-from core.records import ColumnProfile, JobKind, JobState, Reference, Verdict
-from core.registry import digest_of
-from core.settings import DATASETS, Settings
-from core.store import Store
-from core.store.schema import migrate
-from core.tables import predictions
-from serving.app import create_app
-from serving.champion import Champion
+from core.adapters.mlflow.registry import digest_of
+from core.adapters.store import Store
+from core.adapters.store.migrate import migrate
+from core.adapters.store.tables import predictions
+from core.domain.dataset import Dataset
+from core.domain.dossier import Difference, Points, Slice, TrainingBatch
+from core.domain.drift import Reference
+from core.domain.jobs import JobKind, JobState
+from core.domain.profiles import ColumnProfile
+from core.domain.promotions import Verdict
+from core.platform.dataset_file import load
+from core.platform.settings import DATASETS, Settings
+from core.rules.data.profile import Profiler
+from core.rules.drift.compare import compare
+from core.rules.model.contract import describe
+from serving.http.app import create_app
+from serving.model.mlflow_rest import Champion
 from tests import build, stacks
 from tests.models import tiny_model
 from tests.stacks import ROOT
@@ -79,7 +82,7 @@ def fill(store: Store, digest: str) -> None:
             report = compare(before, now, dataset)
             work.drift.put(batch, Reference.PREVIOUS, f"epoch 1, batch {n - 1}", report)
             if n > 2:
-                work.drift.put(batch, Reference.CHAMPION, "version 1", report)
+                work.drift.put(batch, Reference.CHAMPION, "version 1", report, reference_id=1)
             before = now
         work.commit()
     with store.begin() as work:
@@ -121,29 +124,20 @@ def propose(work: Any, version: int, digest: str, dataset: Dataset) -> None:
         digest=digest,
         data_digest="d" * 64,
         parity=1e-7,
-        batches=[
-            {"id": n + 1, "epoch": 1, "number": n, "rows": 5_000} for n in range(BATCHES)
-        ],
-        differences={name: dataclasses.asdict(Difference(-1.0, -2.0, -0.5)) for name in metrics},
-        slices=[
-            dataclasses.asdict(Slice("state", f"S{n}", 60, 9.0, 10.0, Difference(-1, -2, -0.5)))
-            for n in range(20)
-        ],
-        gates=[
-            {"name": f"gate {n}", "passed": True, "says": "It is.", "blocks": False}
-            for n in range(5)
-        ],
+        batches=tuple(TrainingBatch(n + 1, 1, n, 5_000) for n in range(BATCHES)),
+        differences=dict.fromkeys(metrics, Difference(-1.0, -2.0, -0.5)),
+        slices=tuple(
+            Slice("state", f"S{n}", 60, 9.0, 10.0, Difference(-1, -2, -0.5)) for n in range(20)
+        ),
         importance={f.name: 0.1 for f in dataset.features},
-        points={name: [float(n) for n in range(1, 401)] for name in
-                ("actual", "candidate", "champion")},
-    )  # fmt: skip
-    short = {k: v for k, v in content.items() if k not in ("points", "golden", "slices")}
+        points=Points(*3 * [tuple(map(float, range(1, 401)))]),
+    )
     work.promotions.propose(
         version,
         Verdict(True, ("It is better.",)),
-        short,
+        content,
         "ana",
-        digest=work.dossiers.freeze(version, content),
+        digest=work.dossiers.freeze(content),
     )
     if version < VERSIONS:
         build.approve(work, version, champion=champion)
@@ -220,7 +214,7 @@ def measure(reruns: int) -> None:
     timed(empty)
     print(f"{'page':<12}{'first ms':>10}{'rerun ms':>10}{'empty ms':>10}{'beyond':>10}")
     for name in PAGES:
-        app = AppTest.from_file(str(ROOT / "console" / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(ROOT / "console" / "web" / "app.py"), default_timeout=60)
         app.run()
         if name != "overview":
             app.switch_page(f"views/{name}.py")

@@ -21,12 +21,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from console import actions
+from console.actions import pipeline
 from console.desk import Desk
-from core.dataset import load
-from core.records import Job, JobKind
-from core.settings import DATASETS, Settings
-from core.store.schema import migrate
+from core.adapters.store.migrate import migrate
+from core.domain.jobs import Job, JobKind
+from core.platform.dataset_file import load
+from core.platform.settings import DATASETS, Settings
 from tests import stacks
 from tests.build import somebody
 from tests.conftest import fresh_database
@@ -124,13 +124,13 @@ def costs(scale: float) -> None:
     with yard(scale) as made, made.workers(1):
         ingests, drifts = [], []
         for _ in range(BATCHES):
-            (job,) = made.ended([actions.request_ingest(made.desk, somebody()).id])
+            (job,) = made.ended([pipeline.request_ingest(made.desk, somebody()).id])
             ingests.append(job)
             drifts += made.ended([_drift_of(made, job)])
         (trained,) = made.ended(
-            [actions.request_train(made.desk, somebody(), reason="to be measured").id]
+            [pipeline.request_train(made.desk, somebody(), reason="to be measured").id]
         )
-    rows = sum(int((job.result or {})["stored"]) for job in ingests)
+    rows = sum(job.result.stored for job in ingests)
     print(f"{rows:,} rows in {BATCHES} batches")
     print("| job | seconds | seconds for a million rows |")
     print("|---|---|---|")
@@ -160,10 +160,10 @@ def scaling(workers: list[int], count: int) -> None:
     """How long independent jobs take, by the number of workers."""
     with yard(0.05) as made:
         with made.workers(1):
-            made.ended([actions.request_ingest(made.desk, somebody()).id])
-            made.ended([actions.request_ingest(made.desk, somebody()).id])
+            made.ended([pipeline.request_ingest(made.desk, somebody()).id])
+            made.ended([pipeline.request_ingest(made.desk, somebody()).id])
             for n in range(count):
-                job = actions.request_train(made.desk, somebody(), reason=f"version {n}")
+                job = pipeline.request_train(made.desk, somebody(), reason=f"version {n}")
                 made.ended([job.id])
         print(f"{count} versions judged anew, on {os.cpu_count()} cores")
         print("| workers | seconds | times one worker |")
@@ -171,7 +171,7 @@ def scaling(workers: list[int], count: int) -> None:
         alone = 0.0
         for number in workers:
             jobs = [
-                actions.request_judge(made.desk, somebody(), version).id
+                pipeline.request_judge(made.desk, somebody(), version).id
                 for version in range(1, count + 1)
             ]
             with made.workers(number):

@@ -3,10 +3,10 @@
     python bench/stream.py [--rows ../shared/realtor/rows.csv] [--count 100000]
 
 The reference is one process that reads the same NDJSON or CSV with the same checks and runs the
-model on it, lot by lot, and nothing else: no HTTP, no ids, no ranges, no record, no answer written.
-The service does all of that. Both are timed in turn, three rounds, medians; the service as the
-client sees it (first byte sent to last byte read) and by its own processor time until every row is
-in its database. Memory is the process's peak over what it had before the first stream.
+model on it, chunk by chunk, and nothing else: no HTTP, no ids, no ranges, no record, no answer
+written. The service does all of that. Both are timed in turn, three rounds, medians; the service
+as the client sees it (first byte sent to last byte read) and by its own processor time until every
+row is in its database. Memory is the process's peak over what it had before the first stream.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from statistics import median
 from peers.subject import make
 from training import REALTOR
 
-from core.columns import read_columns
-from core.dataset import load
-from core.runtime import Runtime
-from core.settings import DATASETS
-from core.store.schema import migrate
-from serving.stream import Format, csv_lots, json_lots
+from core.adapters.onnx_runtime import Runtime
+from core.adapters.store.migrate import migrate
+from core.platform.dataset_file import load
+from core.platform.settings import DATASETS
+from core.rules.model.contract_batch import read_columns
+from serving.http.stream import Format, csv_chunks, ndjson_chunks
 
 ROUNDS = 3
 PIECE = 64 * 1024
@@ -88,7 +88,7 @@ def measure(format_: Format, body: bytes, runtime: Runtime, service: Service) ->
 
 def alone(format_: Format, body: bytes, runtime: Runtime) -> None:
     file = io.BytesIO(body)
-    lots = csv_lots(file, runtime.contract) if format_ is Format.CSV else json_lots(file)
+    lots = csv_chunks(file, runtime.contract) if format_ is Format.CSV else ndjson_chunks(file)
     for rows, amiss in lots:
         columns, problems = read_columns(runtime.contract, rows, typed=True)
         assert not amiss

@@ -9,11 +9,11 @@ is ours, and both its seconds and its scores depend on it. Both recipes learn fr
 on one thread each (more of them spin while they wait and make the original look worse than it is),
 one after the other, and are scored on the same held-out rows. Ours is timed with its export.
 
-Every row is held out exactly once: by its hash (`core.split`) it stands in one of five fifths, of
-which fifth 0 is the one that the product holds out. The last lines pool the errors of all rows,
-with the 95 % interval of each ratio when rows are drawn anew. `--no-spread` stops after fifth 0.
-The settings of `workers.training` were chosen by cross-validation outside fifth 0, so rows of the
-other fifths had a part in that choice.
+Every row is held out exactly once: by its hash (`core.rules.data.holdout`) it stands in one of five
+fifths, of which fifth 0 is the one that the product holds out. The last lines pool the errors of
+all rows, with a 95 % bootstrap interval of each ratio. `--no-spread` stops after
+fifth 0. The settings of `workers.recipes.place_boosting.fit` were chosen by cross-validation
+outside fifth 0, so rows of the other fifths had a part in that choice.
 """
 
 from __future__ import annotations
@@ -36,14 +36,18 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from xgboost import XGBRegressor
 
-from core import evidence
-from core.contract import METADATA_KEY, describe, read_code, read_date, read_number, read_text
-from core.dataset import Column, ColumnType, Dataset, load
-from core.profile import Profiler
-from core.runtime import Runtime
-from core.settings import DATASETS
-from core.split import ONE_IN, row_hash
-from workers import export, training
+from core.adapters.onnx_runtime import Runtime
+from core.domain.dataset import Column, ColumnType, Dataset
+from core.platform.dataset_file import load
+from core.platform.settings import DATASETS
+from core.rules.data import usable_rows
+from core.rules.data.holdout import ONE_IN, row_hash
+from core.rules.data.profile import Profiler
+from core.rules.data.typed_values import read_code, read_date, read_number, read_text
+from core.rules.model import evaluation
+from core.rules.model.contract import METADATA_KEY, describe
+from workers.recipes import export
+from workers.recipes.place_boosting import fit
 
 REALTOR = Path(__file__).parents[2] / "shared" / "realtor"
 """Real rows, which are never committed."""
@@ -81,7 +85,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     dataset = load(DATASETS / "real_estate.toml")
     rows = read(chosen.rows, dataset)
-    keep = training.usable(rows, dataset)
+    keep = usable_rows.usable(rows, dataset)
     rows = {name: values[keep] for name, values in rows.items()}
     fifth = row_hash(rows, dataset) % np.uint64(ONE_IN)
     print("| held out | recipe | seconds | R2 | RMSE | MAE | MdAPE |")
@@ -116,8 +120,8 @@ def compare(rows: Rows, side: NDArray[np.bool_], dataset: Dataset) -> Trial:
 
 def show(name: str, trial: Trial) -> None:
     """Prints both recipes' figures, ours over theirs, and how far luck may move each ratio."""
-    theirs = evidence.score(trial.actual, trial.original)
-    ours = evidence.score(trial.actual, trial.driftdesk)
+    theirs = evaluation.score(trial.actual, trial.original)
+    ours = evaluation.score(trial.actual, trial.driftdesk)
     size = f"{name}, {len(trial.actual):,} rows"
     for recipe, seconds, m in (
         ("original", trial.original_s, theirs),
@@ -134,13 +138,13 @@ def show(name: str, trial: Trial) -> None:
 
 
 def intervals(trial: Trial) -> list[tuple[float, float]]:
-    """The 95 % interval of each metric's ratio: rows are drawn anew, with both their errors."""
+    """The 95 % bootstrap interval of each metric's ratio; rows are resampled with both errors."""
     rng = np.random.default_rng(SEED)
     drawn = []
     for _ in range(RESAMPLES):
         rows = rng.integers(0, len(trial.actual), len(trial.actual))
-        theirs = evidence.score(trial.actual[rows], trial.original[rows])
-        ours = evidence.score(trial.actual[rows], trial.driftdesk[rows])
+        theirs = evaluation.score(trial.actual[rows], trial.original[rows])
+        ours = evaluation.score(trial.actual[rows], trial.driftdesk[rows])
         drawn.append([ours[k] / theirs[k] for k in METRICS])
     return [(low, high) for low, high in np.quantile(drawn, [0.025, 0.975], axis=0).T.tolist()]
 
@@ -168,8 +172,8 @@ def driftdesk(learn: Rows, judge: Rows, dataset: Dataset) -> tuple[float, Floats
         profiler.add(name, [v or None for v in values] if is_text else values)
     contract = describe(dataset, profiler.finish())
     start = time.perf_counter()
-    fitted = training.fit(learn, dataset)
-    model = export.to_onnx(fitted, dataset, {METADATA_KEY: contract.to_json()})
+    fitted = fit.fit(learn, dataset)
+    model = fitted.to_onnx({METADATA_KEY: contract.to_json()})
     seconds = time.perf_counter() - start
     runtime = Runtime(model)
     export.check_parity(runtime, fitted, judge)

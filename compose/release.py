@@ -1,7 +1,7 @@
-"""What a release says and pins; runs on a bare Python, before anything is installed.
+"""Release notes and image digests; needs only the standard library.
 
-python3 compose/release.py notes 0.2.0            the changelog's section of that version
-python3 compose/release.py images PREFIX FOLDER   a kustomize component with the digests
+python3 compose/release.py notes 0.2.0            print the changelog section of that version
+python3 compose/release.py images PREFIX FOLDER   print a kustomize component with the digests
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class NotReadyError(Exception):
-    """The release cannot be made; the message says what to do first."""
+    """The release cannot be created; the message says what to do first."""
 
 
 def notes(changelog: str, project: str, version: str) -> str:
-    """The section of a version, when it is the project's own version and says something.
+    """The changelog section of a version.
 
     Raises:
-        NotReadyError: the project has another version, or the changelog is silent about it.
+        NotReadyError: the project has another version, or the section is missing or empty.
     """
     own = tomllib.loads(project)["project"]["version"]
     if own != version:
@@ -42,30 +42,27 @@ def notes(changelog: str, project: str, version: str) -> str:
 
 
 def component(prefix: str, digests: dict[str, str]) -> str:
-    """A kustomize component that runs the images of one release and no other.
+    """A kustomize component that pins the images of one release by digest.
 
     Raises:
-        NotReadyError: a digest is none.
+        NotReadyError: a digest is malformed.
     """
-    lines = [
-        "# The images of one release by their digests: name it under components in an overlay.",
-        "apiVersion: kustomize.config.k8s.io/v1alpha1",
-        "kind: Component",
-        "images:",
-    ]
+    text = """\
+# The images of one release by digest: list it under components in an overlay.
+apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+images:
+"""
     for target, digest in sorted(digests.items()):
         if not _DIGEST.fullmatch(digest):
-            raise NotReadyError(f"{digest!r} is no digest of the image {target}.")
-        lines += [
-            f"  - name: driftdesk-{target}",
-            f"    newName: {prefix}-{target}",
-            f"    digest: {digest}",
-        ]
-    return "\n".join(lines) + "\n"
+            raise NotReadyError(f"{digest!r} is not a digest of the image {target}.")
+        image = f"{{name: driftdesk-{target}, newName: {prefix}-{target}, digest: {digest}}}"
+        text += f"  - {image}\n"
+    return text
 
 
 def main(arguments: list[str]) -> int:
-    """Print what was asked for; returns the exit code."""
+    """Print the notes or the component; returns the exit code."""
     try:
         match arguments:
             case ["notes", version]:
@@ -74,8 +71,8 @@ def main(arguments: list[str]) -> int:
                 sys.stdout.write(notes(changelog, project, version))
             case ["images", prefix, folder]:
                 files = [file for file in Path(folder).iterdir() if file.is_file()]
-                read = {file.name: file.read_text(encoding="utf-8").strip() for file in files}
-                sys.stdout.write(component(prefix, read))
+                digests = {file.name: file.read_text(encoding="utf-8").strip() for file in files}
+                sys.stdout.write(component(prefix, digests))
             case _:
                 sys.stderr.write(f"{__doc__}\n")
                 return 2

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts one image as a cluster starts it - as nobody, on a root that cannot be written, with no rights -
-# and waits until its own health check is content:
+# Starts one image as in a cluster - unprivileged user, read-only root, no capabilities - and waits for its
+# health check:
 #   sh compose/smoke.sh serving driftdesk-serving:ci
 set -eu
 
@@ -16,13 +16,13 @@ set -- --name "$name" --user 10001:10001 --read-only --cap-drop ALL --security-o
     --tmpfs /tmp:mode=1777 --volume "$secrets:/run/secrets:ro" --env SECRETS_DIR=/run/secrets \
     --memory 2g --pids-limit 256
 
-echo "$target: who it runs as"
+echo "$target: user"
 user=$(docker run --rm --entrypoint id "$image" -u)
 [ "$user" = 10001 ] || { echo "It runs as $user, not as 10001." >&2; exit 1; }
 
 case $target in
 worker)
-    # It makes the tables, in a database of its own, and ends well.
+    # It migrates a new database and exits with 0.
     chmod a+rx "$secrets"
     docker run --rm "$@" "$image" python -m workers migrate
     exit
@@ -42,13 +42,13 @@ for _ in $(seq 90); do
     state=$(docker inspect --format '{{.State.Status}} {{.State.Health.Status}}' "$name")
     case $state in
     "running healthy")
-        echo "$target: is well"
+        echo "$target: healthy"
         exit
         ;;
     running*) sleep 2 ;;
     *) break ;;
     esac
 done
-echo "$target did not get well ($state). It said:" >&2
+echo "$target is not healthy ($state). Its log:" >&2
 docker logs "$name" >&2
 exit 1

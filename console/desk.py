@@ -1,22 +1,26 @@
-"""The desk: everything that an action or a question needs to reach, in one place."""
+"""The desk: everything that an action or a query needs to reach, in one place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from core.dataset import Dataset, load
-from core.queue import Queue
-from core.registry import Registry
-from core.remote import Serving
-from core.settings import Settings
-from core.store import Store
+if TYPE_CHECKING:  # importing this module is cheap: `driftdesk --help` does
+    from core.adapters.mlflow.registry import Registry
+    from core.adapters.rq_queue import Queue
+    from core.adapters.serving.replicas import Serving
+    from core.adapters.store import Store
+    from core.adapters.store.timeouts import Timeouts
+    from core.domain.dataset import Dataset
+    from core.platform.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Desk:
-    """One process's connections; each is made on first use."""
+    """One process's settings, dataset and connections."""
 
     settings: Settings
     dataset: Dataset
@@ -26,36 +30,57 @@ class Desk:
     serving: Serving
 
     @classmethod
-    def make(cls, settings: Settings) -> Desk:
-        """A desk with these settings.
+    def make(cls, settings: Settings, timeouts: Timeouts | None = None) -> Desk:
+        """A desk with these settings; `timeouts` has the timeouts of its database.
 
         Raises:
             DatasetError: the dataset file cannot be used.
         """
+        from core.adapters.store import Store  # noqa: PLC0415
+        from core.adapters.store.timeouts import LOOKING  # noqa: PLC0415
+        from core.platform.dataset_file import load  # noqa: PLC0415
+
         dataset = load(settings.dataset_path)
-        return cls(
-            settings,
-            dataset,
-            Store.open(settings.database, dataset),
-            Queue(settings.redis_url),
-            Registry(
-                settings.mlflow_tracking_uri,
-                settings.model_name or dataset.name,
-                settings.mlflow_login,
-            ),
-            Serving(settings.serving_urls, settings.serving_key.get_secret_value()),
-        )
+        store = Store.open(settings.database, dataset, timeouts or LOOKING)
+        return _LazyDesk(settings, dataset, store)
 
     @classmethod
     @contextmanager
-    def opened(cls, settings: Settings) -> Iterator[Desk]:
+    def opened(cls, settings: Settings, timeouts: Timeouts | None = None) -> Iterator[Desk]:
         """A desk for a while; its store is closed afterwards.
 
         Raises:
             DatasetError: the dataset file cannot be used.
         """
-        desk = cls.make(settings)
+        desk = cls.make(settings, timeouts)
         try:
             yield desk
         finally:
             desk.store.close()
+
+
+class _LazyDesk(Desk):
+    """A desk that imports and makes each client on first use: MLflow's alone takes a second."""
+
+    def __init__(self, settings: Settings, dataset: Dataset, store: Store) -> None:
+        vars(self).update(settings=settings, dataset=dataset, store=store)
+
+    @cached_property
+    def queue(self) -> Queue:
+        from core.adapters.rq_queue import Queue  # noqa: PLC0415
+
+        return Queue(self.settings.redis_url)
+
+    @cached_property
+    def registry(self) -> Registry:
+        from core.adapters.mlflow.registry import Registry  # noqa: PLC0415
+
+        s = self.settings
+        return Registry(s.mlflow_tracking_uri, s.model_name or self.dataset.name, s.mlflow_login)
+
+    @cached_property
+    def serving(self) -> Serving:
+        from core.adapters.serving.replicas import Serving  # noqa: PLC0415
+
+        s = self.settings
+        return Serving(s.serving_urls, s.serving_key.get_secret_value())

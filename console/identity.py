@@ -1,4 +1,4 @@
-"""Who acts: somebody who logged in, somebody at this machine, or somebody at the command line."""
+"""The actor: a logged-in person, a person at this machine, or a user of the command line."""
 
 from __future__ import annotations
 
@@ -10,24 +10,31 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.claims import Grants, Person, person_of, read_grants, read_role_map, require_fresh
-from core.errors import BadInput, LoggedOut, SettingsError
-from core.roles import LONGEST_NAME, Actor, Role
-from core.settings import Settings
+from core.domain.errors import BadInput, LoggedOut, SettingsError
+from core.platform.settings import Settings
+from core.rules.access.oidc_claims import (
+    Grants,
+    Person,
+    person_of,
+    read_grants,
+    read_role_map,
+    require_fresh,
+)
+from core.rules.access.roles import LONGEST_NAME, Actor, Role
 
 _LARGEST_FILE = 1_000_000
 
 
 def local_actor(settings: Settings) -> Actor:
-    """Who sits at this machine, where nobody logs in: they are admin, under the name ACTOR."""
+    """The actor without login: an admin with the name ACTOR."""
     return Actor(settings.actor[:LONGEST_NAME], Role.ADMIN, "this machine, without login")
 
 
 def logged_in(settings: Settings, claims: Mapping[str, Any], now: datetime) -> Person:
-    """The person of a login that still holds.
+    """The person of a valid login.
 
     Raises:
-        LoggedOut: nobody is logged in, or the session has ended.
+        LoggedOut: there is no login, or the session has ended.
         BadInput: the identity provider's claims cannot be used.
     """
     if claims.get("is_logged_in") is not True:
@@ -38,19 +45,19 @@ def logged_in(settings: Settings, claims: Mapping[str, Any], now: datetime) -> P
 
 
 def actor_of(settings: Settings, person: Person) -> Actor:
-    """Somebody who logged in, with the role that they have at this moment.
+    """A logged-in person with their current role.
 
     Raises:
-        SettingsError: the settings or the roles file give nobody a role, or cannot be read.
+        SettingsError: the settings or the roles file assign no role, or cannot be read.
     """
     return Actor(person.name, grants(settings).role_of(person), person.known_by)
 
 
 def command_line_actor(settings: Settings, named: str) -> Actor:
-    """Who runs the command line: under the name given, else ACTOR.
+    """The actor of the command line: the name given, else ACTOR.
 
-    Nobody vouches for that name, so the record says which user of the machine it was. Without
-    login that is an admin; with it, the name has the role that the roles file gives it as a user.
+    The name is not authenticated, so the record also has the user of the machine. Without login
+    the actor is an admin; with it, the roles file gives the role of that user.
 
     Raises:
         BadInput: the name is too long to go on record.
@@ -64,7 +71,7 @@ def command_line_actor(settings: Settings, named: str) -> Actor:
 
 
 def _machine_user() -> str:
-    """The user that this process runs as; unlike LOGNAME, nobody can simply say another."""
+    """The user that this process runs as; unlike LOGNAME, it cannot be set to another."""
     number = os.getuid()
     try:
         return pwd.getpwuid(number).pw_name
@@ -73,14 +80,14 @@ def _machine_user() -> str:
 
 
 def grants(settings: Settings) -> Grants:
-    """Who has which role now; a changed file holds from the next look on.
+    """Who has which role; a changed file takes effect at the next call.
 
     Raises:
-        SettingsError: nothing gives anybody a role, or the file cannot be read or understood.
+        SettingsError: no role is assigned, or the file cannot be read or parsed.
     """
     if not settings.auth_roles_file and not settings.auth_role_map:
         raise SettingsError(
-            "Set AUTH_ROLES_FILE, or AUTH_ROLES_CLAIM with AUTH_ROLE_MAP: nobody has a role."
+            "Set AUTH_ROLES_FILE, or AUTH_ROLES_CLAIM with AUTH_ROLE_MAP: no role is assigned."
         )
     if settings.auth_role_map and not settings.auth_roles_claim:
         raise SettingsError("AUTH_ROLE_MAP names groups: set AUTH_ROLES_CLAIM to their claim.")

@@ -1,4 +1,7 @@
-"""The database as serving sees it: a few statements through the plain drivers."""
+"""The statements that serving runs, through sqlite3 and PyMySQL directly.
+
+SQLAlchemy would cost a second at start and tens of megabytes.
+"""
 
 from __future__ import annotations
 
@@ -6,148 +9,166 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 import pymysql
 import structlog
 
+from core.domain.database_errors import is_not_migrated, is_not_set_up
+from core.domain.errors import SettingsError
+from core.domain.serving_tables import FEEDBACK, PREDICTIONS, REPLICAS, ServingTable
+from core.platform.database_url import read_database_url
+
 log = structlog.get_logger()
 
-PREDICTIONS = ("id", "at", "model_version", "inputs", "prediction", "answer")
-FEEDBACK = ("id", "prediction_id", "actual", "at", "source")
-REPLICAS = ("id", "url", "model_version", "digest", "refused", "started_at", "heard_at")
-
-_BUSY_SECONDS = 10.0
 _CONNECT_SECONDS = 3
-_ANSWER_SECONDS = 15
+_WRITE_SECONDS = 15
+"""Timeout of a statement, for locks and the network."""
 
-_UNPREPARED = {1054, 1146}
-"""What MySQL and MariaDB answer where a column or a table is missing: migrating mends that."""
+QUERY_SECONDS = 3
+"""Timeout of the small query for decided versions."""
 
-_ROW_ERRORS = (
-    sqlite3.DataError,
-    sqlite3.IntegrityError,
-    sqlite3.ProgrammingError,
-    pymysql.err.DataError,
-    pymysql.err.IntegrityError,
-    pymysql.err.ProgrammingError,
+_ERRORS = (sqlite3.Error, pymysql.err.Error, OSError)
+_ROW_ERRORS = tuple(
+    error
+    for driver in (sqlite3, pymysql.err)
+    for error in (driver.DataError, driver.IntegrityError, driver.ProgrammingError)
 )
 
 Row = tuple[Any, ...]
 
 
 class DatabaseAway(Exception):
-    """The database did not do what was asked; later it may."""
+    """The database is unreachable or failed; the operation can be retried."""
 
 
-class _Unfit(Exception):
-    """The database will never take one of these rows."""
+class NoSuchTable(DatabaseAway):
+    """The table, database or file does not exist: no desk has been set up there."""
+
+
+class _RowsRejected(DatabaseAway):
+    """The database rejects one of these rows, and would again on a retry."""
 
 
 class Database:
-    """One connection, made when it is needed and thrown away when it fails.
+    """One connection, opened on demand and discarded on failure.
 
-    Every verb raises `DatabaseAway` when the database does not answer as it should.
+    Every method raises `DatabaseAway` if the database is unreachable or fails. The values of a row
+    are in the order of its table's columns (`core.domain.serving_tables`).
     """
 
-    def __init__(self, url: str) -> None:
-        self._parts = urlsplit(url)
-        self._is_sqlite = self._parts.scheme == "sqlite"
-        self._mark = "?" if self._is_sqlite else "%s"
+    def __init__(self, url: str, seconds: int = _WRITE_SECONDS) -> None:
+        """`seconds` is the timeout of each statement.
+
+        Raises:
+            SettingsError: the URL is invalid.
+        """
+        try:
+            self._url = read_database_url(url)
+        except SettingsError as error:
+            raise SettingsError(f"DATABASE_URL {error}.") from error
+        self._seconds = seconds
+        self._mark = "?" if self._url.is_sqlite else "%s"
+        self._insert = "INSERT OR IGNORE" if self._url.is_sqlite else "INSERT IGNORE"
         self._connection: Any = None
 
     def insert(self, predictions: Sequence[Row], feedback: Sequence[Row]) -> int:
-        """Insert rows once each, in one transaction: what is there already is passed over.
+        """Insert rows in one transaction, ignoring those whose id exists already.
 
-        Rows that the database will never take are left out and counted; so one of them cannot
-        hold up all that come after it.
+        Returns the number of rows that the database rejects; they are skipped, so that they do not
+        block later ones.
         """
+        rows = ((PREDICTIONS, predictions), (FEEDBACK, feedback))
         try:
-            with self._transaction() as cursor:
-                self._insert(cursor, "predictions", PREDICTIONS, predictions)
-                self._insert(cursor, "feedback", FEEDBACK, feedback)
-        except _Unfit:
-            return self._one_by_one(predictions, feedback)
+            self._write(self._insert, *rows)
+        except _RowsRejected:
+            return sum(self._rejects(table, row) for table, of in rows for row in of)
         return 0
 
-    def _one_by_one(self, predictions: Sequence[Row], feedback: Sequence[Row]) -> int:
-        rejected = 0
-        tables = (("predictions", PREDICTIONS, predictions), ("feedback", FEEDBACK, feedback))
-        for table, columns, rows in tables:
-            for row in rows:
-                try:
-                    with self._transaction() as cursor:
-                        self._insert(cursor, table, columns, [row])
-                except _Unfit as error:
-                    rejected += 1
-                    log.warning("a record was refused", table=table, id=row[0], reason=str(error))
-        return rejected
+    def _rejects(self, table: ServingTable, row: Row) -> bool:
+        try:
+            self._write(self._insert, (table, [row]))
+        except _RowsRejected as error:
+            reason = str(error)
+            log.warning("row rejected by the database", table=table.name, id=row[0], reason=reason)
+            return True
+        return False
 
-    def _insert(self, cursor: Any, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        verb = "INSERT OR IGNORE" if self._is_sqlite else "INSERT IGNORE"
-        marks = ", ".join([self._mark] * len(columns))
-        cursor.executemany(f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+    def upsert_replica(self, row: Row) -> None:
+        """Insert or replace the heartbeat of a replica."""
+        self._write("REPLACE", (REPLICAS, [row]))
 
-    def beat(self, row: Row) -> None:
-        """Say that a replica is alive and what it serves, as a row of `REPLICAS`."""
-        marks = ", ".join([self._mark] * len(REPLICAS))
+    def delete_replica(self, id_: str) -> None:
+        """Delete the heartbeat of a replica."""
         with self._transaction() as cursor:
-            cursor.execute(f"REPLACE INTO replicas ({', '.join(REPLICAS)}) VALUES ({marks})", row)  # noqa: S608 - constants
+            cursor.execute(f"DELETE FROM {REPLICAS.name} WHERE id = {self._mark}", (id_,))  # noqa: S608 - constants
 
-    def forget(self, id_: str) -> None:
-        """Say that a replica has gone."""
+    def _write(self, verb: str, *rows: tuple[ServingTable, Sequence[Row]]) -> None:
         with self._transaction() as cursor:
-            cursor.execute(f"DELETE FROM replicas WHERE id = {self._mark}", (id_,))  # noqa: S608
+            for (name, columns), values in rows:
+                if values:
+                    marks = ", ".join([self._mark] * len(columns))
+                    statement = f"{verb} INTO {name} ({', '.join(columns)}) VALUES ({marks})"
+                    cursor.executemany(statement, values)
+
+    def select(self, statement: str, values: Sequence[Any]) -> list[Row]:
+        """The rows of a query, in which `{mark}` is the placeholder of a value.
+
+        An idle connection may have been closed by the server, so a failure on one is retried once
+        on a new connection.
+
+        Raises:
+            NoSuchTable: the table, the database or the file does not exist.
+        """
+        was_open = self._connection is not None
+        try:
+            return self._select(statement, values)
+        except DatabaseAway:
+            if not was_open:
+                raise
+        return self._select(statement, values)
+
+    def _select(self, statement: str, values: Sequence[Any]) -> list[Row]:
+        with self._transaction() as cursor:
+            cursor.execute(statement.format(mark=self._mark), values)
+            return list(cursor.fetchall())
 
     def close(self) -> None:
-        """Give the connection back."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*_ERRORS):  # it may be broken
+                connection.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
-        """A cursor whose work is kept when the block ends well."""
+        """A cursor in a transaction that is committed at the end of the block."""
         try:
             connection = self._connect()
             cursor = connection.cursor()
             yield cursor
             connection.commit()
             cursor.close()
-        except _ROW_ERRORS as error:
-            self._drop()
-            if error.args and error.args[0] in _UNPREPARED:
-                raise DatabaseAway(str(error)) from error
-            raise _Unfit(str(error)) from error
-        except (sqlite3.Error, pymysql.err.Error, OSError) as error:
-            self._drop()
+        except _ERRORS as error:
+            self.close()
+            if is_not_set_up(error.args):
+                raise NoSuchTable(str(error)) from error
+            if isinstance(error, _ROW_ERRORS) and not is_not_migrated(error.args):
+                raise _RowsRejected(str(error)) from error
             raise DatabaseAway(str(error)) from error
 
     def _connect(self) -> Any:
         if self._connection is None:
-            if self._is_sqlite:
-                # Never made here: a file that is missing is a database that is away.
-                uri = f"file:{quote(unquote(self._parts.path[1:]))}?mode=rw"
-                self._connection = sqlite3.connect(uri, timeout=_BUSY_SECONDS, uri=True)
+            if self._url.is_sqlite:
+                # mode=rw: a missing file is an error, not a new database.
+                uri = f"file:{quote(self._url.path)}?mode=rw"
+                self._connection = sqlite3.connect(uri, timeout=self._seconds, uri=True)
                 self._connection.execute("PRAGMA synchronous=NORMAL")
             else:
                 self._connection = pymysql.connect(
-                    host=self._parts.hostname or "127.0.0.1",
-                    port=self._parts.port or 3306,
-                    user=unquote(self._parts.username or ""),
-                    password=unquote(self._parts.password or ""),
-                    database=self._parts.path.lstrip("/"),
-                    charset="utf8mb4",
+                    **self._url.arguments,
                     connect_timeout=_CONNECT_SECONDS,
-                    read_timeout=_ANSWER_SECONDS,
-                    write_timeout=_ANSWER_SECONDS,
+                    read_timeout=self._seconds,
+                    write_timeout=self._seconds,
                 )
         return self._connection
-
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(sqlite3.Error, pymysql.err.Error, OSError):  # it was broken already
-                connection.close()

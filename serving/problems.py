@@ -1,23 +1,30 @@
-"""What a caller is told when there is no answer: problem details, as RFC 9457 has them."""
+"""Error responses: problem details (RFC 9457)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 MEDIA_TYPE = "application/problem+json"
 
-MOST_ERRORS = 100
-"""How many wrong fields one answer names; a batch may have more."""
+MAX_ERRORS = 100
+"""Invalid fields that one response names; a batch may have more."""
+
+_HEADERS = {
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: [(b"accept-encoding", b"gzip, identity")],
+    HTTPStatus.UNAUTHORIZED: [(b"www-authenticate", b"Bearer")],
+}
 
 
 class Problem(Exception):
-    """A request that gets no answer: the status, the sentence, and each wrong field with its rule.
+    """An error response: its status, a sentence, and each invalid field with its rule.
 
-    `errors` maps the JSON pointer of what is wrong, such as "/bed", to the rule that it broke.
+    `errors` maps the JSON pointer of an invalid field, such as "/bed", to the rule that it broke;
+    `retry_after` is in seconds; `allow` is the value of the Allow header.
     """
 
     def __init__(
@@ -27,70 +34,58 @@ class Problem(Exception):
         errors: Mapping[str, str] | None = None,
         *,
         retry_after: int | None = None,
+        allow: str = "",
     ) -> None:
         super().__init__(detail)
-        self.status = status
+        self.status = HTTPStatus(status)
         self.detail = detail
-        self.errors = dict(errors or {})
-        self.retry_after = retry_after
+        self.errors = errors or {}
+        self.headers = list(_HEADERS.get(self.status, ()))
+        if retry_after is not None:
+            self.headers.append((b"retry-after", str(retry_after).encode()))
+        if allow:
+            self.headers.append((b"allow", allow.encode()))
 
     def document(self) -> dict[str, Any]:
-        """The problem as an object."""
+        """The JSON object."""
         document: dict[str, Any] = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
+            "title": self.status.phrase,
+            "status": int(self.status),
             "detail": self.detail,
         }
         if self.errors:
-            named = list(self.errors.items())[:MOST_ERRORS]
-            document["errors"] = [{"pointer": f"#{at}", "detail": why} for at, why in named]
+            document["errors"] = errors_document(dict(islice(self.errors.items(), MAX_ERRORS)))
         return document
 
     def body(self) -> bytes:
-        """The problem as JSON."""
+        """The JSON text."""
         return msgspec.json.encode(self.document())
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """What the answer's head says beside its type."""
-        headers = []
-        if self.retry_after is not None:
-            headers.append((b"retry-after", str(self.retry_after).encode()))
-        if self.status == HTTPStatus.UNAUTHORIZED:
-            headers.append((b"www-authenticate", b"Bearer"))
-        return headers
 
 
 def pointer(*parts: str | int) -> str:
-    """A JSON pointer (RFC 6901) to a field."""
-    return "".join(
-        "/" + _printable(str(part)).replace("~", "~0").replace("/", "~1")
-        for part in parts
-        if part != ""
-    )
+    """A JSON pointer (RFC 6901) to a field.
+
+    Lone surrogates, which JSON allows and UTF-8 does not, become `?`.
+    """
+    names = [str(part).encode("utf-8", "replace").decode() for part in parts if part != ""]
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
 
 
-def _printable(text: str) -> str:
-    """The text, with half a character, which JSON can name and UTF-8 cannot, as a question mark."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def errors_document(errors: Mapping[str, str]) -> list[dict[str, str]]:
+    """Errors by pointer, as the JSON array of a response."""
+    return [{"pointer": f"#{at}", "detail": rule} for at, rule in errors.items()]
 
 
-def row_errors(problems: Mapping[str, str], *before: str | int) -> dict[str, str]:
-    """The problems of a row by pointer; `before` leads to the row."""
-    return {pointer(*before, field): rule for field, rule in problems.items()}
+def row_errors(problems: Mapping[str, str], *prefix: str | int) -> dict[str, str]:
+    """The problems of a row by pointer; `prefix` is the path of the row."""
+    return {pointer(*prefix, field): rule for field, rule in problems.items()}
 
 
-def no_model() -> Problem:
-    """Nothing is live, so nothing can be answered."""
-    return Problem(
-        503, "No model is live yet. Train one and approve it, then ask again.", retry_after=5
-    )
+def overloaded(work: str) -> Problem:
+    """A limit on concurrent work is reached."""
+    return Problem(503, f"Too many {work} at once. Try again in a moment.", retry_after=1)
 
 
-def busy(what: str) -> Problem:
-    """More work at once than is taken."""
-    return Problem(503, f"Too {what} at once. Ask again in a moment.", retry_after=1)
-
-
-UNFORESEEN = Problem(500, "Something went wrong here; it is in the log.")
-"""A fault of ours. What it was is nobody's business but the log's."""
+INTERNAL_ERROR = Problem(500, "Internal error; the server log has the details.")
+"""An unexpected exception, whose details are only logged."""

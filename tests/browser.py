@@ -17,6 +17,9 @@ ARGUMENTS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
+_TIMEOUT_MS = 30_000
+"""The limit of each wait for what a page shows."""
+
 
 @contextmanager
 def chromium(*more: str) -> Iterator[Browser]:
@@ -24,8 +27,9 @@ def chromium(*more: str) -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if not found:
         lacking("Chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=_TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=[*ARGUMENTS, *more])
         yield browser
@@ -38,5 +42,5 @@ def tab(browser: Browser, *, dark: bool = False, width: int = 1400) -> Page:
         viewport={"width": width, "height": 1000}, color_scheme="dark" if dark else "light"
     )
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(_TIMEOUT_MS)
     return page

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from core import decisions
-from core.contract import Contract, describe
-from core.dataset import Dataset, parse
-from core.profile import Profiler
-from core.records import Batch, ColumnProfile, Job, Score, Verdict
-from core.roles import Actor, Role
-from core.store import Store, Work
-from core.store.rows import arrow_schema
+from core.adapters.store import Store, Work
+from core.adapters.store.rows import arrow_schema
+from core.domain.batches import Batch
+from core.domain.dataset import Dataset
+from core.domain.dossier import Dossier, Gate, GateName, Points, Score, TrainingBatch
+from core.domain.jobs import Job
+from core.domain.profiles import ColumnProfile
+from core.domain.promotions import Verdict
+from core.platform.dataset_file import parse
+from core.rules.access.roles import Actor, Role
+from core.rules.data.profile import Profiler
+from core.rules.model.contract import Contract, describe
+from core.usecases import decisions
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -42,17 +48,39 @@ def small_dataset(**changes: Any) -> Dataset:
     return parse(document | changes, "rides.toml")
 
 
+def class_dataset(*labels: str, **changes: Any) -> Dataset:
+    """A dataset whose target is one of these classes, "no" and "yes" without any."""
+    labels = labels or ("no", "yes")
+    return small_dataset(
+        **{
+            "task": "binary" if len(labels) == 2 else "multiclass",
+            "primary_metric": "log_loss",
+            "columns": [
+                {"name": "kind", "type": "category", "role": "target", "nullable": False},
+                {"name": "temperature", "type": "number", "role": "feature"},
+                {"name": "weather", "type": "category", "role": "feature"},
+            ],
+        }
+        | changes
+    )
+
+
 def profile(column: str, **values: Any) -> ColumnProfile:
     filled = {"count": 100, "nulls": 0, "mean": 10.0, "std": 2.0, "q50": 10.0, "q75": 12.0}
     return ColumnProfile(column, **filled | values)
 
 
-def contract(dataset: Dataset) -> Contract:
+def contract(dataset: Dataset, classes: tuple[str, ...] = ()) -> Contract:
+    """A contract; a classifier's has the classes "no" and "yes", or those that are given."""
     profiler = Profiler(dataset)
     for column in dataset.columns:
         values = ["a", "b", "a"] if column.is_text else np.array([1.0, 2.0, 3.0])
+        if column.type == "boolean":
+            values = ["true", "false", "true"]
         profiler.add(column.name, values)
-    return describe(dataset, profiler.finish())
+    if dataset.task.is_classifier:
+        classes = classes or ("no", "yes")
+    return describe(dataset, profiler.finish(), classes)
 
 
 def score(version: int = 2, rows: int = 100, **metrics: float) -> Score:
@@ -64,8 +92,10 @@ def chunk(dataset: Dataset, rows: int = 3, **columns: list[Any]) -> pa.RecordBat
     values: dict[str, Any] = {}
     for column in dataset.columns:
         values[column.name] = ["x"] * rows if column.is_text else [1.0] * rows
-        if column.type == "date":
+        if column.type in ("date", "timestamp"):
             values[column.name] = [None] * rows
+        elif column.type == "boolean":
+            values[column.name] = [True] * rows
     values |= {"row_number": list(range(rows)), "held_out": [0] * rows} | columns
     return pa.RecordBatch.from_pydict(values, schema=arrow_schema(dataset))
 
@@ -87,26 +117,32 @@ def stored_batch(
         return work.batches.get(batch.id)
 
 
-def dossier(version: int, champion: int | None = None, **parts: Any) -> dict[str, Any]:
-    """The evidence about a version; `parts` replaces whole parts."""
-    return {
-        "digest": "d",
-        "job": 1,
-        "primary_metric": "mae",
-        "candidate": {"version": version, "metrics": score().metrics},
-        "champion": {"version": champion, "metrics": score().metrics} if champion else None,
-        "training_rows": 80,
-        "held_out_rows": 20,
-        "overlap": 0,
-        "batches": [{"id": 1, "epoch": 1, "number": 0, "rows": 100}],
-        "differences": {},
-        "gates": [],
-        "slices": [],
-        "importance": {},
-        "replay": {"requests": 0, "unreadable": 0, "moved": 0.0},
-        "points": {"actual": [1.0, 2.0], "candidate": [1.1, 1.9]},
-        "golden": [],
-    } | parts
+GATES = tuple(GateName)[:5]
+"""What a dossier has: the first two always, the others beside a champion."""
+
+
+def gate(name: str, *, passed: bool = True, says: str = "Fine.") -> Gate:
+    """A gate of a dossier."""
+    return Gate(GateName(name), passed, says, compares=name in GATES[2:])
+
+
+def dossier(version: int, champion: int | None = None, **parts: Any) -> Dossier:
+    """The evidence about a version; `parts` replaces whole parts, `gates` single ones by name."""
+    gates = {name: gate(name) for name in GATES[: None if champion else 2]}
+    gates |= {entry.name: entry for entry in parts.pop("gates", [])}
+    whole = Dossier(
+        job=1,
+        digest="d",
+        primary_metric="mae",
+        training_rows=80,
+        held_out_rows=20,
+        candidate=score(version, 20),
+        champion=score(champion, 20) if champion else None,
+        batches=(TrainingBatch(1, 1, 0, 100),),
+        gates=tuple(gates.values()),
+        points=Points((1.0, 2.0), (1.1, 1.9)),
+    )
+    return replace(whole, **parts)
 
 
 def proposed(
@@ -117,7 +153,7 @@ def proposed(
     champion: int | None = None,
     **parts: Any,
 ) -> None:
-    """A version that waits for a decision."""
+    """A version that awaits approval."""
     with store.begin() as work:
         content = dossier(version, champion, **parts)
         work.promotions.propose(
@@ -125,7 +161,7 @@ def proposed(
             Verdict(promote, ("Because.",)),
             content,
             "trainer",
-            digest=work.dossiers.freeze(version, content),
+            digest=work.dossiers.freeze(content),
         )
         work.commit()
 
@@ -141,8 +177,10 @@ def approve(
 
 
 def live(store: Store, version: int = 1, **parts: Any) -> None:
-    """A version that is served, as far as the database knows."""
-    proposed(store, version, **parts)
+    """A version that is served, as far as the database knows; judged against the one before."""
+    with store.read() as work:
+        before = work.promotions.live_version()
+    proposed(store, version, **{"champion": before} | parts)
     with store.begin() as work:
         job = approve(work, version)
         work.promotions.make_live(work.promotions.of_version(version))

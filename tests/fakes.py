@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from core.errors import (
+from core.adapters.mlflow.registry import RegisteredVersion, digest_of
+from core.adapters.mlflow.version_numbers import replaced
+from core.adapters.rq_queue import QueueFacts, WorkerInfo, entry_id
+from core.domain.errors import (
     Missing,
     ModelRefused,
+    QueueRefused,
     QueueUnavailable,
     RegistryUnavailable,
     ServingUnavailable,
 )
-from core.queue import QueueFacts, WorkerInfo, entry_id
-from core.records import JobKind
-from core.registry import RegisteredVersion, digest_of
+from core.domain.jobs import JobKind
 
 
 class FakeRegistry:
     """A registry in memory."""
+
+    name = "fake"
 
     def __init__(self) -> None:
         self._models: dict[int, bytes] = {}
@@ -27,6 +31,8 @@ class FakeRegistry:
         self._jobs: dict[int, str] = {}
         self._champion: int | None = None
         self._stages: dict[int, str] = {}
+        self.kept: dict[int, dict[str, bytes]] = {}
+        """The files that came with each version's run."""
         self.away = False
 
     def _check(self) -> None:
@@ -43,16 +49,40 @@ class FakeRegistry:
         tags: Mapping[str, str],
         signature: Any,
         requirements: Sequence[str],
+        fence: Callable[[], None] = lambda: None,
+        above: int = 0,
+        files: Mapping[str, bytes] | None = None,
     ) -> int:
-        self._check()
+        self.require_ready(above)
         for version, digest in self._digests.items():
             if digest == digest_of(model) and self._jobs[version] == job:
                 return version
-        version = len(self._models) + 1
+        fence()
+        version = self._next()
         self._models[version] = model
         self._digests[version] = digest_of(model)
         self._jobs[version] = job
+        self.kept[version] = dict(files or {})
         return version
+
+    def _next(self) -> int:
+        return max(self._models, default=0) + 1
+
+    def require_ready(self, above: int) -> None:
+        self._check()
+        if self._next() <= above:
+            raise replaced("fake", self._next(), above)
+
+    def require_experiment(self) -> None:
+        self._check()
+
+    def counted(self) -> int | None:
+        self._check()
+        return max(self._models, default=None)
+
+    def has_file(self, version: int) -> bool:
+        self._check()
+        return version in self._models
 
     def versions(self) -> list[RegisteredVersion]:
         self._check()
@@ -89,6 +119,10 @@ class FakeRegistry:
     def try_artifacts(self) -> None:
         self._check()
 
+    def replace(self, version: int, model: bytes) -> None:
+        """Replace the file and the tag of a registered version, as a person could in MLflow."""
+        self._models[version], self._digests[version] = model, digest_of(model)
+
     def tamper(self, version: int) -> None:
         self._models[version] += b"x"
 
@@ -100,11 +134,12 @@ class FakeQueue:
         self.entries: list[tuple[JobKind, int, int]] = []
         self.beats: dict[str, datetime] = {}
         self.crew: list[WorkerInfo] = []
+        self.cancels: set[tuple[int, int]] = set()
         self.away = False
+        self.refuses = ""
 
     def submit(self, kind: JobKind, job_id: int, attempt: int) -> None:
-        if self.away:
-            raise QueueUnavailable("Redis did not answer.")
+        self.try_write()
         self.entries.append((kind, job_id, attempt))
 
     def drop(self, kind: JobKind, job_id: int, attempt: int) -> None:
@@ -114,6 +149,14 @@ class FakeQueue:
     def waiting(self) -> set[str]:
         self.ping()
         return {entry_id(*entry) for entry in self.entries}
+
+    def announce_cancel(self, job_id: int, attempt: int) -> None:
+        self.try_write()
+        self.cancels.add((job_id, attempt))
+
+    def is_cancel_announced(self, job_id: int, attempt: int) -> bool:
+        self.ping()
+        return (job_id, attempt) in self.cancels
 
     def lengths(self) -> dict[str, int]:
         desk = [e for e in self.entries if e[0] is JobKind.PROMOTE]
@@ -134,6 +177,11 @@ class FakeQueue:
             n: at for n, at in self.beats.items() if latest and latest - at <= timedelta(hours=1)
         }
         return dict(self.beats)
+
+    def try_write(self) -> None:
+        self.ping()
+        if self.refuses:
+            raise QueueRefused(self.refuses)
 
     def ping(self) -> str:
         if self.away:
@@ -162,7 +210,7 @@ class FakeServing:
     def state(self, url: str = "") -> dict[str, Any]:
         return self.model(url)
 
-    def look(self, url: str, secret: str) -> bool:
+    def refresh(self, url: str, secret: str) -> bool:
         return False
 
     def predict(self, row: dict[str, Any], *, explain: bool = False) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from console.cli.main import A_SERVICE_IS_DOWN
 from tests.stacks import ROOT, free_port, wait_for
 
 CLI = str(Path(sys.executable).parent / "driftdesk")
@@ -79,6 +80,15 @@ class House:
         )  # fmt: skip
         assert done.returncode == code, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout + (done.stderr if code else "")
+
+    def status(self) -> Any:
+        """Where everything stands, whatever service is down."""
+        done = subprocess.run(
+            [CLI, "status", "--json"], cwd=ROOT, env=self.cli_env, capture_output=True, text=True,
+            timeout=180, check=False,
+        )  # fmt: skip
+        assert done.returncode in (0, A_SERVICE_IS_DOWN), done.stdout + done.stderr
+        return json.loads(done.stdout)
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.cli(*arguments, "--json"))

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +78,9 @@ def shell(commands: list[str], env: Mapping[str, str], folder: Path = ROOT) -> s
     """What the commands print, in one bash that ends with the first that fails."""
     script = "\n".join(c.replace(".venv/bin/driftdesk", CLI) for c in commands)
     script = script.replace(".venv/bin/python", sys.executable)
+    script = script.replace(
+        "http://127.0.0.1:8000", env.get("SERVING_URL", "http://127.0.0.1:8000")
+    )
     done = subprocess.run(
         ["bash", "-ec", script], cwd=folder, env=dict(env), capture_output=True, text=True,
         timeout=300, check=False,
@@ -86,16 +89,24 @@ def shell(commands: list[str], env: Mapping[str, str], folder: Path = ROOT) -> s
     return done.stdout
 
 
-def follow(page: str, env: Mapping[str, str], folder: Path = ROOT) -> None:
+def follow(
+    page: str,
+    env: Mapping[str, str],
+    folder: Path = ROOT,
+    make_run: Callable[[], object] = lambda: None,
+) -> None:
     """Run a page from top to bottom and compare what it prints with what it says it prints.
 
     Ids and times are anybody's; where the page says that figures may differ, so are figures.
-    `make run` is what the caller does. With UPDATE_DOCS set the page is written anew instead.
+    `make run` calls `make_run`, unless the caller has done it before. With UPDATE_DOCS set the page
+    is written again instead.
     """
     exports: list[str] = []
     printed: list[tuple[Block, str]] = []
     for block, output in steps(page):
         commands = [c for c in block.commands if not c.endswith("make run")]
+        if commands != block.commands:
+            make_run()
         exports += [c for c in commands if c.startswith("export ")]
         said = shell(exports + [c for c in commands if c not in exports], env, folder)
         if output:
@@ -110,7 +121,7 @@ def follow(page: str, env: Mapping[str, str], folder: Path = ROOT) -> None:
             _plain(block.text, block), _plain(said, block), page, "printed", lineterm="", n=1
         )
     ]
-    assert not wrong, "\n".join([*wrong, f"UPDATE_DOCS=1 writes {page} anew."])
+    assert not wrong, "\n".join([*wrong, f"UPDATE_DOCS=1 writes {page} again."])
 
 
 def _plain(text: str, block: Block) -> list[str]:

@@ -16,10 +16,10 @@ from typing import Any
 import requests
 import sqlalchemy as sa
 
-from core.contract import Contract
-from core.registry import digest_of
-from serving.champion import Champion
-from serving.model import Shelf
+from core.adapters.mlflow.registry import digest_of
+from core.rules.model.contract import Contract
+from serving.model.loaded import ModelCache
+from serving.model.mlflow_rest import Champion
 from tests.models import tiny_model
 from tests.stacks import answers, free_port, process, stop, wait_for
 
@@ -53,7 +53,7 @@ class Replica:
     def shelve(self, model: bytes, version: int = 1, dataset: str = "real_estate") -> None:
         """Keep this model for its next start, as serving itself does."""
         champion = Champion(version, digest_of(model))
-        Shelf(self.folder / "serving", dataset).put(model, champion)
+        ModelCache(self.folder / "serving", dataset).put(model, champion)
 
     def start(self, *, ready: bool = True, **settings: Any) -> None:
         """Start it, and wait until it answers."""

@@ -7,11 +7,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,46 @@ import redis
 import uvicorn
 
 ROOT = Path(__file__).parent.parent
+THOROUGH = bool(os.environ.get("THOROUGH"))
+"""Whether generated inputs are tried in full numbers, as before a release."""
+
+WITHOUT_FSYNC = (
+    "--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0",
+    "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--skip-name-resolve",
+)  # fmt: skip
+"""A commit reaches the system's memory: it outlives a killed server, not a power cut."""
+
+NEVER_KILLED = ("--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite")
+
+STAND_IN_ROWS = ROOT / "tests" / "datasets" / "stand_in"
 REAL_ROWS = ROOT.parent / "shared" / "realtor"
+"""Outside of the repository: only tests marked `real_rows` may read it."""
 
 
 def lacking(what: str) -> None:
     """Skip with one line; under REQUIRE_ALL `conftest.py` makes a failure of it."""
     pytest.skip(f"{what} is not on this machine")
+
+
+class _SharedStarts:
+    """How long the servers took to start that tests share, since the last look."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    @contextmanager
+    def __call__(self, server: AbstractContextManager[str]) -> Iterator[str]:
+        begun = time.monotonic()
+        with server as url:
+            self._seconds += time.monotonic() - begun
+            yield url
+
+    def pop(self) -> float:
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+
+shared_starts = _SharedStarts()
 
 
 def free_port() -> int:
@@ -85,16 +120,8 @@ def stop(child: subprocess.Popen[bytes]) -> None:
             child.wait()
 
 
-@contextmanager
-def mariadb(folder: Path) -> Iterator[str]:
-    """A MariaDB as an ordinary user; yields the URL of its root, without a database."""
-    with mariadb_process(folder) as (url, _):
-        yield url
-
-
-@contextmanager
-def mariadb_process(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The same with its process, for tests that stop and kill it."""
+def install_mariadb(folder: Path) -> None:
+    """Make the files of a MariaDB that has nobody but root."""
     install = shutil.which("mariadb-install-db")
     if not _mariadbd() or not install:
         lacking("MariaDB (mariadb-server-core)")
@@ -108,6 +135,31 @@ def mariadb_process(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]
         check=True,
         capture_output=True,
     )  # fmt: skip
+
+
+@contextmanager
+def memory_folder(factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory where there is room for a database, else on disk."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK) or shutil.disk_usage(memory).free < 2 << 30:
+        yield factory.mktemp("mariadb")
+        return
+    with tempfile.TemporaryDirectory(prefix="driftdesk-", dir=memory) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def mariadb(folder: Path) -> Iterator[str]:
+    """A MariaDB as an ordinary user; yields the URL of its root, without a database."""
+    install_mariadb(folder)
+    with _mariadb_on(folder, free_port(), *NEVER_KILLED) as (url, _):
+        yield url
+
+
+@contextmanager
+def mariadb_process(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The same with its process, for tests that stop and kill it."""
+    install_mariadb(folder)
     with _mariadb_on(folder, free_port()) as found:
         yield found
 
@@ -123,14 +175,22 @@ def _mariadbd() -> str | None:
     return shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
 
-@contextmanager
-def _mariadb_on(folder: Path, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    command = [
+def mariadb_command(folder: Path, port: int) -> list[str]:
+    """What runs the MariaDB of this folder."""
+    return [
         str(_mariadbd()), "--no-defaults", f"--datadir={folder / 'data'}",
         f"--socket={folder / 's'}", f"--port={port}", "--bind-address=127.0.0.1",
         "--character-set-server=utf8mb4", "--local-infile=1", f"--pid-file={folder / 'pid'}",
+        *WITHOUT_FSYNC,
         *(["--user=root"] if os.geteuid() == 0 else []),
     ]  # fmt: skip
+
+
+@contextmanager
+def _mariadb_on(
+    folder: Path, port: int, *more: str
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    command = [*mariadb_command(folder, port), *more]
     with process(command, folder / "log") as child:
 
         def up() -> bool:
@@ -150,7 +210,7 @@ def valkey(folder: Path) -> Iterator[str]:
     port = free_port()
     command = [queue_server(), "--port", str(port), "--bind", "127.0.0.1", "--save", "",
                "--dir", str(folder)]  # fmt: skip
-    with process(command, folder / "log"):
+    with process(command, folder / "log") as child:
 
         def up() -> bool:
             with socket.socket() as s:
@@ -158,6 +218,7 @@ def valkey(folder: Path) -> Iterator[str]:
 
         wait_for("the queue's server was not up", up)
         yield f"redis://127.0.0.1:{port}/0"
+        child.kill()  # one that cannot save would refuse to stop
 
 
 @contextmanager
@@ -188,11 +249,14 @@ def mlflow(folder: Path, port: int = 0) -> Iterator[str]:
 
 
 @contextmanager
-def serve(app: Any, port: int = 0) -> Iterator[str]:
-    """An ASGI app under a real uvicorn, on a free port unless one is named; yields its URL."""
+def serve(app: Any, port: int = 0, **more: Any) -> Iterator[str]:
+    """An ASGI app under a real uvicorn, on a free port unless one is named; yields its URL.
+
+    `more` is for uvicorn's configuration.
+    """
     server = uvicorn.Server(
         uvicorn.Config(
-            app, port=port or free_port(), log_level="warning", timeout_graceful_shutdown=5
+            app, port=port or free_port(), log_level="warning", timeout_graceful_shutdown=5, **more
         )
     )
     thread = threading.Thread(target=server.run, daemon=True)

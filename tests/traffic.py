@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from core.dataset import Dataset
-from core.profile import Profiler
-from core.records import ColumnProfile
-from core.store import Store
-from core.tables import feedback, predictions
+from core.adapters.store import Store
+from core.adapters.store.tables import feedback, predictions
+from core.domain.dataset import Dataset
+from core.domain.profiles import ColumnProfile
+from core.rules.data.profile import Profiler
 from tests import build
 
 SEED = 12
@@ -102,7 +102,13 @@ def write_raw(store: Store, prediction_id: str, text: str) -> None:
 
 
 def say(
-    store: Store, prediction_id: str, actual: float, at: datetime = build.NOON, id_: str = ""
+    store: Store,
+    prediction_id: str,
+    actual: float | None,
+    at: datetime = build.NOON,
+    id_: str = "",
+    *,
+    label: str | None = None,
 ) -> None:
     """Tell what an answer should have been, as serving writes it."""
     with store.engine.begin() as connection:
@@ -111,5 +117,6 @@ def say(
             {
                 "id": id_ or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{prediction_id} {actual} {at}")),
                 "prediction_id": prediction_id, "actual": actual, "at": at, "source": "",
+                "label": label,
             },
         )  # fmt: skip

@@ -7,11 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from core.records import Job, JobKind
-from core.store import Store
+from core.adapters.store import Store
+from core.domain.jobs import Job, JobKind
 from workers.jobs import run_to_its_end
-from workers.run import Run
-from workers.source import DataApi
+from workers.runtime.job_run import Run
+from workers.sources.data_api import DataApi
+from workers.sources.http_exchange import Limits
 from workers.steps.ingest import Ingest
 
 LEASE = timedelta(seconds=30)
@@ -42,10 +43,17 @@ def run_job(
 
 
 def ingest_step(
-    store: Store, url: str, spool: Path, *, restarts: bool = True, seconds: float = 20.0
+    store: Store,
+    url: str,
+    spool: Path,
+    *,
+    restarts: bool = True,
+    seconds: float = 20.0,
+    limits: Limits | None = None,
+    announced: Callable[[Job], bool] = lambda _job: False,
 ) -> Ingest:
-    source = DataApi(url, 7, "", seconds)
-    return Ingest(source, spool, store.dataset, restarts, lambda _job: None)
+    source = DataApi(url, 7, "", limits or Limits(silence=seconds))
+    return Ingest(source, spool, store.dataset, restarts, lambda _job: None, announced)
 
 
 def ingest(store: Store, url: str, spool: Path, **options: Any) -> Job:

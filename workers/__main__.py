@@ -1,8 +1,9 @@
-"""The worker program: `python -m workers migrate | run --queue NAME | reconcile`."""
+"""The worker program: `python -m workers migrate | run --queue NAME | reconcile | check-source`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -12,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from core import trace
-from core.dataset import load
-from core.errors import DriftdeskError, SchemaMismatch, StoreUnavailable
-from core.log import configure
-from core.queue import DESK, WORK
-from core.settings import Settings, read_settings
+from core.adapters.rq_queue import DESK, WORK
+from core.domain.errors import DatasetError, DriftdeskError, SchemaMismatch, StoreUnavailable
+from core.platform import tracing
+from core.platform.dataset_file import load
+from core.platform.log import configure
+from core.platform.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from workers.wiring import Wiring
+    from workers.container import Container
 
 _RECONCILE_SECONDS = 2.0
 _PROGRAMS = {"run": "worker"}
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     run = parts.add_parser("run", help="serve one queue")
     run.add_argument("--queue", choices=[WORK, DESK], default=WORK)
     parts.add_parser("reconcile", help="put back on its way what was left behind")
+    parts.add_parser("check-source", help="print as JSON what the next batch would be")
     chosen = parser.parse_args(arguments)
     try:
         settings = read_settings()
@@ -45,19 +47,21 @@ def main(arguments: list[str] | None = None) -> int:
             _migrate(settings)
         elif chosen.part == "run":
             _run(settings, chosen.queue)
+        elif chosen.part == "check-source":
+            _check_source(settings)
         else:
             _reconcile(settings)
     except DriftdeskError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the sentence that the operator reads
-        return 1
+        return 2 if isinstance(error, DatasetError) else 1
     return 0
 
 
 def _migrate(settings: Settings) -> None:
-    from core.store.schema import migrate  # noqa: PLC0415 - only this part needs Alembic
+    from core.adapters.store.migrate import migrate  # noqa: PLC0415 - only this part needs Alembic
 
-    migrate(settings.database, load(settings.dataset_path))
-    log.info("the database is ready")
+    changes = migrate(settings.database, load(settings.dataset_path), settings.actor)
+    log.info("the database is ready", rows=changes.says)
 
 
 def _refuse_other_schemas(settings: Settings) -> None:
@@ -66,7 +70,7 @@ def _refuse_other_schemas(settings: Settings) -> None:
     Raises:
         SchemaMismatch: it must be migrated first, or is newer than this version.
     """
-    from core.store import Store  # noqa: PLC0415 - to migrate, the tables alone will do
+    from core.adapters.store import Store  # noqa: PLC0415 - to migrate, the tables alone will do
 
     store = Store.open(settings.database, load(settings.dataset_path))
     try:
@@ -81,47 +85,70 @@ def _refuse_other_schemas(settings: Settings) -> None:
 
 
 def _run(settings: Settings, queue: str) -> None:
-    from workers.worker import serve  # noqa: PLC0415 - only this part needs RQ's worker
+    from workers.runtime.worker import serve  # noqa: PLC0415 - only this part needs RQ's worker
 
     _refuse_other_schemas(settings)
     serve(settings, queue, ready=ready, alive=alive)
 
 
+def _check_source(settings: Settings) -> None:
+    from core.adapters.store import Store  # noqa: PLC0415
+    from core.adapters.store.timeouts import LOOKING  # noqa: PLC0415
+    from workers.steps.check_source import check  # noqa: PLC0415
+
+    store = Store.open(settings.database, load(settings.dataset_path), LOOKING)
+    try:
+        print(json.dumps(check(store, settings)))  # noqa: T201 - what was asked for
+    finally:
+        store.close()
+
+
 def _reconcile(settings: Settings) -> None:
-    from core.retention import Retention  # noqa: PLC0415
-    from workers.reconcile import reconcile  # noqa: PLC0415
-    from workers.retention import Hourly  # noqa: PLC0415
-    from workers.wiring import Wiring  # noqa: PLC0415
+    from core.adapters.store.timeouts import LOOKING  # noqa: PLC0415
+    from core.usecases.retention import Retention  # noqa: PLC0415
+    from workers.container import Container  # noqa: PLC0415
+    from workers.reconciler.periodic_tasks import Duty, Rota  # noqa: PLC0415
+    from workers.reconciler.reconcile import beat, duties  # noqa: PLC0415
+    from workers.reconciler.retention import Hourly  # noqa: PLC0415
+    from workers.runtime.temp_files import Scratch  # noqa: PLC0415
 
     _refuse_other_schemas(settings)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    wiring = Wiring.make(settings)
-    hourly = Hourly(Retention.of(wiring.store, settings))
-    trace.start(settings.otel_exporter_otlp_endpoint, "reconcile")
+    scratch = Scratch()  # models that are scored are fetched into files
+    scratch.open()
+    container = Container.make(settings, LOOKING)
+    hourly = Hourly(Retention.of(container.store, settings))
+    tracing.start(settings.otel_exporter_otlp_endpoint, "reconcile")
     if settings.metrics_port:
-        _offer(wiring)
+        _offer(container)
+    rota = Rota((*duties(container), Duty("prune", hourly.step)), stop)
+    beat(container)  # before it is said to be up, so that no check reports a missing reconciler
     ready()
     alive()
+    rota.start()
+    stuck: list[str] = []
     while not stop.wait(_RECONCILE_SECONDS):
-        alive()
-        try:
-            reconcile(wiring)
-            hourly.step()
-        except DriftdeskError as error:
-            log.warning("could not look", reason=str(error))
-    trace.stop()
+        before, stuck = stuck, rota.stuck()
+        if stuck and stuck != before:
+            log.error("a duty does not come back; waiting to be started again", duties=stuck)
+        if not stuck:  # failing is no reason to be started again, standing still is
+            beat(container)
+            alive()
+    rota.join(_RECONCILE_SECONDS)
+    scratch.close()
+    tracing.stop()
 
 
-def _offer(wiring: Wiring) -> None:
+def _offer(container: Container) -> None:
     """Offer the pipeline's metrics."""
-    from core.exposition import expose, new_registry  # noqa: PLC0415 - only where they are wanted
-    from workers.metrics import Pipeline  # noqa: PLC0415
+    from core.platform.metrics_endpoint import expose, new_registry  # noqa: PLC0415 - only where they are wanted
+    from workers.runtime.metrics import Pipeline  # noqa: PLC0415
 
     registry = new_registry()
-    registry.register(Pipeline(wiring.store, wiring.queue))
-    expose(registry, wiring.settings.metrics_host, wiring.settings.metrics_port)
+    registry.register(Pipeline(container.store, container.queue))
+    expose(registry, container.settings.metrics_host, container.settings.metrics_port)
 
 
 def ready() -> None:

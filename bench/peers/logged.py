@@ -3,7 +3,7 @@
 MLflow's own ONNX flavour cannot serve it: it hands every column of the request to onnxruntime as a
 one-dimensional array, text as pandas' own, where the model takes [n, 1] and text as objects
 ("Input must be a list of dictionaries or a single numpy array for input 'city'"). So the same file
-is run by `core.runtime.Runtime`, with as little around it as can be.
+is run by `core.adapters.onnx_runtime.Runtime`, with as little around it as can be.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 from numpy.typing import NDArray
 
-from core.runtime import Runtime
+from core.adapters.onnx_runtime import Runtime
 
 
 class Served(PythonModel):  # type: ignore[misc]

@@ -18,9 +18,9 @@ from peers.measure import ONE_THREAD, Server
 from peers.processes import LOAD_CORE, Process, ask
 from peers.subject import Subject
 
-from core.dataset import Dataset
-from core.registry import Registry
-from workers.steps.train import _signature
+from core.adapters.mlflow.registry import Registry
+from core.adapters.mlflow.signature import mlflow_signature
+from core.domain.dataset import Dataset
 
 PEERS = Path(__file__).parent
 CHECKED = 25
@@ -80,12 +80,15 @@ def registry(folder: Path, port: int) -> Process:
     return process
 
 
-def publish(uri: str, about: Subject, dataset: Dataset, folder: Path) -> None:
-    """Register the model and make it champion, and register what `mlflow models serve` serves."""
+def publish(uri: str, about: Subject, dataset: Dataset, folder: Path) -> int:
+    """Register the model and make it champion, and register what `mlflow models serve` serves.
+
+    Returns the champion's version.
+    """
     import mlflow.pyfunc  # noqa: PLC0415 - takes seconds, and a mistyped option needs none
     import mlflow.sklearn  # noqa: PLC0415
 
-    signature = _signature(about.contract, dataset)
+    signature = mlflow_signature(about.contract)
     logging.disable(logging.WARNING)
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         desk = Registry(uri, dataset.name)
@@ -95,7 +98,7 @@ def publish(uri: str, about: Subject, dataset: Dataset, folder: Path) -> None:
             parameters={},
             metrics={},
             tags={},
-            signature=signature,
+            signature=about.contract,
             requirements=("onnxruntime", "numpy"),
         )
         desk.set_champion(version)
@@ -117,6 +120,7 @@ def publish(uri: str, about: Subject, dataset: Dataset, folder: Path) -> None:
                 registered_model_name=ORDINARY,
             )
     logging.disable(logging.NOTSET)
+    return version
 
 
 def _doubles(signature: ModelSignature) -> ModelSignature:

@@ -19,8 +19,8 @@ import uvicorn
 from fastapi import FastAPI
 from row import row_model
 
-from core.contract import Contract
-from core.dataset import ColumnType
+from core.domain.dataset import ColumnType
+from core.rules.model.contract import Contract
 
 TEXTS = (ColumnType.CATEGORY, ColumnType.CODE)
 

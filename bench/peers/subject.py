@@ -24,14 +24,16 @@ from training import Rows, column, read  # bench/training.py: scripts see their 
 
 from compose.data_api.generator import Generator
 from compose.data_api.options import Options
-from core.contract import METADATA_KEY, Contract, describe
-from core.dataset import Dataset
-from core.interval import calibrate
-from core.profile import Profiler
-from core.runtime import Runtime
-from core.split import held_out, row_hash
-from workers import export, training
-from workers.features import ONE_HOT_UP_TO
+from core.adapters.onnx_runtime import Runtime
+from core.domain.dataset import Dataset
+from core.rules.data import usable_rows
+from core.rules.data.holdout import held_out, row_hash
+from core.rules.data.profile import Profiler
+from core.rules.model.contract import METADATA_KEY, Contract, describe
+from core.rules.model.prediction_interval import calibrate
+from workers.recipes import export
+from workers.recipes.place_boosting import fit
+from workers.recipes.place_boosting.features import ONE_HOT_UP_TO
 
 ASKED = 300
 ORDINARY = {
@@ -55,7 +57,7 @@ class Subject:
 
     contract: Contract
     model: bytes
-    fitted: training.Fitted
+    fitted: fit.Fitted
     ordinary: TransformedTargetRegressor
     rows: list[dict[str, Any]]
     expected: list[float]
@@ -80,7 +82,7 @@ class Subject:
 def make(dataset: Dataset, path: Path) -> Subject:
     """Train, as the workers do, on the CSV file of that path, or on stand-in rows without one."""
     rows = read(path, dataset) if path.exists() else stand_in(dataset)
-    keep = training.usable(rows, dataset)
+    keep = usable_rows.usable(rows, dataset)
     rows = {name: values[keep] for name, values in rows.items()}
     side = held_out(rows, dataset)
     learn = {n: v[~side] for n, v in rows.items()}
@@ -90,7 +92,7 @@ def make(dataset: Dataset, path: Path) -> Subject:
         is_text = dataset.column(name).is_text
         profiler.add(name, [v or None for v in values] if is_text else values)
     profiles = profiler.finish()
-    fitted = training.fit(learn, dataset)
+    fitted = fit.fit(learn, dataset)
     interval = calibrate(
         judge[dataset.target.name],
         fitted.predict(judge),
@@ -100,7 +102,7 @@ def make(dataset: Dataset, path: Path) -> Subject:
         floor=dataset.target.minimum,
     )
     contract = replace(describe(dataset, profiles), interval=interval)
-    model = export.to_onnx(fitted, dataset, {METADATA_KEY: contract.to_json()})
+    model = fitted.to_onnx({METADATA_KEY: contract.to_json()})
     runtime = Runtime(model)
     export.check_parity(runtime, fitted, judge)
     size = len(judge[dataset.target.name])

@@ -1,4 +1,4 @@
-"""A stand-in for the course's data API: the same protocol, made-up rows, faults on demand.
+"""A stand-in for the course's data API: the same protocol, synthetic rows, faults on demand.
 
-It imports nothing of the desk, because it plays somebody else's service.
+It imports nothing of driftdesk, because it simulates an external service.
 """

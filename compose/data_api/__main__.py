@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import uvicorn
@@ -19,7 +18,7 @@ def main() -> None:
     Raises:
         SystemExit: the options, the folder or the file of cursors cannot be used.
     """
-    options = parse(sys.argv[1:], os.environ)
+    options = parse(sys.argv[1:])
     try:
         app = create_app(options)
     except (FolderError, StateError) as error:

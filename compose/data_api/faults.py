@@ -1,27 +1,26 @@
-"""What can be made to go wrong, on demand, for tests of a client.
+"""Faults on demand, for tests of a client.
 
-The cursor moves before the answer is made, so every fault of the answer (status_500, delay,
-cut, malformed, html) costs the client a batch, as it does at the real service.
+The cursor moves before the response is created, so every fault of a response (status_500, delay,
+cut, malformed, html) costs the client a batch, as at the real service.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from starlette.types import Receive, Scope, Send
 
 Kind = Literal["status_500", "delay", "cut", "malformed", "html", "repeat", "skip", "other_content"]
 Route = Literal["data", "restart", "health"]
 
 ANYWHERE: frozenset[Kind] = frozenset({"status_500", "delay", "html"})
-"""The kinds that routes other than /data can show."""
+"""The kinds that routes other than /data support."""
 
 _NEED_A_BATCH_LEFT: frozenset[Kind] = frozenset({"cut", "malformed", "skip"})
 _NEED_A_BATCH_BEFORE: frozenset[Kind] = frozenset({"repeat", "other_content"})
@@ -29,111 +28,75 @@ _NEED_A_BATCH_BEFORE: frozenset[Kind] = frozenset({"repeat", "other_content"})
 
 @dataclass(slots=True)
 class Fault:
-    """Something armed to go wrong `times` times on a route; `seconds` is how long a delay is."""
+    """A fault that occurs `times` times on a route; `seconds` is the length of a delay."""
 
     kind: Kind
-    times: int
-    seconds: float
-    route: Route
+    times: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    seconds: Annotated[float, Field(ge=0, le=3600)] = 2.0
+    on: Route = "data"
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What a GET of /data leads to: the batch it gets (None at the end) and the next cursor."""
-
-    number: int | None
-    other: bool
-    cursor: int
-
-
-def turn(cursor: int, size: int, kind: Kind | None) -> Turn:
-    """What a group at that cursor gets, of `size` batches, under that fault.
+def turn(cursor: int, size: int, kind: Kind | None) -> tuple[int | None, int]:
+    """The batch for a group at that cursor under that fault (None at the end), and the next cursor.
 
     Invariants: the cursor moves by one, by two under skip, and stays under repeat and
-    other_content; it never passes `size`.
+    other_content; it never passes `size`, the number of batches.
     """
     if kind in _NEED_A_BATCH_BEFORE:
-        return Turn(cursor - 1, kind == "other_content", cursor)
+        return cursor - 1, cursor
     number = cursor + 1 if kind == "skip" else cursor
-    return Turn(number if number < size else None, other=False, cursor=min(number + 1, size))
+    return (number if number < size else None), min(number + 1, size)
 
 
+@dataclass(slots=True)
 class Faults:
     """The armed faults, oldest first.
 
-    Invariants: one that cannot be shown yet (repeat before the first batch, cut after the
-    last) stays armed, and the next one gets its turn.
+    Invariants: a fault that is not possible yet (repeat before the first batch, cut after the
+    last) stays armed, and the next one is used.
     """
 
-    def __init__(self) -> None:
-        """Start with none."""
-        self._armed: list[Fault] = []
-
-    @property
-    def armed(self) -> tuple[Fault, ...]:
-        """What is still to go wrong."""
-        return tuple(self._armed)
-
-    def arm(self, fault: Fault) -> None:
-        """Add one behind the others."""
-        self._armed.append(fault)
-
-    def clear(self) -> None:
-        """Disarm all."""
-        self._armed.clear()
+    armed: list[Fault] = field(default_factory=list)
 
     def take_for_data(self, cursor: int, size: int) -> Fault | None:
-        """Use up one time of the first fault that a group at that cursor can be shown."""
-        impossible = set(_NEED_A_BATCH_LEFT) if cursor >= size else set()
-        if cursor == 0:
-            impossible |= _NEED_A_BATCH_BEFORE
-        return self._take("data", impossible)
+        """Use the first fault that is possible for a group at that cursor, once."""
+        impossible = _NEED_A_BATCH_LEFT if cursor >= size else frozenset()
+        return self.take("data", impossible | (frozenset() if cursor else _NEED_A_BATCH_BEFORE))
 
-    def take(self, route: Route) -> Fault | None:
-        """Use up one time of the first fault of a route that has no batches."""
-        return self._take(route, set())
-
-    def _take(self, route: Route, impossible: set[Kind]) -> Fault | None:
-        for fault in self._armed:
-            if fault.route == route and fault.kind not in impossible:
+    def take(self, route: Route, impossible: frozenset[Kind] = frozenset()) -> Fault | None:
+        """Use the first fault of a route, once."""
+        for fault in self.armed:
+            if fault.on == route and fault.kind not in impossible:
                 fault.times -= 1
                 if fault.times == 0:
-                    self._armed.remove(fault)
+                    self.armed.remove(fault)
                 return fault
         return None
 
 
 def instead(kind: Kind) -> Response | None:
-    """The answer that stands in for the right one, where the fault replaces it."""
+    """The response of a fault that replaces the regular one, else None."""
     if kind == "status_500":
         return PlainTextResponse("Internal Server Error", status_code=500)
     if kind == "html":
-        page = "<!DOCTYPE html><html><head><title>Sign in</title></head>"
-        return HTMLResponse(f"{page}<body><h1>Please sign in to the network</h1></body></html>")
+        return HTMLResponse("<!DOCTYPE html><title>Sign in</title><h1>Please sign in</h1>")
     return None
 
 
-class CutResponse(Response):
-    """An answer that declares its whole length and breaks off in the middle.
+async def cut_off(body: Callable[[], Iterator[bytes]]) -> Response:
+    """A response that declares its full length and is cut off in the middle.
 
-    Invariants: `body_of` gives the same bytes each time it is called; the server closes the
-    connection, because the answer is never completed.
+    `body` yields the same bytes on each call. The server closes the connection, because bytes are
+    missing.
     """
+    whole = await run_in_threadpool(lambda: sum(map(len, body())))
+    length = {"content-length": str(whole)}
+    return StreamingResponse(_first(whole // 2, body()), 200, length, "application/json")
 
-    def __init__(self, body_of: Callable[[], Iterator[bytes]]) -> None:
-        """Take what makes the whole body."""
-        super().__init__(media_type="application/json")
-        self._body_of = body_of
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Send the first half, and leave."""
-        whole = await run_in_threadpool(lambda: sum(map(len, self._body_of())))
-        self.headers["content-length"] = str(whole)
-        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send(start)
-        left = whole // 2
-        async for chunk in iterate_in_threadpool(self._body_of()):
-            part, left = chunk[:left], left - len(chunk)
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-            if left <= 0:
-                return
+def _first(left: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk[:left]
+        left -= len(chunk)
+        if left <= 0:
+            return

@@ -1,132 +1,76 @@
-"""Gates: how one sees that a child is ready, and that it still is.
+"""Gates: probes of whether a child is ready, and still healthy.
 
-A probe blocks for at most `PROBE_SECONDS` and never raises: no answer is a no.
+A probe blocks for a few seconds at most and never raises: no answer means not ready.
 """
 
 from __future__ import annotations
 
 import http.client
-import socket
-import ssl
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import urlsplit
+
+from core.adapters.redis_errors import translated
+from core.adapters.rq_queue import connect
+from core.domain.errors import QueueUnavailable
 
 PROBE_SECONDS = 5.0
 
-_REDIS_PORT = 6379
-
-
-class Gate(Protocol):
-    """What stands between a child that was started and those that need it."""
-
-    @property
-    def lasting(self) -> bool:
-        """Whether the gate says something about a child that was ready before."""
-
-    def prepare(self) -> None:
-        """Forget an earlier life; called right before each start."""
-
-    def passes(self) -> bool:
-        """Look once."""
-
 
 @dataclass(frozen=True, slots=True)
-class Http:
-    """Ready when the address answers 200; no proxy is asked, the child is on this machine."""
+class Gate:
+    """The condition that a child must meet before its dependents start.
 
-    url: str
+    `passes` probes once; a `lasting` gate also monitors a child that was ready before. The `file`,
+    if there is one, must be removed before each start.
+    """
+
+    passes: Callable[[], bool]
     lasting: bool = True
+    file: Path | None = None
 
-    def prepare(self) -> None:
-        """Nothing is kept."""
 
-    def passes(self) -> bool:
-        """Ask once."""
-        parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(parts.netloc, timeout=PROBE_SECONDS)
-        try:
+def http_ok(url: str) -> Gate:
+    """Ready when the address answers 200; proxies are bypassed."""
+    parts = urlsplit(url)
+
+    def passes() -> bool:
+        with (
+            suppress(OSError, http.client.HTTPException),
+            closing(http.client.HTTPConnection(parts.netloc, timeout=PROBE_SECONDS)) as connection,
+        ):
             connection.request("GET", parts.path or "/")
             return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return False
+
+    return Gate(passes)
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
-    """Ready when a Redis says PONG; while it still reads its files it says LOADING."""
+def redis_pong(url: str) -> Gate:
+    """Ready when Redis answers PONG, and not LOADING."""
 
-    url: str
-    lasting: bool = True
+    def passes() -> bool:
+        with suppress(QueueUnavailable):
+            ping(url)
+            return True
+        return False
 
-    def prepare(self) -> None:
-        """Nothing is kept."""
-
-    def passes(self) -> bool:
-        """Ask once."""
-        try:
-            return ping(self.url) == "+PONG"
-        except OSError:
-            return False
+    return Gate(passes)
 
 
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """Ready when the child has touched the file; says nothing about it afterwards."""
-
-    path: Path
-    lasting: bool = False
-
-    def prepare(self) -> None:
-        """Remove the file that an earlier life left."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.unlink(missing_ok=True)
-
-    def passes(self) -> bool:
-        """Look once."""
-        return self.path.exists()
+def file_touched(path: Path) -> Gate:
+    """Ready when the child has touched the file; does not monitor it afterwards."""
+    return Gate(path.exists, lasting=False, file=path)
 
 
-def ping(url: str) -> str:
-    """The first line that a Redis answers to PING, after AUTH where the URL has a password.
+def ping(url: str) -> None:
+    """Ask a Redis whether it serves.
 
     Raises:
-        OSError: it cannot be reached, or hangs up.
+        QueueUnavailable: it does not; the message says why, and what to do.
+        ValueError: the URL is not one of Redis.
     """
-    parts = urlsplit(url)
-    with _connected(parts) as connection, connection.makefile("rwb") as stream:
-        commands = [("PING",)]
-        if parts.password:
-            user = (unquote(parts.username),) if parts.username else ()
-            commands.insert(0, ("AUTH", *user, unquote(parts.password)))
-        answer = ""
-        for command in commands:
-            stream.write(_resp(command))
-            stream.flush()
-            answer = stream.readline(1000).decode(errors="replace").strip()
-            if not answer:
-                raise ConnectionError("it hung up")
-            if answer.startswith("-"):
-                break
-        return answer
-
-
-def _connected(parts: SplitResult) -> socket.socket:
-    if parts.scheme == "unix":
-        local = socket.socket(socket.AF_UNIX)
-        local.settimeout(PROBE_SECONDS)
-        local.connect(parts.path)
-        return local
-    host = parts.hostname or "localhost"
-    plain = socket.create_connection((host, parts.port or _REDIS_PORT), PROBE_SECONDS)
-    if parts.scheme == "rediss":
-        return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
-    return plain
-
-
-def _resp(words: tuple[str, ...]) -> bytes:
-    encoded = [word.encode() for word in words]
-    return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in encoded)
+    with closing(connect(url)) as connection, translated():
+        connection.ping()

@@ -1,9 +1,9 @@
-"""Which processes are ours, whoever their parent is by now, and how to end them.
+"""Finding the processes of a run, even after their parent died, and ending them.
 
-Every child carries `DRIFTDESK_RUN=<data folder>#<run>#<child>` in its environment, and all that
-it starts inherits it: neither a process group of its own, nor a parent that died, hides one.
-Where a process's environment cannot be read, what is left to go by is its session, its group,
-its ancestors, and the file that names each child with its time of start.
+Every child has `DRIFTDESK_RUN=<data folder>#<run>#<child>` in its environment, and its
+descendants inherit it, whatever their process group or parent. If a process's environment cannot be
+read, it is found by its session, its group, its ancestors, and the file that records each child
+with its start time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOOK_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A living process; `started` is comparable with itself only."""
+    """A living process; `started` is only compared with other values of the same system."""
 
     pid: int
     parent: int
@@ -38,20 +38,20 @@ class Process:
 
 
 def mark(data_dir: Path, run: str = "", child: str = "") -> str:
-    """What `VARIABLE` holds for a child; without the later parts, how it starts."""
+    """The value of `VARIABLE` for a child; without the later parts, its prefix."""
     return "#".join([str(data_dir), *([run] if run else []), *([child] if child else [])]) + "#"
 
 
 def table() -> dict[int, Process]:
-    """Every living process of this machine; a zombie is not one."""
+    """Every living process of this machine, without zombies."""
     if (_PROC / "self" / "stat").exists():
-        found = [_from_proc(entry) for entry in _PROC.iterdir() if entry.name.isdecimal()]
+        processes = [_from_proc(entry) for entry in _PROC.iterdir() if entry.name.isdecimal()]
     else:
-        # The full path: what is on PATH is not ours to trust while we send signals.
+        # The full path, because PATH is not trusted when signals are sent.
         command = ["/bin/ps", "-axo", "pid=,ppid=,pgid=,stat=,lstart="]
         listed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        found = [_from_ps(line) for line in listed.stdout.splitlines()]
-    return {process.pid: process for process in found if process}
+        processes = [_from_ps(line) for line in listed.stdout.splitlines()]
+    return {process.pid: process for process in processes if process}
 
 
 def _from_proc(entry: Path) -> Process | None:
@@ -59,7 +59,7 @@ def _from_proc(entry: Path) -> Process | None:
         text = (entry / "stat").read_text(errors="replace")
     except OSError:
         return None  # it ended while we looked
-    # proc(5): the name stands in brackets and may hold anything, so count from its end.
+    # proc(5): the name is in brackets and may contain anything, so count from its end.
     state, parent, group, session, *rest = text.rpartition(")")[2].split()
     if state in _DEAD:
         return None
@@ -75,25 +75,22 @@ def _from_ps(line: str) -> Process | None:
 
 
 def family(marked: str, roots: Mapping[int, str]) -> set[int]:
-    """The living processes that carry a mark or come from one of the roots; never ourselves.
+    """The living processes with a mark or descending from a root, except this one.
 
-    `roots` maps a child's pid to its time of start: a pid that meanwhile belongs to somebody
-    else does not count.
+    `roots` maps a child's pid to its start time: a reused pid does not count.
     """
     processes = table()
     true_roots = {
         pid for pid, at in roots.items() if pid not in processes or processes[pid].started == at
     }
-    found = {
-        process.pid
-        for process in processes.values()
-        if process.pid in true_roots
-        or process.leaders & true_roots
-        or _carries(process.pid, marked)
+    members = {
+        p.pid
+        for p in processes.values()
+        if p.pid in true_roots or p.leaders & true_roots or _carries(p.pid, marked)
     }
-    while more := {p.pid for p in processes.values() if p.parent in found} - found:
-        found |= more
-    return found - {os.getpid()}
+    while more := {p.pid for p in processes.values() if p.parent in members} - members:
+        members |= more
+    return members - {os.getpid()}
 
 
 def _carries(pid: int, marked: str) -> bool:
@@ -105,16 +102,16 @@ def _carries(pid: int, marked: str) -> bool:
 
 
 def send(pids: Iterable[int], name: signal.Signals) -> None:
-    """Signal each; one that has ended meanwhile needs none."""
+    """Signal each process; ended ones are ignored."""
     for pid in pids:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, name)
 
 
 def end(find: Callable[[], set[int]], grace: float) -> bool:
-    """Ask all that `find` finds to end, and kill what has not after `grace` seconds.
+    """Terminate the processes of `find`, and kill those left after `grace` seconds.
 
-    Returns whether none is left; what starts meanwhile is found too.
+    Returns whether none is left; processes that start meanwhile are included.
     """
     send(find(), signal.SIGTERM)
     asked = time.monotonic()
@@ -128,29 +125,19 @@ def end(find: Callable[[], set[int]], grace: float) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class RunFile:
-    """The file that names what one run has started, for whoever cleans up after it."""
-
-    path: Path
-
-    def write(self, content: Mapping[str, Any]) -> None:
-        """Replace it as a whole."""
-        write_json(self.path, content)
-
-    def roots(self, marked: str) -> dict[int, str]:
-        """Each child's pid and time of start, where the file is of the run that was marked so."""
-        try:
-            content = json.loads(self.path.read_text())
-            if not content["mark"].startswith(marked):
-                return {}  # the next run has begun, and its children are not ours to end
-            return {int(c["pid"]): str(c["started"]) for c in content["children"].values()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return {}
+def recorded_roots(run_file: Path, marked: str) -> dict[int, str]:
+    """Each child's pid and start time by the record of a run, if that is the marked one."""
+    try:
+        content = json.loads(run_file.read_text())
+        if not content["mark"].startswith(marked):
+            return {}  # a later run has started: its children are not touched
+        return {int(c["pid"]): str(c["started"]) for c in content["children"].values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write so that a reader sees the old content or the new, never a part."""
+    """Replace a JSON file atomically."""
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(content, indent=2) + "\n")
     fresh.replace(path)

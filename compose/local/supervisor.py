@@ -1,4 +1,4 @@
-"""Starts children in their order, keeps them alive, and leaves none behind."""
+"""Starts children in order, restarts them, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -9,54 +9,45 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
-from typing import Any
 
 from compose.local import remains
-from compose.local.children import Child
-from compose.local.life import Life, Patience
+from compose.local.children import Child, Surroundings
+from compose.local.life import Life, Timing
 from compose.local.output import Log, Terminal
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ECHO_SECONDS = 0.5
-_LAST_SECONDS = 3.0
-"""What the warden leaves them: without the order of a real stop, some wait for one another."""
 
 
 class Supervisor:
     """One run of the whole.
 
-    Whatever way `run` ends, no process that it started is alive afterwards; where this process
-    itself is killed, a second one, the warden, sees to that.
+    However `run` ends, no process that it started survives; if this process itself is killed, a
+    second one, the warden, ends them.
     """
 
     def __init__(
         self,
         children: Sequence[Child],
-        *,
-        data_dir: Path,
-        env: Mapping[str, str],
+        around: Surroundings,
         terminal: Terminal,
-        patience: Patience | None = None,
+        timing: Timing,
     ) -> None:
-        self._patience = patience or Patience()
         self._terminal = terminal
-        self._data_dir = data_dir
-        self._run = secrets.token_hex(4)
-        self._marked = remains.mark(data_dir, self._run)
-        self._file = remains.RunFile(data_dir / "run.json")
-        self._asked = asyncio.Event()
+        data_dir = around.data_dir
+        run = secrets.token_hex(4)
+        self._marked = remains.mark(data_dir, run)
+        self._run_file = data_dir / "run.json"
         self._hurry = asyncio.Event()
-        self._asked_at = 0.0
+        self._stopping_since: float | None = None
         self._lives = {
             child.name: Life(
-                child,
-                marked=remains.mark(data_dir, self._run, child.name),
-                env=env,
-                patience=self._patience,
+                child=child,
+                marked=remains.mark(data_dir, run, child.name),
+                env=around.env,
+                timing=timing,
                 terminal=terminal,
                 log=Log(data_dir / "logs" / f"{child.name}.log"),
                 born=self._write_run,
@@ -67,7 +58,7 @@ class Supervisor:
     @property
     def pids(self) -> dict[str, int]:
         """The process of each child that runs."""
-        return {n: life.pid for n, life in self._lives.items() if life.pid and life.child.gate}
+        return {n: pid for n, life in self._lives.items() if life.child.gate for pid in life.roots}
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Run until asked to stop; `ready` is called once, when every child is.
@@ -76,58 +67,50 @@ class Supervisor:
             CannotStart: a child cannot be brought up; nothing is left running.
         """
         loop = asyncio.get_running_loop()
-        # A probe blocks its thread, and one that hangs must not hold the others up.
+        # A probe blocks its thread, and a hanging one must not delay the others.
         loop.set_default_executor(ThreadPoolExecutor(len(self._lives) + 1))
-        for name in _STOPPING:
-            if signal.getsignal(name) is not signal.SIG_IGN:  # as under nohup
-                loop.add_signal_handler(name, self._stop)
         self._write_run()
         with self._warden():
-            tasks = {asyncio.create_task(self._keep(life)) for life in self._lives.values()}
+            keeping = asyncio.create_task(self._keep_all(ready))
+            for name in _STOPPING:
+                if signal.getsignal(name) is not signal.SIG_IGN:  # as under nohup
+                    loop.add_signal_handler(name, self._stop, keeping)
             try:
-                await self._watch(tasks, ready)
+                await keeping
+            except asyncio.CancelledError:
+                pass  # asked to stop
+            except BaseExceptionGroup as errors:
+                raise errors.exceptions[0] from None
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
                 await self._down()
+
+    async def _keep_all(self, ready: Callable[[], None]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for life in self._lives.values():
+                group.create_task(self._keep(life))
+            for life in self._lives.values():
+                await life.ready.wait()
+            ready()
+            await asyncio.Event().wait()  # until cancelled
 
     async def _keep(self, life: Life) -> None:
         for name in life.child.after:
             await self._lives[name].ready.wait()
         await life.keep()
 
-    async def _watch(self, tasks: set[asyncio.Task[None]], ready: Callable[[], None]) -> None:
-        asked = asyncio.create_task(self._asked.wait())
-        up = asyncio.create_task(self._all_ready(ready))
-        pending: set[asyncio.Task[Any]] = {asked, up, *tasks}
-        try:
-            while not asked.done():
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-        finally:
-            asked.cancel()
-            up.cancel()
-
-    async def _all_ready(self, ready: Callable[[], None]) -> None:
-        for life in self._lives.values():
-            await life.ready.wait()
-        ready()
-
-    def _stop(self) -> None:
+    def _stop(self, keeping: asyncio.Task[None]) -> None:
         now = time.monotonic()
-        if not self._asked.is_set():
-            self._asked.set()
-            self._asked_at = now
+        if self._stopping_since is None:
+            self._stopping_since = now
             self._terminal.say("Stopping; Ctrl-C again kills at once.")
+            keeping.cancel()
         # One Ctrl-C can come twice: from the terminal, and from the `make` in between.
-        elif now - self._asked_at > _ECHO_SECONDS:
+        elif now - self._stopping_since > _ECHO_SECONDS:
             self._hurry.set()
 
     async def _down(self) -> None:
         """Stop each child once all that need it have stopped."""
-        self._asked.set()
+        self._stopping_since = self._stopping_since or time.monotonic()
         gone = {name: asyncio.Event() for name in self._lives}
 
         async def stop(life: Life) -> None:
@@ -138,48 +121,30 @@ class Supervisor:
             gone[life.child.name].set()
 
         await asyncio.gather(*map(stop, self._lives.values()))
-        left = await asyncio.to_thread(
-            remains.end, lambda: remains.family(self._marked, self._roots()), 0.0
+        roots = {pid: at for life in self._lives.values() for pid, at in life.roots.items()}
+        is_over = await asyncio.to_thread(
+            remains.end, lambda: remains.family(self._marked, roots), 0.0
         )
-        self._terminal.say("Everything has stopped." if left else "Some processes cannot be ended.")
-
-    def _roots(self) -> dict[int, str]:
-        return {life.pid: life.started for life in self._lives.values() if life.pid}
+        self._terminal.say(
+            "Everything has stopped." if is_over else "Some processes cannot be ended."
+        )
 
     def _write_run(self) -> None:
         started = {
-            name: {"pid": life.pid, "started": life.started}
+            name: {"pid": pid, "started": at}
             for name, life in self._lives.items()
-            if life.pid
+            for pid, at in life.roots.items()
         }
-        self._file.write({"pid": os.getpid(), "mark": self._marked, "children": started})
+        content = {"pid": os.getpid(), "mark": self._marked, "children": started}
+        remains.write_json(self._run_file, content)
 
-    def _warden(self) -> _Warden:
-        grace = min(self._patience.stop, _LAST_SECONDS)
-        return _Warden(self._marked, self._file.path, grace)
-
-
-class _Warden:
-    """The process that outlives us; as long as this is entered, it waits."""
-
-    def __init__(self, marked: str, run_file: Path, grace: float) -> None:
-        self._command = [
-            sys.executable, "-m", "compose.local.warden", marked, str(run_file), str(grace),
-        ]  # fmt: skip
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> None:
-        # Its output goes nowhere: who waits for the end of ours must not wait for it.
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
-            self._command,
+    def _warden(self) -> subprocess.Popen[bytes]:
+        """The process that outlives this one. Leaving its context ends its input and awaits it."""
+        return subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "compose.local.warden", self._marked, str(self._run_file)],
             stdin=subprocess.PIPE,
+            # No output: a reader of our output must not wait for the warden.
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-
-    def __exit__(self, *_: object) -> None:
-        if self._process and self._process.stdin:
-            self._process.stdin.close()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(5)

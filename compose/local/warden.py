@@ -1,7 +1,7 @@
-"""Ends what a supervisor has started when the supervisor is gone, however it went.
+"""Ends the processes of a supervisor when the supervisor has ended, even by SIGKILL.
 
-The supervisor holds the other end of our standard input and never writes: that end closes with
-it, even by SIGKILL. Started as `python -m compose.local.warden MARK RUN_FILE GRACE`.
+The supervisor holds the other end of our standard input, which closes with it.
+Started as `python -m compose.local.warden MARK RUN_FILE`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ import signal
 import sys
 from pathlib import Path
 
-from compose.local.remains import RunFile, end, family
+from compose.local.remains import end, family, recorded_roots
+
+_GRACE_SECONDS = 3.0
+"""Children are stopped in no order, so some wait for one another."""
 
 
 def main() -> None:
-    """Wait for the end of the supervisor, then see that nothing of it is left."""
-    marked, run_file, grace = sys.argv[1], RunFile(Path(sys.argv[2])), float(sys.argv[3])
+    """Wait for the end of the supervisor, then end its processes."""
+    marked, run_file = sys.argv[1:]
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)  # they are meant for the supervisor
     sys.stdin.buffer.read()
-    roots = run_file.roots(marked)
-    end(lambda: family(marked, roots), grace)
+    roots = recorded_roots(Path(run_file), marked)
+    end(lambda: family(marked, roots), _GRACE_SECONDS)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from compose.validate import tools
-from compose.validate.__main__ import ROOT
-from compose.validate.cluster import Manifest, parse
+from tests.deployment import tools
+from tests.deployment.__main__ import ROOT
+from tests.deployment.cluster import Manifest, parse
 from tests.stacks import lacking
 
 KUBERNETES = ROOT / "compose" / "kubernetes"

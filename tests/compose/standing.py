@@ -79,7 +79,7 @@ class Standing:
         inside = "|".join(map(re.escape, places))
         text = re.sub(rf"(?<![\w/])({inside})(?=/|$|[:'])", lambda found: places[found[1]], text)
         own = self.addresses.get(service, "127.0.0.1")
-        text = text.replace("0.0.0.0", own).replace("127.0.0.1:", f"{own}:")
+        text = re.sub(r"(?<!\d)0\.0\.0\.0(?![\d/])", own, text).replace("127.0.0.1:", f"{own}:")
         # A host is what a port follows, and not the user before a password of digits.
         for name, address in self.addresses.items():
             port = r":\d{4,5}(?![\w-])"
@@ -93,6 +93,7 @@ class Standing:
             k: v for k, v in self.services[service].get("environment", {}).items() if v is not None
         }
         env = {k: self.placed(v, service, target) for k, v in told.items() if k != "PATH"}
+        env.pop("PYTHONDONTWRITEBYTECODE")  # an image comes compiled; here the first start does it
         venv = self.folder / "images" / target / ".venv" / "bin"
         return env | {"PATH": f"{venv}:/usr/bin:/bin", "LANG": "C.UTF-8"}
 

@@ -10,8 +10,8 @@ import pytest
 
 from compose.mlflow import RegistryServer
 from compose.prepare import links, prepare
-from core.placeholder import is_placeholder
-from core.settings import Settings
+from core.domain.placeholder_secrets import is_placeholder
+from core.platform.settings import Settings
 from tests.compose import composed
 from tests.stacks import ROOT
 
@@ -20,8 +20,9 @@ OWN = {"migrate", "worker", "worker-desk", "reconcile", "serving-1", "serving-2"
 STORES = {"mysql", "redis", "mlflow", "s3"}
 BECOMES_ITS_USER = {"mysql"}
 TOLD_OTHERWISE = {
-    "SECRETS_DIR", "STREAMLIT_SECRETS_FILES", "DATA_API_OPTIONS", "MLFLOW_S3_ENDPOINT_URL",
+    "SECRETS_DIR", "STREAMLIT_SECRETS_FILES", "MLFLOW_S3_ENDPOINT_URL",
     "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL",
 }  # fmt: skip
 
 
@@ -98,6 +99,12 @@ def test_every_service_has_limits_and_health(services: dict[str, Any]) -> None:
         assert name in OWN or service["healthcheck"]["test"], name
 
 
+def test_a_training_command_is_stopped_before_its_container_is(services: dict[str, Any]) -> None:
+    worker = services["worker"]
+    limit = int(worker["deploy"]["resources"]["limits"]["memory"])
+    assert int(worker["environment"]["TRAINING_MEMORY_MB"]) * 1_000_000 < 0.6 * limit
+
+
 def test_who_waits_for_whom_waits_until_it_is_well(services: dict[str, Any]) -> None:
     for name, service in services.items():
         for other, how in service.get("depends_on", {}).items():
@@ -113,6 +120,16 @@ def test_images_of_others_are_pinned(services: dict[str, Any]) -> None:
         else:
             assert re.search(r":\d[\w.-]*@sha256:[0-9a-f]{64}$|:v\d[\w.-]*@sha256:[0-9a-f]{64}$",
                              service["image"]), f"{name}: {service['image']}"  # fmt: skip
+
+
+def test_what_is_uploaded_lands_where_the_workers_look(services: dict[str, Any]) -> None:
+    together = ("console", "operate", "worker", "worker-desk", "reconcile")
+    for name in together:
+        (data,) = [v for v in services[name]["volumes"] if v["target"] == "/data"]
+        assert (data["source"], data.get("read_only", False)) == ("spool", False), name
+        assert services[name]["environment"]["DATA_DIR"] == "/data"
+    assert len({services[name]["user"] for name in together}) == 1  # who may read it
+    assert len({services[name]["environment"]["SPOOL_URL"] for name in together}) == 1
 
 
 def test_no_secret_stands_in_the_environment(services: dict[str, Any], file: Path) -> None:
@@ -135,7 +152,7 @@ def test_every_program_is_told_what_it_needs_and_nothing_unknown(services: dict[
         told = set(service.get("environment", {}))
         files = {s["target"].rsplit("/", 1)[-1] for s in service.get("secrets", [])}
         assert told <= known | registry | TOLD_OTHERWISE | {
-            n for n in told if n.startswith("AUTH")
+            n for n in told if n.startswith(("AUTH", "AWS_"))
         } | {"MLFLOW_TRACKING_USERNAME"}, name
         for file in files:
             assert file.upper() in known | registry | {"MLFLOW_TRACKING_PASSWORD"} or file in {
@@ -227,7 +244,7 @@ def test_secrets_are_made_once_and_are_no_placeholders(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    from core.errors import SettingsError
+    from core.domain.errors import SettingsError
 
     (tmp_path / "secrets").write_text("a file")
     with pytest.raises(SettingsError, match="secrets cannot be written"):

@@ -8,9 +8,9 @@ import subprocess
 import pytest
 import yaml
 
-from compose.validate.__main__ import ROOT
 from tests.compose.clusters import INSTALLATIONS, VERSION, manifests
 from tests.compose.images import TARGETS
+from tests.deployment.__main__ import ROOT
 
 TEXT = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
 KINDS = {"deployment": "Deployment", "service": "Service", "job": "Job"}
@@ -61,7 +61,7 @@ def test_every_program_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("command", re.findall(r"^\$desk (\w+)", TEXT, re.MULTILINE))
 def test_every_command_of_the_desk_is_there(command: str) -> None:
-    from console.cli import app
+    from console.cli.main import app
 
     registered = [c for c in app.registered_commands if c.callback]
     assert command in {c.name or c.callback.__name__.replace("_", "-") for c in registered}
@@ -77,5 +77,5 @@ def test_optional_components_are_named_where_they_are_left_out() -> None:
         folder, _ = INSTALLATIONS[name]
         text = (folder / "kustomization.yaml").read_text(encoding="utf-8")
         assert yaml.safe_load(text)["kind"] == "Kustomization"
-        for option in ("queue-scaling", "monitoring"):
+        for option in ("queue-scaling", "monitoring", "object-spool"):
             assert option in text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from compose.validate import links
 from tests.compose.clusters import FIRST, SPEC, Change, manifests, set_, spoiled
+from tests.deployment import links
 
 WRONG_LABEL = {"app.kubernetes.io/name": "nobody"}
 

@@ -14,11 +14,9 @@ import yaml
 
 from compose.kubernetes_secret import KEYS, manifest
 from compose.prepare import prepare
-from compose.validate import links, pods, tools
-from compose.validate.cluster import Workload, named, secret_files, workloads
-from core.queue import WORK, Queue
-from core.records import JobKind
-from core.settings import Settings
+from core.adapters.rq_queue import WORK, Queue
+from core.domain.jobs import JobKind
+from core.platform.settings import Settings
 from tests.compose.clusters import (
     INSTALLATIONS,
     KUBERNETES,
@@ -26,6 +24,8 @@ from tests.compose.clusters import (
     manifests,
     rendered,
 )
+from tests.deployment import links, pods, tools
+from tests.deployment.cluster import Workload, named, secret_files, workloads
 from tests.stacks import ROOT
 
 
@@ -45,6 +45,19 @@ def test_an_installation_holds_together(name: str) -> None:
     assert tools.schema_problems(rendered(name)) == []
     assert links.problems(made) == []
     assert pods.problems(made, VERSION) == []
+
+
+@pytest.mark.parametrize("name", INSTALLATIONS)
+def test_what_is_uploaded_lands_where_the_workers_look(name: str) -> None:
+    """Console and workers share a disk, or a bucket and no disk."""
+    made = manifests(name)
+    maps = named(made, "ConfigMap")
+    for workload in workloads(made):
+        if workload.program in {"console", "work", "reconcile"}:
+            (data,) = [v for v in workload.pod["volumes"] if v["name"] == "data"]
+            claim = data.get("persistentVolumeClaim", {}).get("claimName")
+            has_bucket = bool(variables(workload, maps).get("SPOOL_URL"))
+            assert claim == (None if has_bucket else "work"), workload.title
 
 
 @pytest.mark.parametrize(
@@ -102,11 +115,21 @@ def test_a_program_starts_on_what_its_pod_is_given(
         assert settings.redis_url.startswith("redis://desk:")
 
 
+@pytest.mark.parametrize("name", INSTALLATIONS)
+def test_a_training_command_is_stopped_before_its_pod_is(name: str) -> None:
+    made = manifests(name)
+    (work,) = [w for w in workloads(made) if w.program == "work"]
+    told = variables(work, named(made, "ConfigMap"))
+    limit = work.containers[0]["resources"]["limits"]["memory"]
+    assert int(told["TRAINING_MEMORY_MB"]) * 1_000_000 < 0.6 * int(limit.removesuffix("Gi")) * 2**30
+
+
 def variables(workload: Workload, maps: dict[str, Any]) -> dict[str, str]:
     """The variables of a pod whose values stand in the manifests."""
     found: dict[str, str] = {}
     for source in workload.containers[0]["envFrom"]:
-        found |= maps[source["configMapRef"]["name"]]["data"]
+        if "configMapRef" in source:
+            found |= maps[source["configMapRef"]["name"]]["data"]
     for given in workload.containers[0].get("env", ()):
         if "value" in given:
             found[given["name"]] = given["value"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from compose.validate import pods
 from tests.compose.clusters import (
     FIRST,
     POD,
@@ -19,6 +18,7 @@ from tests.compose.clusters import (
     without_setting,
     without_variable,
 )
+from tests.deployment import pods
 
 ROOT_USER = {"runAsUser": 0, "runAsNonRoot": True}
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from compose.release import NotReadyError, component, notes
-from compose.validate import pods, tools
-from compose.validate.cluster import parse
 from tests.compose.clusters import KUBERNETES, VERSION
 from tests.compose.images import TARGETS
+from tests.deployment import pods, tools
+from tests.deployment.cluster import parse
 from tests.stacks import ROOT, lacking
 
 PROJECT = '[project]\nname = "x"\nversion = "1.2.3"\n'
@@ -76,7 +76,7 @@ def test_the_images_of_a_release_run_by_their_digests(tmp_path: Path) -> None:
 
 
 def test_what_is_no_digest_is_refused() -> None:
-    with pytest.raises(NotReadyError, match="no digest of the image worker"):
+    with pytest.raises(NotReadyError, match="not a digest of the image worker"):
         component(PREFIX, {"worker": "latest"})
 
 

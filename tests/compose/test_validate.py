@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from compose.validate import __main__ as validate
-from compose.validate import tools
+from tests.deployment import __main__ as validate
+from tests.deployment import tools
 
 
 def checks(*found: object) -> Iterator[validate.Check]:

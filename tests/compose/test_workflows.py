@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from compose.validate import tools, workflows
 from tests.compose.images import TARGETS
+from tests.deployment import tools, workflows
 from tests.stacks import ROOT, lacking
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

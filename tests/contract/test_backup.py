@@ -19,23 +19,33 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from console import archive
-from console.backup import back_up
+from console.actions.backup import archive
+from console.actions.backup.create import back_up
+from console.actions.backup.restore import Restored, restore
 from console.desk import Desk
-from console.restore import Restored, restore
-from core.dataset import Dataset
-from core.errors import BackupUnusable, DiskRefused, Missing, NotEmpty, SchemaMismatch, Unavailable
-from core.notice import Event
-from core.records import JobKind, JobState
-from core.settings import Settings
-from core.store import Store
-from core.store.engine import make_engine
-from core.store.portable import Shape, shapes, snapshot
-from core.store.schema import migrate
-from core.tables import job_logs, predictions
+from core.adapters.store import Store
+from core.adapters.store.dump import Shape, shapes, snapshot
+from core.adapters.store.engine import make_engine
+from core.adapters.store.tables import job_logs, predictions
+from core.domain.dataset import Dataset
+from core.domain.drift import DriftReport, Finding, Measure, Measured, Reason, Reference
+from core.domain.errors import (
+    BackupUnusable,
+    DiskRefused,
+    Missing,
+    NotEmpty,
+    SchemaMismatch,
+    Unavailable,
+)
+from core.domain.forward_scores import ForwardScore
+from core.domain.jobs import JobKind, JobState
+from core.platform.dataset_file import load
+from core.platform.settings import DATASETS, Settings
+from core.rules.ops.notification import Event
 from tests import build
 from tests.build import somebody
 from tests.contract.test_upgrade import FIRST, first_release
+from tests.databases import migrated
 from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.house import CLI
 from tests.stacks import ROOT, wait_for
@@ -47,7 +57,7 @@ ODD = ["a,\"b'\n\\x\t", "Añasco 日本 🏠", None, "NULL", "\\N"]
 
 
 def fresh(kind: str, request: pytest.FixtureRequest, folder: Path, name: str) -> str:
-    from tests.conftest import fresh_database
+    from tests.databases import fresh_database
 
     if kind == "sqlite":
         return f"sqlite:///{folder / name}.db"
@@ -69,13 +79,14 @@ def at_desk(told: Settings, dataset: Dataset) -> Iterator[Desk]:
 
 def filled(url: str, dataset: Dataset) -> None:
     """A database with something odd in every kind of table."""
-    migrate(url, dataset)
+    migrated(url, dataset)
     store = Store.open(url, dataset)
     build.stored_batch(store, 0)
     trained(store, 1, rows=60)
     build.proposed(store, 2, champion=1)
     answers = record(store, [{"bed": n, "city": "Añasco 🏠"} for n in range(30)])
     say(store, answers[0], 1e-300)
+    say(store, answers[2], None, label="ñ")
     if store.engine.dialect.name == "sqlite":
         write_raw(store, answers[1], "no JSON at all")
     with store.begin() as work:
@@ -87,7 +98,15 @@ def filled(url: str, dataset: Dataset) -> None:
         work.rows.load(1, 1, [sent])
         job, _ = work.jobs.request(JobKind.INGEST, {"then_train": True}, "ana")
         work.jobs.log(job.id, "line \u2028 with\nbreaks and \x00-free text")
-        work.notify.add(Event.BREACH, "window:1", "told")
+        work.notifications.add(Event.BREACH, "window:1", "told")
+        work.forward_scores.put(ForwardScore(1, 1, 9, {"mae": 0.1}, 0.9, "ñ"))
+        unseen = Measured(
+            "city", Measure.NEW, 0.0, 0.5, 0.5, 0.05, Finding.BREACH, 0.01, unseen=True
+        )
+        told = (Reason("city: ñ", "city_new"),)
+        report = DriftReport(True, told, (), (unseen,), told)
+        work.drift.put(work.batches.get(1), Reference.PREVIOUS, "none", report)
+        work.force_requests.ask_force(2, "ñ", "ana", "d" * 64)
         work.audit.add("añna", "act", "job:1", reason="why\n", details={"f": 0.1, "n": None})
         work.commit()
     store.close()
@@ -155,7 +174,8 @@ def test_every_row_comes_back_on_either_database(
     target = settings(fresh(to, request, tmp_path, "target"), tmp_path / "target")
     filled(source.database, dataset)
     before = contents(source.database, dataset)
-    assert min(map(len, (before[n] for n in ("audit", "jobs", "predictions", "dossiers")))) > 0
+    of_all = ("audit", "jobs", "predictions", "dossiers", "forward_scores", "drift_measures")
+    assert min(len(before[name]) for name in of_all) > 0
     path = backed_up(source, dataset, tmp_path / "saved.tar.gz")
     assert contents(source.database, dataset) == before
     done = put_back(target, path)
@@ -193,12 +213,12 @@ def test_the_file_is_ours_alone_and_named_by_its_time(source: Settings, dataset:
 
 
 def test_what_is_written_meanwhile_is_in_no_table(
-    database_url: str, tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+    empty_database: str, tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = settings(database_url, tmp_path / "source")
-    filled(database_url, dataset)
-    before = contents(database_url, dataset)
-    add, other = archive.Writer.add, Store.open(database_url, dataset)
+    told = settings(empty_database, tmp_path / "source")
+    filled(empty_database, dataset)
+    before = contents(empty_database, dataset)
+    add, other = archive.Writer.add, Store.open(empty_database, dataset)
 
     def and_somebody_writes(self: archive.Writer, name: str, content: bytes) -> None:
         if name.startswith("tables/"):
@@ -372,7 +392,7 @@ def test_a_database_of_another_version_is_not_written_to(saved: Path, tmp_path: 
 
 
 def test_a_backup_of_the_first_release_is_migrated(
-    database_url: str, tmp_path: Path, dataset: Dataset
+    empty_database: str, tmp_path: Path, dataset: Dataset
 ) -> None:
     old = f"sqlite:///{tmp_path / 'old.db'}"
     first_release(old, dataset)
@@ -402,9 +422,9 @@ def test_a_backup_of_the_first_release_is_migrated(
             "tables": tables, "chain": {"whole": True}, "spool": [], "versions": [], "model": None,
         }  # fmt: skip
     engine.dispose()
-    done = put_back(settings(database_url, tmp_path / "target"), path)
+    done = put_back(settings(empty_database, tmp_path / "target"), path)
     assert done.migrated_from == FIRST
-    store = Store.open(database_url, dataset)
+    store = Store.open(empty_database, dataset)
     with store.read() as work:
         assert work.audit.verify() is None
         assert [e.action for e in work.audit.latest()] == ["restore", "approve", "approve"]
@@ -417,6 +437,29 @@ def test_a_backup_of_the_first_release_is_migrated(
 
 
 # Killed, and full
+
+
+def test_a_backup_from_before_a_column_was_added_is_restored_with_nulls(
+    saved: Path, tmp_path: Path, dataset: Dataset
+) -> None:
+    shipped = (DATASETS / "real_estate.toml").read_text(encoding="utf-8")
+    file = tmp_path / "real_estate.toml"
+    pool = '[[columns]]\nname = "pool"\ntype = "boolean"\nrole = "feature"\n'
+    file.write_text(f"{shipped}\n{pool}added_later = true\n", encoding="utf-8")
+    newer = load(file)
+    target = settings(f"sqlite:///{tmp_path / 'target.db'}", tmp_path / "target", dataset=str(file))
+    put_back(target, saved)
+    store = Store.open(target.database, newer)
+    with store.read() as work:
+        rows = [row for batch in work.rows.stream() for row in batch.to_pylist()]
+    store.close()
+    assert len(rows) == 8
+    assert {row["pool"] for row in rows} == {None}
+    assert 1234567.89 in {row["price"] for row in rows}
+    # The other way round the rows would lose their column.
+    newest = backed_up(target, newer, tmp_path / "newest.tar.gz")
+    with pytest.raises(BackupUnusable, match="Set DATASET to the file that it was made with"):
+        put_back(settings(f"sqlite:///{tmp_path / 'older.db'}", tmp_path / "older"), newest)
 
 
 def command(told: Settings, *arguments: str, **how: Any) -> subprocess.Popen[str]:
@@ -433,7 +476,7 @@ def command(told: Settings, *arguments: str, **how: Any) -> subprocess.Popen[str
 def test_a_killed_backup_leaves_no_backup_and_the_next_clears_up(
     mariadb: str, tmp_path: Path, dataset: Dataset
 ) -> None:
-    from tests.conftest import fresh_database
+    from tests.databases import fresh_database
 
     told = settings(fresh_database(mariadb), tmp_path / "source")
     filled(told.database, dataset)
@@ -465,10 +508,10 @@ def asked(engine: sa.Engine, question: str) -> Any:
 def test_a_killed_restore_leaves_the_database_as_it_was_and_begins_again(
     mariadb: str, saved: Path, source: Settings, tmp_path: Path, dataset: Dataset
 ) -> None:
-    from tests.conftest import fresh_database
+    from tests.databases import fresh_database
 
     told = settings(fresh_database(mariadb), tmp_path / "target")
-    migrate(told.database, dataset)
+    migrated(told.database, dataset)
     before = contents(told.database, dataset)
     engine = make_engine(told.database)
     taken = contents(source.database, dataset)["job_logs"]
@@ -542,12 +585,14 @@ def test_a_running_job_is_running_again_after_the_restore_and_is_taken_over(
     )  # fmt: skip
     with later.begin() as work:
         (left,) = work.jobs.overdue()
-        assert work.jobs.take_over(left, 3).state is JobState.REQUESTED
+        after = work.jobs.take_over(left, 3)
+    assert after is not None
+    assert after.state is JobState.REQUESTED
     later.close()
 
 
 def test_every_table_is_carried_or_left_out_on_purpose(dataset: Dataset) -> None:
-    from core.tables import metadata
+    from core.adapters.store.tables import metadata
 
     carried = {shape.name for shape in shapes(dataset)}
     assert set(metadata.tables) - carried == {"replicas"}

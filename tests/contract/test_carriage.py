@@ -12,20 +12,22 @@ import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
-from console.backup import back_up
+from console.actions.backup.create import back_up
+from console.actions.backup.restore import restore
 from console.desk import Desk
-from console.restore import restore
-from core.carriage import Carriage
-from core.dataset import Dataset
-from core.errors import NotEmpty, RegistryUnavailable
-from core.registry import Registry, digest_of
-from core.settings import Settings
-from core.store import Store
-from serving.champion import ChampionSource
+from core.adapters.mlflow.registry import Registry, digest_of
+from core.adapters.mlflow.transfer import Carriage
+from core.adapters.store import Store
+from core.domain.dataset import Dataset
+from core.domain.errors import NotEmpty, RegistryUnavailable
+from core.platform.settings import Settings
+from serving.model.mlflow_rest import ChampionSource
 from tests import build, stacks
 from tests.build import contract, somebody
 from tests.contract.test_backup import at_desk, empty, settings
 from tests.contract.test_registry import publish
+from tests.contract.test_registry_faults import files_of
+from tests.databases import migrated
 from tests.models import tiny_model
 
 pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own deprecations are not ours
@@ -33,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own deprecations 
 
 @pytest.fixture(scope="module")
 def other_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with stacks.mlflow(tmp_path_factory.mktemp("other")) as url:
+    with stacks.shared_starts(stacks.mlflow(tmp_path_factory.mktemp("other"))) as url:
         yield url
 
 
@@ -47,13 +49,12 @@ def _no_active_experiment() -> Iterator[None]:
 @pytest.fixture
 def source(tmp_path: Path, dataset: Dataset, mlflow_uri: str) -> Settings:
     """Versions 1 and 3; 2 was deleted. 3 is live, and its dossier is on record."""
-    from core.store.schema import migrate
 
     told = settings(
         f"sqlite:///{tmp_path / 'source.db'}", tmp_path / "source",
         mlflow_tracking_uri=mlflow_uri, model_name=f"model-{uuid.uuid4().hex[:8]}",
     )  # fmt: skip
-    migrate(told.database, dataset)
+    migrated(told.database, dataset)
     registry = Registry(mlflow_uri, told.model_name)
     for number in (1, 2, 3):
         assert publish(registry, dataset, str(number), float(number)) == number
@@ -208,3 +209,29 @@ def test_without_mlflow_a_backup_is_not_made_by_half(
     with with_registry(away, dataset) as desk, pytest.raises(RegistryUnavailable):
         back_up(desk, somebody(), where)
     assert list(where.iterdir()) == []
+
+
+def test_case_f2_a_backup_saves_the_rest_and_names_the_version_without_files(
+    source: Settings,
+    dataset: Dataset,
+    tmp_path: Path,
+    other_mlflow: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    registry = Registry(source.mlflow_tracking_uri, source.model_name)
+    for file in files_of(registry, 3, tmp_path_factory.getbasetemp()):
+        file.parent.rename(tmp_path / "moved")
+    with with_registry(source, dataset) as desk:
+        made = back_up(desk, somebody(), tmp_path / "rest.tar.gz")
+        with desk.store.read() as work:
+            (event,) = work.audit.latest(action="backup")
+    assert (made.versions, made.lost_versions) == (1, (3,))
+    assert event.details["lost_versions"] == [3]
+    target = elsewhere(source, tmp_path, other_mlflow)
+    done = restore(target, somebody("ben"), made.path)
+    assert (done.versions, done.added_versions, done.lost_versions) == (1, 1, (3,))
+    there = Registry(other_mlflow, source.model_name)
+    assert [v.version for v in there.versions()] == [1]
+    assert there.champion() is None  # nothing to answer with
+    # Version 3 is on record, and its number is given to no other model.
+    assert publish(there, dataset, "4", 4.0, above=3) == 4

@@ -5,23 +5,31 @@ from __future__ import annotations
 import csv
 import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compose.data_api.options import Options
-from core import decisions
-from core.advice import Recommendation
-from core.dataset import Dataset, load
-from core.records import Job, JobKind, JobState, Reference
-from core.store import Store
-from core.store.schema import migrate
+from core.adapters.store import Store
+from core.domain.dataset import Dataset
+from core.domain.drift import Reference, RetrainWhen
+from core.domain.jobs import Job, JobKind, JobState
+from core.platform.dataset_file import load
+from core.rules.drift.batch_verdict import Stand
+from core.rules.drift.recommendation import Recommendation
+from core.rules.ops.notification import Event
+from core.usecases import decisions
+from core.usecases.batch_facts import verdict_of
 from tests import build
+from tests.data_api.serving import Service
 from tests.data_api.serving import serving as data_api
+from tests.databases import migrated
 from tests.fakes import FakeRegistry
 from tests.work import ingest, run_job
-from workers.matter import Weigh
+from workers.evidence.champion_error import Weigh
 from workers.steps.drift import CheckDrift
 from workers.steps.train import Train
 
@@ -37,18 +45,22 @@ def rides() -> Dataset:
 @pytest.fixture
 def store(tmp_path: Path, rides: Dataset) -> Iterator[Store]:
     url = f"sqlite:///{tmp_path / 'store.db'}"
-    migrate(url, rides)
+    migrated(url, rides)
     opened = Store.open(url, rides)
     yield opened
     opened.close()
 
 
-def days(warmth: float, unit: float = 1.0, bias: float = 0.0) -> Row:
+def days(warmth: float, unit: float = 1.0, bias: float = 0.0, called: str = "") -> Row:
+    """Days of that warmth; if `called` is given, every weather has that name and no effect."""
+
     def row(dice: random.Random) -> list[Any]:
         weather = dice.choice(["sun", "rain", "fog"])
         degrees = round(dice.gauss(warmth, 4), 1)
-        count = max(0, 20 * degrees + {"sun": 200, "rain": -100, "fog": 0}[weather] + bias)
-        return [f"2026-01-{dice.randint(1, 28):02}", weather, degrees * unit, 4.0, round(count)]
+        effect = 0 if called else {"sun": 200, "rain": -100, "fog": 0}[weather]
+        count = max(0, 20 * degrees + effect + bias)
+        day = f"2026-01-{dice.randint(1, 28):02}"
+        return [day, called or weather, degrees * unit, 4.0, round(count)]
 
     return row
 
@@ -69,13 +81,19 @@ class House:
                 out.writerow(rides.names)
                 out.writerows(make(dice) for _ in range(400))
 
-    def take_in(self, count: int, *, skip: int = 0) -> list[int]:
+    @contextmanager
+    def api(self) -> Iterator[Service]:
         with data_api(Options(folder=self.folder)) as api:
+            yield api
+
+    def next(self, api: Service) -> int:
+        return int(ingest(self.store, api.url, self.spool).result.batch_id)
+
+    def take_in(self, count: int, *, skip: int = 0) -> list[int]:
+        with self.api() as api:
             for _ in range(skip):
                 api.batch()
-            return [
-                ingest(self.store, api.url, self.spool).result["batch_id"] for _ in range(count)
-            ]
+            return [self.next(api) for _ in range(count)]
 
     def train(self) -> None:
         step = Train(self.store.dataset, self.registry, False, lambda _job: None)  # type: ignore[arg-type]
@@ -143,19 +161,62 @@ def test_whatever_is_wrong_with_the_champion_the_comparison_succeeds(
     assert one
 
 
+@pytest.mark.parametrize("when", RetrainWhen)
+def test_a_category_that_the_champion_never_saw_does_not_pass_unless_the_rule_decides(
+    store: Store, rides: Dataset, tmp_path: Path, when: RetrainWhen
+) -> None:
+    """Everything else is as it was: the rule's statistics cannot see it."""
+    store.dataset = replace(rides, retrain_when=when)
+    house = House(store, rides, tmp_path, days(15, called="for_sale"), days(15, called="sold"))
+    house.take_in(1)
+    house.train()
+    (two,) = house.take_in(1, skip=1)
+    job = house.check(two, trains=True)
+    assert job.result.retrain is False
+    assert job.result.recommendation == Recommendation.RETRAIN.value
+    assert "the batch has values that were never seen before: Weather" in job.result.advice[0]
+    required = when is not RetrainWhen.RULE
+    assert (job.result.required, job.result.retrain_when) == (required, when.value)
+    with store.read() as work:
+        told = [n.text for n in work.notifications.latest() if n.event is Event.BREACH]
+        verdict = verdict_of(work, work.batches.get(two))
+        opened = {j.id for j in work.jobs.open() if j.kind is JobKind.TRAIN}
+        (report,) = work.drift.latest(1, Reference.PREVIOUS, two)
+    assert told == [job.result.verdict] * required
+    assert opened == ({job.result.train_job} if required else set())
+    assert verdict.stand is (Stand.TRAINING if required else Stand.CALM)
+    assert {r.change for r in report.report.measure_reasons} == {"weather_new", "weather_mix"}
+
+
+def test_the_same_days_again_are_within_every_band_against_both_references(
+    store: Store, rides: Dataset, tmp_path: Path
+) -> None:
+    store.dataset = replace(rides, retrain_when=RetrainWhen.BEYOND_NOISE)
+    house = House(store, rides, tmp_path, days(15), days(15))
+    _, two = house.take_in(2)
+    house.train()
+    assert house.check(two).result.required is False
+    with store.read() as work:
+        reports = work.drift.latest(4, batch_id=two)
+    assert {r.reference for r in reports} == set(Reference)
+    for report in reports:
+        assert [m for m in report.report.measures if m.known and m.band is None] == []
+        assert report.report.measure_reasons == ()
+
+
 def test_a_breach_is_judged_by_the_limits_in_force(
     store: Store, rides: Dataset, tmp_path: Path
 ) -> None:
     house = House(store, rides, tmp_path, days(15), days(20))
     _, two = house.take_in(2)
-    assert house.check(two).result["retrain"] is True
+    assert house.check(two).result.retrain is True
     with store.begin() as work:
         wanted: dict[tuple[str, str], float | None] = {
             (c.name, s): 5.0 for c in rides.compared for s in c.limits
         }
         decisions.set_limits(work, rides, wanted, actor="ana", reason="spring")
         work.commit()
-    assert house.check(two).result["retrain"] is False
+    assert house.check(two).result.retrain is False
     with store.read() as work:
         (report,) = work.drift.latest(5, Reference.PREVIOUS, two)
     assert {c.limit for c in report.report.changes} == {5.0}
@@ -170,10 +231,10 @@ def test_a_broken_batch_is_blocked_and_does_not_train_by_itself(
     house.train()
     (two,) = house.take_in(1, skip=1)
     job = house.check(two, trains=True)
-    assert job.result["retrain"] is True
-    assert job.result["recommendation"] == Recommendation.BLOCK.value
-    assert "1,000 times" in job.result["advice"][0]
-    assert job.result["train_job"] is None
+    assert job.result.retrain is True
+    assert job.result.recommendation == Recommendation.BLOCK.value
+    assert "1,000 times" in job.result.advice[0]
+    assert job.result.train_job is None
     with store.read() as work:
         assert any("looks broken" in line.message for line in work.jobs.lines(job.id))
 

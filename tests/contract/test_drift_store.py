@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from core import decisions
-from core.advice import BatchScore, advise
-from core.drift import compare
-from core.errors import BadInput, ReasonRequired
-from core.noise import annotate
-from core.profile import profile_number
-from core.records import Reference
-from core.store import Store
+from core.adapters.store import Store
+from core.domain.drift import DriftReport, Reason, Reference
+from core.domain.errors import BadInput, ReasonRequired
+from core.rules.data.profile import profile_number, profile_text
+from core.rules.drift.compare import compare
+from core.rules.drift.recommendation import Advice, BatchScore, Recommendation, advise
+from core.rules.drift.report import drift_report
+from core.usecases import decisions
 from tests.build import profile, stored_batch
 
 
@@ -65,12 +65,14 @@ def test_tails_bands_and_advice_come_back_as_they_went_in(store: Store) -> None:
     rng = np.random.default_rng(3)
     print("seed", 3)
     first, second = (
-        (profile_number("price", rng.pareto(1.0, 500)), profile("city", mean=None, std=None))
-        for _ in range(2)
+        (profile_number("price", rng.pareto(1.0, 500)), profile_text("city", {city: 300}, 9))
+        for city in ("Ñandú 🏠", "=1+1")
     )
     one = stored_batch(store, 0, profiles=first)
     two = stored_batch(store, 1, profiles=second)
-    report = annotate(compare(first, second, store.dataset), first, second)
+    report = drift_report(first, second, store.dataset)
+    assert len(report.measures) == 5
+    assert {r.change for r in report.measure_reasons} >= {"city_mix", "city_new"}
     advice = advise(store.dataset, [report], champion=None, error=None)
     with store.begin() as work:
         assert work.batches.profile("batch", one.id) == first
@@ -83,6 +85,23 @@ def test_tails_bands_and_advice_come_back_as_they_went_in(store: Store) -> None:
         assert any(c.band for c in kept.report.changes)
         assert work.drift.advice(two.id) == advice
         assert work.drift.advice(one.id) is None
+
+
+def test_how_far_an_estimate_is_off_is_kept(store: Store) -> None:
+    first, second = (
+        replace(profile_number("price", np.arange(1.0, 500.0) * rise), error=0.001)
+        for rise in (1.0, 1.1)
+    )
+    batch = stored_batch(store, 0, profiles=(first,))
+    report = compare([first], [second], store.dataset)
+    with store.begin() as work:
+        work.drift.put(batch, Reference.PREVIOUS, "none", report)
+        work.commit()
+    with store.read() as work:
+        assert work.batches.profile("batch", batch.id) == (first,)
+        (kept,) = work.drift.latest()
+    assert kept.report == report
+    assert kept.report.error == pytest.approx(1.1 * 0.002, rel=0.01)
 
 
 def test_profiles_and_reports_from_before_are_read(store: Store) -> None:
@@ -121,3 +140,26 @@ def test_history_has_a_batch_once_and_in_order(store: Store) -> None:
         assert [c.batch_number for c in work.drift.cells(Reference.PREVIOUS, 1)] == [2] * 20
         assert [n for _, _, n in work.drift.compared(2)] == [2, 1]
         assert work.drift.stamp() == stamp
+
+
+def test_a_batch_stays_in_question_until_it_is_answered(store: Store) -> None:
+    stored = [stored_batch(store, number) for number in range(8)]
+    asking, advised, calm, dismissed, learned, newer, held, latest = stored
+    with store.begin() as work:
+        for batch in (asking, dismissed, learned, newer):
+            report = DriftReport(True, (Reason("It rose."),), ())
+            work.drift.put(batch, Reference.PREVIOUS, "batch 0", report)
+        for batch, what in ((advised, Recommendation.RETRAIN), (calm, Recommendation.IGNORE)):
+            advice = Advice(what, ("Because.",), None, "", ())
+            report = DriftReport(False, (Reason("Within."),), ())
+            work.drift.put(batch, Reference.PREVIOUS, "batch 0", report, advice)
+        work.audit.add("ana", "dismiss", dismissed.subject, reason="seen")
+        work.lineage.trained(2, [learned.id])
+        work.lineage.trained(3, [newer.id])
+        work.holds.hold(held.id, "ana", "odd", unless_released=False)
+        work.commit()
+    with store.read() as work:
+        found = work.batches.in_question(latest.id, 2, "dismiss", 10)
+        (first,) = work.batches.in_question(latest.id, 2, "dismiss", 1)
+    assert [b.id for b in found] == [b.id for b in (held, newer, advised, asking)]
+    assert first.id == held.id

@@ -6,15 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from core.hindsight import Told, buckets
-from core.store import Store, feedback
+from core.adapters.store import Store, feedback
+from core.rules.model.feedback_error import Outcome, buckets
 from tests import build
 from tests.traffic import record, say
 
 MINUTE = timedelta(minutes=1)
 
 
-def told(store: Store) -> list[Told]:
+def told(store: Store) -> list[Outcome]:
     with store.read() as work:
         return work.feedback.told()
 
@@ -29,8 +29,8 @@ def test_each_answer_stands_beside_what_it_should_have_been(store: Store) -> Non
     say(store, two, 90.0, build.NOON + MINUTE)
     say(store, one, 120.0, build.NOON + 2 * MINUTE)
     assert told(store) == [
-        Told(build.NOON, 4, 100.0, 120.0),
-        Told(build.NOON, 4, 100.0, 90.0),
+        Outcome(build.NOON, 4, 100.0, 120.0),
+        Outcome(build.NOON, 4, 100.0, 90.0),
     ]
 
 
@@ -76,4 +76,4 @@ def test_buckets_follow_the_time_of_the_answers_not_of_the_reports(store: Store)
     found = buckets(told(store))
     assert [b.count for b in found] == [10] * 8
     assert [b.versions for b in found] == [(1,)] * 4 + [(2,)] * 4
-    assert [b.mae for b in found] == pytest.approx([20.0] * 4 + [10.0] * 4)
+    assert [b.error for b in found] == pytest.approx([20.0] * 4 + [10.0] * 4)

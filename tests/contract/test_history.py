@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from core.records import BatchState, JobKind, JobState, QuarantinedRow
-from core.store import Store
+from core.adapters.store import Store
+from core.domain.batches import BatchState, QuarantinedRow
+from core.domain.jobs import JobKind, JobState
 
 
 def job(store: Store, kind: JobKind, actor: str = "ana", *, error: str = "", said: str = "") -> int:
@@ -27,8 +28,8 @@ def test_jobs_are_found_by_each_filter_and_by_all_at_once(store: Store) -> None:
 
     def ids(**wanted: object) -> list[int]:
         with store.read() as work:
-            found = work.history.jobs(limit=10, **wanted)
-            assert work.history.count(**wanted) == len(found)
+            found = work.job_search.jobs(limit=10, **wanted)
+            assert work.job_search.count(**wanted) == len(found)
         return [j.id for j in found]
 
     assert ids() == sorted(ids(), reverse=True)
@@ -48,16 +49,16 @@ def test_jobs_are_found_by_each_filter_and_by_all_at_once(store: Store) -> None:
     assert ids(text="9" * 40) == []
     assert ids(kind=JobKind.TRAIN, actor="ben", state=JobState.FAILED, text="few") == [bad]
     with store.read() as work:
-        assert work.history.actors() == ["ana", "ben"]
+        assert work.job_search.actors() == ["ana", "ben"]
 
 
 def test_history_comes_in_pages(store: Store) -> None:
     made = [job(store, JobKind.DRIFT) for _ in range(5)]
     with store.read() as work:
-        first = work.history.jobs(limit=2)
-        last = work.history.jobs(limit=2, offset=4)
-        assert work.history.jobs(limit=2, offset=9) == []
-        assert work.history.count() == 5
+        first = work.job_search.jobs(limit=2)
+        last = work.job_search.jobs(limit=2, offset=4)
+        assert work.job_search.jobs(limit=2, offset=9) == []
+        assert work.job_search.count() == 5
     assert [j.id for j in first] == [made[4], made[3]]
     assert [j.id for j in last] == [made[0]]
 
@@ -70,15 +71,15 @@ def test_the_ledger_of_an_epoch_and_why_its_rows_were_left_out(store: Store) -> 
         bad.append(QuarantinedRow(9, "bed: must be a number", "{}"))
         work.batches.store(first, epoch=1, number=0, stored=2, quarantined=bad, gap=0, note="")
         lost = work.batches.receive(1, "", "b.part", 0)
-        work.batches.close(lost.id, BatchState.UNREADABLE, number=None, note="The worker died.")
+        work.batches.close(lost, BatchState.UNREADABLE, note="The worker died.")
         work.batches.open_epoch()
         second = work.batches.receive(2, "c", "c.json", 1)
         work.commit()
     with store.read() as work:
-        assert [b.id for b in work.history.ledger(1)] == [lost.id, first.id]
-        assert [b.id for b in work.history.ledger(2)] == [second.id]
-        assert work.history.ledger(3) == []
-        assert work.history.reasons(first.id) == [
+        assert [b.id for b in work.batches.ledger(500, epoch=1)] == [lost.id, first.id]
+        assert [b.id for b in work.batches.ledger(500, epoch=2)] == [second.id]
+        assert work.batches.ledger(500, epoch=3) == []
+        assert work.job_search.reasons(first.id) == [
             ("price: must be given", 3), ("bed: must be a number", 1),
         ]  # fmt: skip
-        assert work.history.reasons(lost.id) == []
+        assert work.job_search.reasons(lost.id) == []

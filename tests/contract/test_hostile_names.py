@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,20 +19,22 @@ from pydantic import ValidationError
 from rq import Queue as RqQueue
 from rq.serializers import JSONSerializer
 
-from core import log as logs
-from core.contract import LONGEST_TEXT
-from core.dataset import Dataset, parse
-from core.drift import compare
-from core.errors import BadInput, DatasetError, Refused
-from core.printable import name_of, printable, printable_json, storable
-from core.queue import KnownJob, connect
-from core.records import JobKind, JobState, Reference
-from core.settings import Settings
-from core.store import Store
-from core.store.schema import migrate
+from core.adapters.rq_queue import KnownJob, connect
+from core.adapters.store import Store
+from core.adapters.store.migrate import migrate
+from core.domain.dataset import Dataset
+from core.domain.drift import Reference
+from core.domain.errors import BadInput, DatasetError, Refused
+from core.domain.jobs import JobKind, JobState
+from core.domain.safe_text import name_of, printable, printable_json, storable
+from core.platform import log as logs
+from core.platform.dataset_file import parse
+from core.platform.settings import Settings
+from core.rules.data.typed_values import LONGEST_TEXT
+from core.rules.drift.compare import compare
 from tests.build import chunk, profile, small_dataset, stored_batch
 from tests.contract.test_queue import work_off
-from workers.worker import _horse_killed
+from workers.runtime.worker import _Worker
 
 WORDS = ["select", "order", "group", "table", "key", "desc", "limit", "rank", "index", "values",
          "default", "primary", "from", "system", "null", "a" * 48, "a_mean", "a_50"]  # fmt: skip
@@ -52,11 +55,11 @@ def in_words() -> Dataset:
 
 
 @pytest.fixture
-def worded(database_url: str) -> Iterator[Store]:
+def worded(empty_database: str) -> Iterator[Store]:
     made = in_words()
     for _ in range(2):  # preparing what is prepared changes nothing
-        migrate(database_url, made)
-    with closing(Store.open(database_url, made)) as store:
+        migrate(empty_database, made)
+    with closing(Store.open(empty_database, made)) as store:
         yield store
 
 
@@ -85,7 +88,7 @@ def test_texts_come_back_as_they_went_in_and_do_nothing(worded: Store) -> None:
     text = next(c.name for c in made.columns if c.is_text)
     batch = stored_batch(worded, 0)
     with worded.begin() as work:
-        work.rows.clear()
+        work.rows.remove(batch.id, 1000)
         lot = chunk(made, len(TEXTS), **{text: TEXTS})
         work.rows.load(1, batch.id, [lot])
         for said in TEXTS:
@@ -106,13 +109,13 @@ def test_texts_come_back_as_they_went_in_and_do_nothing(worded: Store) -> None:
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_a_name_that_is_none_is_refused(name: Any) -> None:
-    with pytest.raises(DatasetError, match="no name"):
+    with pytest.raises(DatasetError, match=r"no name|name is missing"):
         small_dataset(name=name)
     columns = [
         {"name": "y", "type": "number", "role": "target"},
         {"name": name, "type": "number", "role": "feature"},
     ]
-    with pytest.raises(DatasetError, match="no name"):
+    with pytest.raises(DatasetError, match=r"no name|name is missing"):
         small_dataset(columns=columns)
 
 
@@ -131,7 +134,9 @@ def test_titles_labels_and_units_make_no_markup(words: str) -> None:
         {"columns": [column | {"label": words}]},
         {"columns": [column | {"unit": words}]},
     ):
-        with pytest.raises(DatasetError, match="title, label or unit"):
+        with pytest.raises(
+            DatasetError, match=r"(title|label|unit) is .*; it may have at most 80 characters"
+        ):
             small_dataset(**change)
 
 
@@ -205,18 +210,13 @@ def test_text_for_a_terminal_moves_nothing_and_json_stays_what_it_was() -> None:
 def test_text_from_data_forges_no_line_of_a_log(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     monkeypatch.setattr(sys, "stderr", out)
-    before = structlog.get_config()
+    logs.configure(kind, "test")
+    forged = "x\n2026-01-01 [info] approved actor=ana\x1b[2J\x9b2J"
+    structlog.get_logger().warning(forged, reason=forged)
     try:
-        logs.configure(kind, "test")
-        forged = "x\n2026-01-01 [info] approved actor=ana\x1b[2J\x9b2J"
-        structlog.get_logger().warning(forged, reason=forged)
-        try:
-            raise ValueError(forged)
-        except ValueError:
-            structlog.get_logger().exception("broke")
-    finally:
-        structlog.configure(**before)
-        structlog.contextvars.clear_contextvars()
+        raise ValueError(forged)
+    except ValueError:
+        structlog.get_logger().exception("broke")
     assert "\x1b" not in out.getvalue()
     assert "\x9b" not in out.getvalue()
     first, *rest = out.getvalue().splitlines()
@@ -234,7 +234,12 @@ ENTRIES: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("args", "kwargs"), ENTRIES)
 def test_a_queue_entry_names_two_numbers_or_is_not_run(
-    redis_url: str, args: Any, kwargs: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+    redis_url: str,
+    args: Any,
+    kwargs: Any,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ran: list[Any] = []
     monkeypatch.setattr("workers.jobs._perform", lambda *given: ran.append(given))
@@ -249,7 +254,9 @@ def test_a_queue_entry_names_two_numbers_or_is_not_run(
     with pytest.raises(Refused, match="a job and an attempt"):
         _ = entry.numbers
     # The worker itself, told that such an entry's process died, carries on.
-    _horse_killed(Settings(_env_file=None, database_url="sqlite:///:memory:"))(entry, 1, 9, None)
+    settings = Settings(_env_file=None, database_url=f"sqlite:///{tmp_path / 'none.db'}")
+    worker = SimpleNamespace(_settings=settings, _watch=None)
+    _Worker.handle_work_horse_killed(worker, entry, 1, 9, None)  # type: ignore[arg-type]
 
 
 def test_a_queue_entry_with_two_numbers_is_run(
@@ -265,6 +272,7 @@ def test_a_queue_entry_with_two_numbers_is_run(
     assert ran == [(JobKind.TRAIN, 7, 2)]
 
 
+@pytest.mark.whole
 def test_the_command_line_takes_half_a_character_for_a_reason(
     tmp_path: Path, dataset: Dataset
 ) -> None:
@@ -279,7 +287,7 @@ def test_the_command_line_takes_half_a_character_for_a_reason(
             "ACTOR": "ana",
             "LC_ALL": "C.UTF-8",
         }
-        cli = [sys.executable, "-m", "console.cli"]
+        cli = [sys.executable, "-m", "console.cli.main"]
         train = [*cli, "train", "--reason", b"caf\xe9 \x1b[2J"]
         done = subprocess.run(train, env=env, capture_output=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from compose.data_api.options import Options
-from core.records import BatchState, EpochState, JobKind, JobState
-from core.store import Store
+from core.adapters.store import Store
+from core.domain.batches import BatchState, EpochState
+from core.domain.jobs import JobKind, JobState
 from tests.data_api.serving import SMALL, Service, serving
-from tests.stacks import REAL_ROWS, lacking
 from tests.work import ingest, ingest_step, run_job
 
 COUNTS = [60, 95, 230, 60, 321, 361]
@@ -24,11 +24,6 @@ COUNTS = [60, 95, 230, 60, 321, 361]
 def api() -> Iterator[Service]:
     with serving(Options(scale=SMALL, faults=True)) as service:
         yield service
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Path:
-    return tmp_path / "spool"
 
 
 def ledger(store: Store) -> list[tuple[int, int | None, BatchState]]:
@@ -52,24 +47,24 @@ def test_a_batch_is_stored_with_its_profile_and_asks_for_its_comparison(
 ) -> None:
     job = ingest(store, api.url, spool)
     assert job.state is JobState.SUCCEEDED, job.error
-    assert job.result["stored"] == rows(store) == expected(api, 0)
+    assert job.result.stored == rows(store) == expected(api, 0)
     with store.read() as work:
         (price,) = [
-            p for p in work.batches.profile("batch", job.result["batch_id"]) if p.column == "price"
+            p for p in work.batches.profile("batch", job.result.batch_id) if p.column == "price"
         ]
-        follow_up = work.jobs.get(job.result["drift_job"])
-    assert price.count == job.result["stored"]
+        follow_up = work.jobs.get(job.result.drift_job)
+    assert price.count == job.result.stored
     assert (follow_up.kind, follow_up.state) == (JobKind.DRIFT, JobState.REQUESTED)
     assert list(spool.iterdir()) == []
 
 
 def test_six_batches_then_the_end_then_a_new_epoch(store: Store, api: Service, spool: Path) -> None:
     results = [ingest(store, api.url, spool).result for _ in range(6)]
-    assert [r["batch"] for r in results] == [0, 1, 2, 3, 4, 5]
-    assert rows(store) == sum(r["stored"] for r in results)
+    assert [r.batch for r in results] == [0, 1, 2, 3, 4, 5]
+    assert rows(store) == sum(r.stored for r in results)
     again = ingest(store, api.url, spool).result
-    assert (again["epoch"], again["batch"], again["stored"]) == (2, 0, results[0]["stored"])
-    assert rows(store) == results[0]["stored"]
+    assert (again.epoch, again.batch, again.stored) == (2, 0, results[0].stored)
+    assert rows(store) == results[0].stored
     with store.read() as work:
         states = {e.number: e.state for e in work.batches.epochs()}
         assert states == {1: EpochState.CLOSED, 2: EpochState.OPEN}
@@ -83,13 +78,13 @@ def test_with_a_manual_restart_the_end_is_a_state_and_the_button_goes_on(
         ingest(store, api.url, spool, restarts=False)
     for _ in range(2):
         ended = ingest(store, api.url, spool, restarts=False)
-        assert (ended.state, ended.result["state"]) == (JobState.SUCCEEDED, "EXHAUSTED")
+        assert (ended.state, ended.result.state) == (JobState.SUCCEEDED, "EXHAUSTED")
     before = rows(store)
     assert before > 0
     job = ingest(store, api.url, spool, restarts=False, args={"restart_epoch": 1})
-    assert (job.result["epoch"], job.result["batch"]) == (2, 0)
+    assert (job.result.epoch, job.result.batch) == (2, 0)
     once_more = ingest(store, api.url, spool, restarts=False, args={"restart_epoch": 1})
-    assert (once_more.result["epoch"], once_more.result["batch"]) == (2, 1)
+    assert (once_more.result.epoch, once_more.result.batch) == (2, 1)
 
 
 @pytest.mark.parametrize("shape", ["objects", "lists"])
@@ -110,12 +105,12 @@ def test_bad_rows_are_quarantined_with_their_reason_and_counts_add_up(
     with serving(Options(scale=SMALL, bad_rows=0.2)) as api:
         job = ingest(store, api.url, spool)
         total = expected(api, 0)
-    assert job.result["quarantined"] > 0
-    assert job.result["stored"] + job.result["quarantined"] == total
+    assert job.result.quarantined > 0
+    assert job.result.stored + job.result.quarantined == total
     with store.read() as work:
-        bad = work.batches.quarantined(job.result["batch_id"])
-        assert work.rows.count() == job.result["stored"]
-    assert len(bad) == job.result["quarantined"]
+        bad = work.batches.quarantined(job.result.batch_id)
+        assert work.rows.count() == job.result.stored
+    assert len(bad) == job.result.quarantined
     assert all(q.reason.startswith("price: ") for q in bad)
     assert {q.reason for q in bad} >= {"price: must be given"}
 
@@ -127,8 +122,8 @@ def test_a_repeated_batch_adds_nothing_and_is_named(
     api.arm("repeat")
     again = ingest(store, api.url, spool)
     assert again.state is JobState.SUCCEEDED
-    assert "same content" in again.result["note"]
-    assert rows(store) == first.result["stored"]
+    assert "same content" in again.result.note
+    assert rows(store) == first.result.stored
     assert ledger(store)[-1] == (1, 0, BatchState.REPEATED)
 
 
@@ -138,8 +133,8 @@ def test_the_same_number_with_other_content_is_a_conflict_whose_bytes_are_kept(
     first = ingest(store, api.url, spool)
     api.arm("other_content")
     again = ingest(store, api.url, spool)
-    assert "other content" in again.result["note"]
-    assert rows(store) == first.result["stored"]
+    assert "other content" in again.result.note
+    assert rows(store) == first.result.stored
     assert ledger(store)[-1] == (1, 0, BatchState.CONFLICT)
     assert len(list(spool.glob("*.json"))) == 1
 
@@ -148,8 +143,8 @@ def test_a_gap_is_seen_and_named(store: Store, api: Service, spool: Path) -> Non
     ingest(store, api.url, spool)
     api.arm("skip")
     job = ingest(store, api.url, spool)
-    assert (job.result["batch"], job.result["gap"]) == (2, 1)
-    assert "1 batch before it never arrived" in job.result["note"]
+    assert (job.result.batch, job.result.gap) == (2, 1)
+    assert "1 batch before it never arrived" in job.result.note
 
 
 @pytest.mark.parametrize("kind", ["malformed", "html"])
@@ -164,7 +159,7 @@ def test_an_answer_that_is_no_batch_is_kept_and_said(
     assert ledger(store)[-1][2] is BatchState.UNREADABLE
     assert len(list(spool.glob("*.json"))) == 1
     after = ingest(store, api.url, spool)
-    assert (after.result["batch"], after.result["gap"]) == (2, 1)
+    assert (after.result.batch, after.result.gap) == (2, 1)
 
 
 def test_an_answer_that_breaks_off_is_not_asked_for_again(
@@ -173,10 +168,12 @@ def test_an_answer_that_breaks_off_is_not_asked_for_again(
     api.arm("cut")
     job = ingest(store, api.url, spool)
     assert job.state is JobState.FAILED
-    assert "comes back only after the source is restarted" in job.error
+    assert "is not known until the next batch comes" in job.error
     assert rows(store) == 0
+    assert ledger(store) == [(1, None, BatchState.INTERRUPTED)]
     after = ingest(store, api.url, spool)
-    assert (after.result["batch"], after.result["gap"]) == (1, 1)
+    assert (after.result.batch, after.result.gap) == (1, 1)
+    assert ledger(store) == [(1, None, BatchState.LOST), (1, 1, BatchState.STORED)]
 
 
 def test_an_answer_that_is_too_slow_is_not_asked_for_again(
@@ -186,7 +183,7 @@ def test_an_answer_that_is_too_slow_is_not_asked_for_again(
     job = ingest(store, api.url, spool, seconds=0.3)
     assert job.state is JobState.FAILED
     assert "broke off" in job.error
-    assert ingest(store, api.url, spool).result["batch"] == 1
+    assert ingest(store, api.url, spool).result.batch == 1
 
 
 def test_a_server_error_says_so_and_a_wrong_group_is_not_the_end(
@@ -216,8 +213,8 @@ def test_bytes_that_an_earlier_run_left_are_not_asked_for_again(
     body = json.dumps(api.batch())
     (spool / "e1-abc.json").write_text(body)  # killed between the rename and the ledger
     job = ingest(store, api.url, spool)
-    assert (job.result["batch"], job.result["gap"]) == (0, 0)
-    assert ingest(store, api.url, spool).result["batch"] == 1
+    assert (job.result.batch, job.result.gap) == (0, 0)
+    assert ingest(store, api.url, spool).result.batch == 1
 
 
 def test_an_answer_that_died_on_its_way_is_on_record(
@@ -227,8 +224,8 @@ def test_an_answer_that_died_on_its_way_is_on_record(
     api.batch()  # the API's cursor moved, the worker died while it read
     (spool / "e1-abc.part").write_text('{"group_number": 7, "batch')
     job = ingest(store, api.url, spool)
-    assert (job.result["batch"], job.result["gap"]) == (1, 1)
-    assert ledger(store)[0][2] is BatchState.UNREADABLE
+    assert (job.result.batch, job.result.gap) == (1, 1)
+    assert ledger(store)[0][2] is BatchState.LOST
     assert list(spool.glob("*.part")) == []
 
 
@@ -247,7 +244,9 @@ def test_a_kill_while_rows_are_stored_leaves_the_old_epoch_whole(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("core.store.batches.Batches.add_profile", die)  # after clear(), before commit
+        patch.setattr(
+            "core.adapters.store.batches.Batches.add_profile", die
+        )  # after clear(), before commit
         with pytest.raises(Killed):
             run_job(store, JobKind.INGEST, step)
     assert rows(store) == before
@@ -261,17 +260,14 @@ def test_a_kill_while_rows_are_stored_leaves_the_old_epoch_whole(
         work.jobs.take_over(overdue, 1)
         work.commit()
     after = ingest(store, api.url, spool)
-    assert (after.result["epoch"], after.result["batch"]) == (2, 0)
-    assert rows(store) == after.result["stored"]
+    assert (after.result.epoch, after.result.batch) == (2, 0)
+    assert rows(store) == after.result.stored
 
 
-def test_the_real_rows_come_in_whole(store: Store, spool: Path) -> None:
-    folder = REAL_ROWS / "api"
-    if not folder.exists():
-        lacking("the folder of real rows")
-    with serving(Options(folder=folder)) as api:
-        results = [ingest(store, api.url, spool).result for _ in range(6)]
-    for n, result in enumerate(results):
-        with (folder / f"batch_{n}.csv").open(encoding="utf-8") as file:
-            assert result["stored"] == sum(1 for _ in csv.DictReader(file))
-        assert result["quarantined"] == 0
+def test_every_row_of_a_folder_comes_in(store: Store, spool: Path, batch_files: list[Path]) -> None:
+    with serving(Options(folder=batch_files[0].parent)) as api:
+        results = [ingest(store, api.url, spool).result for _ in batch_files]
+    for path, result in zip(batch_files, results, strict=True):
+        with path.open(encoding="utf-8") as file:
+            assert result.stored == sum(1 for _ in csv.DictReader(file))
+        assert result.quarantined == 0

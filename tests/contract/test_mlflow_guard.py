@@ -18,16 +18,16 @@ import pytest
 import requests
 
 from compose.local.children import Child, children, read_surroundings
-from console import doctor
-from console.diagnosis import Finding, State, ok
-from console.health import look
-from core.dataset import Dataset
-from core.errors import Missing, RegistryUnavailable
-from core.login import Login
-from core.registry import Registry
-from core.settings import Settings
-from serving.app import create_app
-from serving.champion import ChampionSource
+from console.queries import doctor
+from console.queries.doctor_rules import Finding, State, ok
+from console.queries.health import look
+from core.adapters.mlflow.registry import Registry
+from core.domain.basic_auth import Login
+from core.domain.dataset import Dataset
+from core.domain.errors import Missing, RegistryUnavailable
+from core.platform.settings import Settings
+from serving.http.app import create_app
+from serving.model.mlflow_rest import ChampionSource
 from tests.build import contract
 from tests.models import tiny_model
 from tests.receiver import receiver
@@ -66,8 +66,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "MLFLOW_FLASK_SERVER_SECRET_KEY": uuid.uuid4().hex,
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    assert child.port
-    url = f"http://127.0.0.1:{child.port.number}"
+    (port,) = child.ports
+    url = port.url
     with process([*child.command, "--app-name", "basic-auth"], folder / "log", env) as server:
 
         def up() -> bool:
@@ -132,7 +132,7 @@ def test_the_doctor_goes_in_with_our_login_and_takes_a_reader_for_well(
         }  # fmt: skip
         with at_a_desk(tmp_path, dataset, monkeypatch, **told) as desk:
             asked = replace(desk, registry=Registry(guarded, "houses", login))
-            return {f.name: f for f in doctor.examine(asked, patience=60)}
+            return {f.name: f for f in doctor.examine(asked, seconds=60)}
 
     for login, artifacts in ((LOGIN, "was stored"), (reader, "may only read")):
         told = found(login)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.records import JobState
-from core.runtime import Runtime
-from core.store import Store
+from core.adapters.onnx_runtime import Runtime
+from core.adapters.store import Store
+from core.domain.jobs import JobState
 from tests.contract.test_pipeline import folder, ready, rides, store, train
 from tests.fakes import FakeRegistry
 

@@ -12,22 +12,22 @@ from typing import Any
 
 import pytest
 
-from core.errors import SourceUnavailable
-from core.notice import MAX_ATTEMPTS, Delivery, Event, signature
-from core.records import JobKind, JobState
-from core.settings import Settings
-from core.store import Store
+from core.adapters.store import Store
+from core.domain.errors import SourceUnavailable
+from core.domain.jobs import JobKind, JobState
+from core.platform.settings import Settings
+from core.rules.ops.notification import MAX_ATTEMPTS, Delivery, Event, signature
 from tests import build
 from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.receiver import Receiver, receiver
 from tests.stacks import ROOT
 from tests.work import run_job
-from workers.outbox import post_due
-from workers.reconcile import reconcile
-from workers.run import Run
+from workers.container import Container
+from workers.reconciler.outbox import post_due
+from workers.reconciler.reconcile import reconcile
+from workers.runtime.job_run import Run
 from workers.steps.drift import CheckDrift
 from workers.steps.promote import Promote
-from workers.wiring import Wiring
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -38,22 +38,22 @@ def hook() -> Iterator[Receiver]:
         yield made
 
 
-def wiring(store: Store, url: str, now: datetime = build.NOON, **changes: Any) -> Wiring:
+def wiring(store: Store, url: str, now: datetime = build.NOON, **changes: Any) -> Container:
     settings = Settings(_env_file=None, webhook_url=url, webhook_secret=SECRET, **changes)
     at = Store(store.engine, store.dataset, clock=lambda: now)
-    return Wiring(settings, store.dataset, at, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
+    return Container(settings, store.dataset, at, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
 
 
 def tell(store: Store, event: Event = Event.FAILED, text: str = "Train 12 failed.") -> str:
     with Store(store.engine, store.dataset, clock=lambda: build.NOON).begin() as work:
-        uid = work.notify.add(event, "job:12", text)
+        uid = work.notifications.add(event, "job:12", text)
         work.commit()
     return uid
 
 
 def state(store: Store, uid: str) -> tuple[Delivery, int, str]:
     with store.read() as work:
-        notice = work.notify.get(uid)
+        notice = work.notifications.get(uid)
     assert notice
     return notice.state, notice.attempts, notice.failure
 
@@ -90,7 +90,7 @@ def test_the_documented_check_accepts_it_and_nothing_else(store: Store, hook: Re
 
 def test_what_is_rolled_back_is_never_told(store: Store, hook: Receiver) -> None:
     with store.begin() as work:
-        work.notify.add(Event.FAILED, "job:1", "It failed.")
+        work.notifications.add(Event.FAILED, "job:1", "It failed.")
     post_due(wiring(store, hook.url))
     assert hook.got == []
 
@@ -109,7 +109,7 @@ def test_after_an_error_it_is_tried_again_later_with_the_same_id(
     assert [headers["webhook-id"] for headers, _ in hook.got] == [uid, uid]
 
 
-def test_it_is_given_up_with_the_reason_kept(store: Store, hook: Receiver) -> None:
+def test_the_last_failed_attempt_keeps_its_reason(store: Store, hook: Receiver) -> None:
     uid = tell(store)
     hook.answers = [503] * MAX_ATTEMPTS
     for n in range(MAX_ATTEMPTS + 2):
@@ -129,7 +129,7 @@ def test_a_redirect_is_not_followed(store: Store, hook: Receiver) -> None:
     assert "not followed" in state(store, uid)[2]
 
 
-def test_a_receiver_that_is_away_is_said_to_be_away_without_its_address(
+def test_an_unreachable_receiver_is_reported_without_its_address(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     uid = tell(store)
@@ -171,8 +171,8 @@ def test_racing_reconcilers_send_it_once(store: Store, hook: Receiver) -> None:
 def test_a_poster_who_dies_while_it_posts_loses_nothing(store: Store, hook: Receiver) -> None:
     uid = tell(store)
     with wiring(store, hook.url).store.begin() as work:
-        (notice,) = work.notify.due()
-        assert work.notify.take(notice)
+        (notice,) = work.notifications.due()
+        assert work.notifications.take(notice)
         work.commit()
     post_due(wiring(store, hook.url, build.NOON + timedelta(seconds=10)))
     assert state(store, uid) == (Delivery.DELIVERED, 2, "")
@@ -200,7 +200,7 @@ def test_hostile_text_reaches_nobody_as_a_mention(store: Store, hook: Receiver) 
 
 def told(store: Store) -> list[tuple[Event, str, str]]:
     with store.read() as work:
-        return [(n.event, n.subject, n.text) for n in work.notify.latest()]
+        return [(n.event, n.subject, n.text) for n in work.notifications.latest()]
 
 
 def test_a_failed_job_is_told_and_a_cancelled_one_is_not(store: Store) -> None:
@@ -221,10 +221,10 @@ def test_a_failed_job_is_told_and_a_cancelled_one_is_not(store: Store) -> None:
     assert len(told(store)) == 1
 
 
-def test_a_job_that_is_given_up_is_told_once(store: Store, tmp_path: Path) -> None:
+def test_a_job_that_fails_for_good_is_notified_once(store: Store, tmp_path: Path) -> None:
     settings = Settings(_env_file=None, data_dir=tmp_path, max_attempts=1)
     later = Store(store.engine, store.dataset, clock=lambda: store._clock() + timedelta(minutes=1))
-    made = Wiring(settings, store.dataset, later, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
+    made = Container(settings, store.dataset, later, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
     with store.begin() as work:
         job, _ = work.jobs.request(JobKind.TRAIN, {}, "ana")
         work.jobs.claim(job.id, 1, "w", timedelta(seconds=1))
@@ -245,7 +245,7 @@ def test_a_breach_is_told_with_its_batch_and_a_first_batch_is_not(store: Store) 
     changed = build.stored_batch(store, 1, profiles=(build.profile("price", mean=50.0), *rest))
     assert run_job(store, JobKind.DRIFT, check).state is JobState.SUCCEEDED
     ((event, subject, text),) = told(store)
-    assert (event, subject) == (Event.BREACH, f"batch:{changed.id}")
+    assert (event, subject) == (Event.BREACH, f"batch:1/{changed.number}")
     assert "price_mean rose 400.0 %" in text
 
 
@@ -263,4 +263,4 @@ def test_a_version_that_came_to_be_served_is_told(store: Store) -> None:
     run = Run.claim(store, job.id, 1, timedelta(seconds=30))
     assert run
     Promote(registry, serving, 5)(run)  # type: ignore[arg-type]
-    assert told(store) == [(Event.PROMOTED, "version:1", "Version 1 is live (decided by ana).")]
+    assert told(store) == [(Event.PROMOTED, "version:1", "Version 1 is live (approved by ana).")]

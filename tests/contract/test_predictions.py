@@ -10,18 +10,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from core.store import Store
-from core.store.predictions import (
-    LOOKED_THROUGH,
-    LoggedPrediction,
-    Place,
-    Predictions,
-    Search,
-)
-from core.tables import predictions
+from core.adapters.store import Store
+from core.adapters.store.predictions import LOOKED_THROUGH, Predictions
+from core.adapters.store.tables import metadata, predictions
+from core.domain.predictions import LoggedPrediction, Place, Search
+from core.domain.serving_tables import FEEDBACK, PREDICTIONS, PROMOTIONS, REPLICAS
 from tests import build
 
 COUNT = 5_000
+
+
+def test_serving_and_the_store_name_the_same_columns() -> None:
+    for shared in (PREDICTIONS, FEEDBACK, REPLICAS):
+        assert tuple(metadata.tables[shared.name].columns.keys()) == shared.columns
+    assert set(PROMOTIONS.columns) <= set(metadata.tables[PROMOTIONS.name].columns.keys())
 
 
 def fill(store: Store, count: int = COUNT) -> list[dict[str, Any]]:
@@ -139,7 +141,7 @@ def test_no_search_scans_or_sorts_the_log(store: Store, search: Search, paged: b
         if connection.dialect.name != "sqlite":
             connection.exec_driver_sql("ANALYZE TABLE predictions")
         sa.event.listen(connection, "before_cursor_execute", note)
-        Predictions(connection).search(search, 25, before)
+        Predictions(connection, build.NOON).search(search, 25, before)
         (question,) = [a for a in asked if a[0].startswith("SELECT")]
         sa.event.remove(connection, "before_cursor_execute", note)
         if connection.dialect.name == "sqlite":

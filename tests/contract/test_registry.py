@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.dataset import Dataset
-from core.errors import Missing, ModelRefused, RegistryUnavailable
-from core.registry import Registry, digest_of
+from core.adapters.mlflow.registry import Registry, digest_of
+from core.domain.dataset import Dataset
+from core.domain.errors import LeaseLost, Missing, ModelRefused, RegistryUnavailable
 from tests.build import contract
 from tests.fakes import FakeRegistry
 from tests.models import tiny_model
@@ -25,7 +27,14 @@ def registry(request: pytest.FixtureRequest) -> Any:
     return Registry(request.getfixturevalue("mlflow_uri"), f"model-{uuid.uuid4().hex[:8]}")
 
 
-def publish(registry: Any, dataset: Dataset, job: str = "1", factor: float = 1.0) -> int:
+def publish(
+    registry: Any,
+    dataset: Dataset,
+    job: str = "1",
+    factor: float = 1.0,
+    fence: Callable[[], None] = lambda: None,
+    above: int = 0,
+) -> int:
     model = tiny_model(contract(dataset), factor)
     return int(
         registry.publish(
@@ -36,6 +45,8 @@ def publish(registry: Any, dataset: Dataset, job: str = "1", factor: float = 1.0
             tags={},
             signature=None,
             requirements=["onnxruntime"],
+            above=above,
+            fence=fence,
         )
     )
 
@@ -58,6 +69,32 @@ def test_a_job_that_runs_again_finds_the_version_that_it_published(
     assert len(registry.versions()) == 1
 
 
+def test_an_attempt_that_was_overtaken_registers_nothing(registry: Any, dataset: Dataset) -> None:
+    def taken_over() -> None:
+        raise LeaseLost("Job 7 was taken over by another worker.")
+
+    with pytest.raises(LeaseLost):
+        publish(registry, dataset, "7", fence=taken_over)
+    assert registry.versions() == []
+
+
+def test_two_attempts_that_register_at_once_come_to_one_version(
+    mlflow_uri: str, dataset: Dataset
+) -> None:
+    name = f"model-{uuid.uuid4().hex[:8]}"
+    late, early = Registry(mlflow_uri, name), Registry(mlflow_uri, name)
+    calls: list[int] = []
+
+    def overtaken_after_the_check() -> None:
+        calls.append(len(calls))
+        if len(calls) == 2:  # right before it registers, the other attempt does
+            with ThreadPoolExecutor(1) as other:  # MLflow keeps one open run for each thread
+                assert other.submit(publish, early, dataset, "7").result() == 1
+
+    assert publish(late, dataset, "7", fence=overtaken_after_the_check) == 1
+    assert [v.version for v in late.versions()] == [1]
+
+
 def test_the_alias_names_one_champion_and_the_stages_mirror_it(
     registry: Any, dataset: Dataset
 ) -> None:
@@ -73,7 +110,7 @@ def test_the_alias_names_one_champion_and_the_stages_mirror_it(
     assert not [v for v in registry.versions() if v.stage == "Production"]
 
 
-def test_what_is_not_there_is_said_to_be_missing(registry: Any, dataset: Dataset) -> None:
+def test_a_missing_version_raises_missing(registry: Any, dataset: Dataset) -> None:
     publish(registry, dataset)
     with pytest.raises(Missing):
         registry.fetch(99)
@@ -96,6 +133,25 @@ def test_a_file_that_was_changed_is_refused(
         registry.fetch(version)
 
 
-def test_an_mlflow_that_is_away_is_said_to_be_away(dataset: Dataset) -> None:
+def test_an_unreachable_mlflow_is_reported(dataset: Dataset) -> None:
     with pytest.raises(RegistryUnavailable, match="MLFLOW_TRACKING_URI"):
         Registry("http://127.0.0.1:1", "none").champion()
+
+
+def test_files_of_a_training_are_kept_with_its_run(mlflow_uri: str, dataset: Dataset) -> None:
+    registry = Registry(mlflow_uri, f"model-{uuid.uuid4().hex[:8]}")
+    version = registry.publish(
+        tiny_model(contract(dataset)),
+        job="1",
+        parameters={},
+        metrics={},
+        tags={},
+        signature=None,
+        requirements=["onnxruntime"],
+        files={"metrics.json": b"{}", "plots/curve.svg": b"<svg/>"},
+    )
+    run = registry.client.get_model_version(registry.name, str(version)).run_id
+    names = [f.path for f in registry.client.list_artifacts(run, "training")]
+    assert names == ["training/metrics.json", "training/plots"]
+    plots = [f.path for f in registry.client.list_artifacts(run, "training/plots")]
+    assert plots == ["training/plots/curve.svg"]

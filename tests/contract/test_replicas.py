@@ -10,15 +10,16 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from core.client import Client
-from core.records import JobKind, JobState
-from core.registry import digest_of
-from core.remote import Serving
-from core.store import Store
-from core.tables import replicas
+from core.adapters.mlflow.registry import digest_of
+from core.adapters.serving.client import Client
+from core.adapters.serving.replicas import Serving
+from core.adapters.store import Store
+from core.adapters.store.tables import replicas
+from core.domain.jobs import JobKind, JobState
 from tests import build
 from tests.fakes import FakeRegistry
 from tests.models import tiny_model
+from tests.record import decide
 from tests.serving.test_api import Champions, api, version
 from tests.stacks import free_port, wait_for
 from tests.work import run_job
@@ -46,6 +47,7 @@ def champions(store: Store) -> Champions:
     contract = build.contract(store.dataset)
     for number in (2, 1):
         made.put(number, tiny_model(contract, float(number)))
+    decide(store, 1, made.digests[1])
     return made
 
 
@@ -143,11 +145,11 @@ def test_only_who_shares_the_secret_makes_it_look(
     with api(champions, tmp_path, serving_push_secret=SECRET, serving_poll=3600.0) as url:
         wait_for("version 1 is not live", lambda: version(url) == 1)
         champions.live = 2
-        assert Client(url).look(secret) is (secret == SECRET)
+        assert Client(url).refresh(secret) is (secret == SECRET)
         if secret == SECRET:
             wait_for("version 2 is not live", lambda: version(url) == 2, 5)
         else:
             assert version(url) == 1
         assert requests.post(f"{url}/model/look", data=b"{}", timeout=5).status_code == 401
     with api(champions, tmp_path / "none") as url:
-        assert not Client(url).look(SECRET)
+        assert not Client(url).refresh(SECRET)

@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from core.records import BatchState, JobKind, QuarantinedRow
-from core.retention import LOT, Keep, Retention
-from core.store import Store
-from core.store.expired import NEEDED_PREDICTIONS
-from core.tables import batches, job_logs, live_windows, predictions, quarantine
+from core.adapters.spool import LocalSpool
+from core.adapters.store import Store
+from core.adapters.store.expired import NEEDED_PREDICTIONS
+from core.adapters.store.tables import batches, job_logs, live_windows, predictions, quarantine
+from core.domain.batches import BatchState, QuarantinedRow
+from core.domain.jobs import JobKind
+from core.usecases.retention import LOT, Keep, Retention
 from tests import build
 from tests.contract.test_traffic import houses, wiring
 from tests.traffic import record, say, trained
-from workers.retention import EVERY, Hourly
-from workers.traffic import watch_traffic
+from workers.reconciler.live_windows import watch_traffic
+from workers.reconciler.retention import EVERY, Hourly
 
 NOW = build.NOON
 KEPT = NEEDED_PREDICTIONS
@@ -27,7 +29,7 @@ KEPT = NEEDED_PREDICTIONS
 
 def retention(store: Store, spool: Path = Path("none"), **keep: int) -> Retention:
     at_noon = Store(store.engine, store.dataset, clock=lambda: NOW)
-    return Retention(at_noon, spool, Keep(**keep))
+    return Retention(at_noon, LocalSpool(spool), Keep(**keep))
 
 
 def run(told: Retention) -> dict[str, Any]:
@@ -150,13 +152,14 @@ def test_spool_files_that_nobody_will_read_go_and_others_stay(store: Store, tmp_
     states = {
         "conflict.json": BatchState.CONFLICT,
         "unreadable.json": BatchState.UNREADABLE,
+        "closed.json": BatchState.CLOSED,
         "waiting.json": BatchState.RECEIVED,
     }
     with store.begin() as work:
         for name, state in states.items():
             batch = work.batches.receive(1, "h", name, 1)
             if state is not BatchState.RECEIVED:
-                work.batches.close(batch.id, state, number=None, note="")
+                work.batches.close(batch, state, note="")
         work.commit()
     week_ago = (NOW - timedelta(days=7)).timestamp()
     others = ("unknown.json", "arriving.part", "e1-a.lost", "e1-b.1.arrow", "young.lost")
@@ -167,7 +170,7 @@ def test_spool_files_that_nobody_will_read_go_and_others_stay(store: Store, tmp_
         else:
             os.utime(spool / name, (NOW.timestamp(), NOW.timestamp()))
     said = run(retention(store, spool, spool_days=5))
-    assert (said["spool files"], said["bytes"]) == (4, 40)
+    assert (said["spool files"], said["bytes"]) == (5, 50)
     assert sorted(file.name for file in spool.iterdir()) == [
         "arriving.part", "unknown.json", "waiting.json", "young.lost",
     ]  # fmt: skip
@@ -242,9 +245,11 @@ def test_the_reconciler_prunes_a_little_at_a_time_once_an_hour(store: Store) -> 
     assert ids(store, job_logs) == []
 
 
-@pytest.mark.parametrize("name", ["rows_epochs", "predictions_days", "logs_days", "spool_days"])
+@pytest.mark.parametrize(
+    "name", ["epochs", "rows_epochs", "predictions_days", "logs_days", "spool_days"]
+)
 def test_every_setting_is_one_that_retention_reads(name: str) -> None:
-    from core.settings import Settings
+    from core.platform.settings import Settings
 
     told = Settings(_env_file=None, **{f"retain_{name}": 3})
-    assert Keep.of(told) == Keep(**{name: 3})
+    assert Keep.of(told) == Keep(**{"epochs": 1} | {name: 3})

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from core.errors import SourceUnavailable
-from core.records import JobKind, JobState, PromotionState
-from core.settings import Settings
-from core.store import Store
+from core.adapters.store import Store
+from core.domain.errors import SourceUnavailable
+from core.domain.job_results import SourceEnded
+from core.domain.jobs import JobKind, JobState
+from core.domain.promotions import PromotionState
+from core.platform.settings import Settings
 from tests import build
 from tests.build import proposed
 from tests.fakes import FakeQueue, FakeRegistry
 from tests.work import run_job
-from workers.reconcile import reconcile
-from workers.run import Run
-from workers.wiring import Wiring
+from workers.container import Container
+from workers.reconciler.reconcile import reconcile
+from workers.runtime.job_run import Run
 
 
 def cancel(store: Store) -> None:
@@ -48,6 +52,22 @@ def test_a_cancelled_job_is_broken_off_in_the_middle_of_a_fit(store: Store) -> N
     assert run_job(store, JobKind.TRAIN, step).state is JobState.CANCELLED
 
 
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "The disk is full (No space left on device at spool/x.part)"),
+        (errno.EROFS, "The disk refused (Read-only file system at spool/x.part)"),
+    ],
+)
+def test_a_disk_that_takes_nothing_is_named(store: Store, number: int, message: str) -> None:
+    def step(run: Run) -> None:
+        raise OSError(number, os.strerror(number), "spool/x.part")
+
+    job = run_job(store, JobKind.INGEST, step)
+    assert job.state is JobState.FAILED
+    assert job.error.startswith(f"{message}; the job broke off.")
+
+
 def test_what_goes_wrong_becomes_a_sentence(store: Store) -> None:
     def known(run: Run) -> None:
         raise SourceUnavailable("The data API cannot be reached.")
@@ -71,7 +91,7 @@ def test_a_run_that_was_replaced_keeps_nothing(store: Store) -> None:
             work.commit()
         with store.begin() as work:
             work.audit.add("zombie", "act", "job:1")
-            run.complete(work, {})
+            run.complete(work, SourceEnded())
 
     job = run_job(store, JobKind.DRIFT, step)
     assert (job.state, job.attempt) == (JobState.REQUESTED, 2)
@@ -80,20 +100,20 @@ def test_a_run_that_was_replaced_keeps_nothing(store: Store) -> None:
 
 
 @pytest.fixture
-def wiring(store: Store, tmp_path: Path) -> Wiring:
+def wiring(store: Store, tmp_path: Path) -> Container:
     settings = Settings(_env_file=None, data_dir=tmp_path, max_attempts=2)
-    return Wiring(settings, store.dataset, store, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
+    return Container(settings, store.dataset, store, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
 
 
-def later(wiring: Wiring, seconds: float) -> Wiring:
+def later(wiring: Container, seconds: float) -> Container:
     clock = wiring.store._clock
     moved = Store(
         wiring.store.engine, wiring.dataset, clock=lambda: clock() + timedelta(seconds=seconds)
     )
-    return Wiring(wiring.settings, wiring.dataset, moved, wiring.queue, wiring.registry)
+    return Container(wiring.settings, wiring.dataset, moved, wiring.queue, wiring.registry)
 
 
-def test_a_job_that_no_queue_knows_is_queued_again(wiring: Wiring) -> None:
+def test_a_job_that_no_queue_knows_is_queued_again(wiring: Container) -> None:
     with wiring.store.begin() as work:
         job, _ = work.jobs.request(JobKind.TRAIN, {}, "ana")
         work.commit()
@@ -106,7 +126,7 @@ def test_a_job_that_no_queue_knows_is_queued_again(wiring: Wiring) -> None:
     assert wiring.queue.waiting() == {f"train-{job.id}-1"}
 
 
-def test_with_redis_away_the_reconciler_waits(wiring: Wiring) -> None:
+def test_with_redis_away_the_reconciler_waits(wiring: Container) -> None:
     with wiring.store.begin() as work:
         work.jobs.request(JobKind.TRAIN, {}, "ana")
         work.commit()
@@ -117,7 +137,7 @@ def test_with_redis_away_the_reconciler_waits(wiring: Wiring) -> None:
     assert len(wiring.queue.waiting()) == 1
 
 
-def test_a_dead_run_is_tried_again_and_then_given_up(wiring: Wiring) -> None:
+def test_a_dead_run_is_tried_again_and_then_given_up(wiring: Container) -> None:
     with wiring.store.begin() as work:
         job, _ = work.jobs.request(JobKind.TRAIN, {}, "ana")
         work.commit()
@@ -129,10 +149,10 @@ def test_a_dead_run_is_tried_again_and_then_given_up(wiring: Wiring) -> None:
         lines = [line.message for line in work.jobs.lines(job.id)]
     assert ended.state is JobState.FAILED
     assert "2 attempts" in ended.error
-    assert "The worker of attempt 1 is gone; the job is REQUESTED now." in lines
+    assert "Worker lost; retrying (attempt 2)." in lines
 
 
-def test_a_promotion_whose_job_died_is_settled_and_the_alias_put_back(wiring: Wiring) -> None:
+def test_a_promotion_whose_job_died_is_settled_and_the_alias_put_back(wiring: Container) -> None:
     registry = wiring.registry
     for job_name in ("1", "2"):
         registry.publish(

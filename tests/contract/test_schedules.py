@@ -5,29 +5,29 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from core.errors import DecidedAlready, Missing
-from core.records import JobKind, JobState
-from core.schedule import Schedule, Task, Timing, next_run
-from core.settings import Settings
-from core.store import Store
+from core.adapters.store import Store
+from core.domain.errors import DecidedAlready, Missing
+from core.domain.job_results import BatchStored, JobResult
+from core.domain.jobs import JobKind, JobState
+from core.platform.settings import Settings
+from core.rules.ops.schedule import Schedule, Task, Timing, next_run
 from tests import build
 from tests.fakes import FakeQueue, FakeRegistry
-from workers import schedules
-from workers.reconcile import reconcile
-from workers.wiring import Wiring
+from workers.container import Container
+from workers.reconciler import schedules
+from workers.reconciler.reconcile import reconcile
 
 HOURLY = Timing("0 * * * *")
 HOUR = timedelta(hours=1)
 
 
-def wiring(store: Store, folder: Path, now: datetime) -> Wiring:
+def wiring(store: Store, folder: Path, now: datetime) -> Container:
     at = Store(store.engine, store.dataset, clock=lambda: now)
     settings = Settings(_env_file=None, data_dir=folder)
-    return Wiring(settings, store.dataset, at, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
+    return Container(settings, store.dataset, at, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
 
 
 def scheduled(store: Store, task: Task = Task.INGEST, timing: Timing = HOURLY) -> Schedule:
@@ -42,7 +42,7 @@ def seen(store: Store, schedule: Schedule) -> Schedule:
         return work.schedules.get(schedule.id)
 
 
-def end(store: Store, job_id: int, result: dict[str, Any] | None = None) -> None:
+def end(store: Store, job_id: int, result: JobResult | None = None) -> None:
     with store.begin() as work:
         job = work.jobs.get(job_id)
         work.jobs.claim(job_id, job.attempt, "w", timedelta(days=9999))
@@ -143,7 +143,7 @@ def test_a_schedule_whose_job_is_under_way_does_not_pile_up(store: Store, tmp_pa
         train, _ = work.jobs.request(JobKind.TRAIN, {}, "ana")
         work.commit()
     # Its training still runs: the chain counts, not the first job alone.
-    end(store, job.id, {"train_job": train.id})
+    end(store, job.id, BatchStored(drift_job=train.id))
     reconcile(wiring(store, tmp_path, build.NOON + 3 * HOUR))
     assert "left out: train" in seen(store, made).note
     end(store, train.id)
@@ -191,7 +191,7 @@ def test_of_two_who_edit_at_once_the_second_is_told(store: Store) -> None:
         work.schedules.change(made, cron="5 * * * *")
         work.commit()
     with store.begin() as work:
-        with pytest.raises(DecidedAlready, match="somebody else"):
+        with pytest.raises(DecidedAlready, match="another person"):
             work.schedules.change(made, cron="6 * * * *")
         with pytest.raises(DecidedAlready):
             work.schedules.remove(made)

@@ -12,10 +12,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from core import decisions
-from core.dataset import Dataset
-from core.drift import compare
-from core.errors import (
+from core.adapters.store import Store
+from core.adapters.store.migrate import migrate
+from core.adapters.store.tables import metadata
+from core.domain.batches import BatchState, EpochState, QuarantinedRow
+from core.domain.dataset import Dataset
+from core.domain.drift import Reference
+from core.domain.errors import (
     DatasetError,
     DecidedAlready,
     IllegalTransition,
@@ -24,18 +27,12 @@ from core.errors import (
     ReasonRequired,
     StoreUnavailable,
 )
-from core.records import (
-    BatchState,
-    EpochState,
-    JobKind,
-    JobState,
-    PromotionState,
-    QuarantinedRow,
-    Reference,
-)
-from core.store import Store
-from core.store.schema import migrate
-from core.tables import metadata
+from core.domain.job_results import NothingNew
+from core.domain.jobs import JobKind, JobState
+from core.domain.promotions import Decision, PromotionState
+from core.rules.drift.compare import compare
+from core.usecases import decisions, forced_promotions
+from core.usecases.live_terms import rollback_target
 from tests import build
 from tests.build import chunk, proposed, small_dataset, stored_batch
 
@@ -70,7 +67,7 @@ def test_a_dataset_that_changed_its_columns_is_told_apart_from_its_table(
         {"name": "price", "type": "number", "role": "target"},
         {"name": "rooms", "type": "number", "role": "feature"},
     ]
-    with pytest.raises(DatasetError, match="other columns"):
+    with pytest.raises(DatasetError, match=r"has the column .* which the dataset file lacks"):
         migrate(database_url, small_dataset(name="real_estate", columns=columns))
 
 
@@ -106,6 +103,16 @@ def test_rows_come_back_as_they_went_in(store: Store) -> None:
         np.testing.assert_array_equal(seen["prev_sold_date"], expected)
         assert work.rows.columns(names, held_out=True)["city"].tolist() == ["\\N"]
         assert (work.rows.count(), work.rows.count(held_out=True)) == (5, 1)
+
+
+def test_every_nth_row_of_a_batch_is_read(store: Store) -> None:
+    with store.begin() as work:
+        prices = [float(n) for n in range(10)]
+        work.rows.load(1, 1, [chunk(store.dataset, 10, price=prices, held_out=[1] * 10)])
+        work.commit()
+    with store.read() as work:
+        seen = work.rows.columns(["price"], held_out=True, batch_id=1, every=4)
+    assert seen["price"].tolist() == [0.0, 4.0, 8.0]
 
 
 def test_an_empty_side_has_empty_columns(store: Store) -> None:
@@ -261,6 +268,7 @@ def test_a_run_that_was_replaced_can_write_nothing(store: Store) -> None:
     with at(store, 31).begin() as work:
         (overdue,) = work.jobs.overdue()
         again = work.jobs.take_over(overdue, max_attempts=3)
+        assert again is not None
         assert (again.state, again.attempt) == (JobState.REQUESTED, 2)
         work.jobs.claim(job_id, 2, "fresh", LEASE)
         work.commit()
@@ -272,14 +280,14 @@ def test_a_run_that_was_replaced_can_write_nothing(store: Store) -> None:
         ):
             with pytest.raises(LeaseLost):
                 write()
-        work.jobs.finish(job_id, "fresh", JobState.SUCCEEDED, result={"a": 1})
+        work.jobs.finish(job_id, "fresh", JobState.SUCCEEDED, result=NothingNew(7))
         work.commit()
     with store.read() as work:
         done = work.jobs.get(job_id)
-    assert (done.state, done.result, done.progress) == (JobState.SUCCEEDED, {"a": 1}, 1.0)
+    assert (done.state, done.result, done.progress) == (JobState.SUCCEEDED, NothingNew(7), 1.0)
 
 
-def test_a_job_whose_workers_keep_dying_is_given_up_with_a_reason(store: Store) -> None:
+def test_a_job_fails_with_a_reason_after_its_last_worker_died(store: Store) -> None:
     job_id = requested(store)
     for attempt in (1, 2):
         with at(store, attempt * 100).begin() as work:
@@ -289,6 +297,7 @@ def test_a_job_whose_workers_keep_dying_is_given_up_with_a_reason(store: Store) 
             (overdue,) = work.jobs.overdue()
             job = work.jobs.take_over(overdue, max_attempts=2)
             work.commit()
+    assert job is not None
     assert job.state is JobState.FAILED
     assert "2 attempts" in job.error
 
@@ -301,7 +310,7 @@ def test_a_renewed_lease_is_not_taken_over(store: Store) -> None:
     with at(store, 31).begin() as work:
         (overdue,) = work.jobs.overdue()
         work.jobs.heartbeat(job_id, "a", LEASE)
-        assert work.jobs.take_over(overdue, 3).state is JobState.RUNNING
+        assert work.jobs.take_over(overdue, 3) is None
 
 
 def test_cancel_and_retry(store: Store) -> None:
@@ -366,7 +375,7 @@ def test_of_two_who_decide_at_once_one_is_told_so(store: Store) -> None:
         start.wait()
         try:
             with store.begin() as work:
-                work.promotions.decide(seen, PromotionState.APPROVED, actor=actor, reason="")
+                work.promotions.decide(seen, Decision.APPROVE, actor=actor, reason="")
                 work.commit()
             outcomes.append("approved")
         except DecidedAlready as error:
@@ -378,11 +387,13 @@ def test_of_two_who_decide_at_once_one_is_told_so(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert sorted(o.split()[0] for o in outcomes) == ["Version", "approved"]
-    assert "decided by" in "".join(outcomes)
+    assert "was approved by" in "".join(outcomes)
 
 
 def make_live(store: Store, version: int) -> None:
-    proposed(store, version)
+    with store.read() as work:
+        before = work.promotions.live_version()
+    proposed(store, version, champion=before)
     with store.begin() as work:
         job = build.approve(work, version, actor="ana")
         promotion = work.promotions.of_version(version)
@@ -395,7 +406,7 @@ def test_one_version_is_live_and_a_rollback_goes_to_the_one_before(store: Store)
     make_live(store, 1)
     make_live(store, 2)
     with store.begin() as work:
-        live, before = work.promotions.live(), work.promotions.before_live()
+        live, before = work.promotions.live(), rollback_target(work)
         assert live
         assert before
         assert (live.version, before.version) == (2, 1)
@@ -403,7 +414,8 @@ def test_one_version_is_live_and_a_rollback_goes_to_the_one_before(store: Store)
             decisions.roll_back(work, actor="ana", champion=2, reason=" ")
         decisions.roll_back(work, actor="ana", champion=2, reason="errors doubled")
         again = work.promotions.of_version(1)
-        assert (again.state, again.forced) == (PromotionState.APPROVED, True)
+        assert (again.state, again.forced) == (PromotionState.APPROVED, False)
+        assert again.decided_as is Decision.ROLLBACK
 
 
 def test_a_second_promotion_waits_for_the_first(store: Store) -> None:
@@ -423,7 +435,7 @@ def test_a_rejection_needs_a_reason_and_can_be_forced_back(store: Store) -> None
         decisions.reject(work, 1, actor="ana", reason="too few rows")
         with pytest.raises(IllegalTransition):
             build.approve(work, 1, actor="ben")
-        decisions.force(work, 1, actor="ben", champion=None, reason="needed now")
+        forced_promotions.force(work, 1, actor="ben", champion=None, reason="needed now")
         assert work.promotions.of_version(1).forced
 
 
@@ -435,15 +447,15 @@ def test_a_version_from_elsewhere_can_be_adopted(store: Store) -> None:
 
 
 def test_a_database_that_was_never_prepared_says_what_to_run(
-    database_url: str, dataset: Dataset
+    empty_database: str, dataset: Dataset
 ) -> None:
-    store = Store.open(database_url, dataset)
-    with pytest.raises(StoreUnavailable, match="workers migrate"), store.read() as work:
+    store = Store.open(empty_database, dataset)
+    with pytest.raises(StoreUnavailable, match=r"make run|workers migrate"), store.read() as work:
         work.batches.epoch()
     store.close()
 
 
-def test_a_database_that_is_away_is_said_to_be_away(dataset: Dataset) -> None:
+def test_an_unreachable_database_is_reported(dataset: Dataset) -> None:
     store = Store.open("mysql+pymysql://nobody@127.0.0.1:1/none", dataset)
     with pytest.raises(StoreUnavailable, match="DATABASE_URL"), store.read():
         pass

@@ -17,23 +17,28 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from core.dataset import Dataset
-from core.errors import SchemaMismatch
-from core.records import JobKind, JobState, PromotionState
-from core.store import Store, revision
-from core.store.engine import WRITE, make_engine
-from core.store.schema import migrate, prepare, upgrade
-from core.tables import metadata
+from core.adapters.store import Store, schema_version
+from core.adapters.store.engine import WRITE, make_engine, make_file
+from core.adapters.store.migrate import migrate, prepare, upgrade
+from core.adapters.store.tables import metadata
+from core.domain.dataset import Dataset
+from core.domain.dossier import Score
+from core.domain.errors import DatasetError, SchemaMismatch
+from core.domain.job_results import VersionProposed
+from core.domain.jobs import JobKind, JobState
+from core.domain.promotions import Decision, PromotionState
+from core.platform.dataset_file import parse
 from tests import build
 from tests.house import CLI
 from tests.stacks import ROOT
 
-FIRST = revision.KNOWN[0]
+FIRST = schema_version.KNOWN[0]
 NOON = build.NOON.replace(tzinfo=None)
 
 
 @contextmanager
 def writing(url: str) -> Iterator[sa.Connection]:
+    make_file(url)
     engine = make_engine(url)
     with engine.connect() as opened:
         yield opened.execution_options(**{WRITE: True})
@@ -49,6 +54,15 @@ def insert(connection: sa.Connection, table: str, **values: Any) -> None:
     bound = [sa.bindparam(k, type_=t) for k, t in types.items() if t is not None]
     statement = sa.text(f"INSERT INTO {quote(table)} ({columns}) VALUES ({marks})")
     connection.execute(statement.bindparams(*bound), kept)
+
+
+FIRST_DOSSIER = {
+    "job": 1, "digest": "f" * 64, "data_digest": "a" * 64, "primary_metric": "mae",
+    "training_rows": 80, "held_out_rows": 20, "parity": 1e-7,
+    "candidate": {"version": 1, "metrics": {"mae": 9.0}}, "champion": None,
+    "batches": [{"id": 1, "epoch": 1, "number": 0, "rows": 100}],
+}  # fmt: skip
+"""What the first release stored, before gates and differences."""
 
 
 def first_release(url: str, dataset: Dataset) -> None:
@@ -85,7 +99,7 @@ def first_release(url: str, dataset: Dataset) -> None:
         insert(connection, "job_logs", job_id=1, at=NOON, level="info", message="trained")
         insert(
             connection, "promotions", id=1, version=1, state="LIVE", recommended=True,
-            reasons=["better"], dossier={"candidate": {"version": 1}}, proposed_at=NOON,
+            reasons=["better"], dossier=FIRST_DOSSIER, proposed_at=NOON,
             proposed_by="driftdesk", forced=False, reason="", decided_at=NOON, decided_by="ana",
             live_at=NOON, failure="", live_key=True,
         )  # fmt: skip
@@ -130,9 +144,9 @@ def at(url: str, version: str) -> None:
 
 
 @pytest.fixture
-def first(database_url: str, dataset: Dataset) -> str:
-    first_release(database_url, dataset)
-    return database_url
+def first(empty_database: str, dataset: Dataset) -> str:
+    first_release(empty_database, dataset)
+    return empty_database
 
 
 def test_the_first_releases_rows_are_all_there_after_the_upgrade(
@@ -156,14 +170,102 @@ def test_the_first_releases_rows_are_all_there_after_the_upgrade(
         assert (profile.mean, profile.grid, profile.tails) == (1234567.89, (1.0, 2.0), None)
         (report,) = work.drift.latest(1)
         assert report.report.retrain
+        assert (report.report.measures, report.report.measure_reasons) == ((), ())
         live = work.promotions.live()
         assert live
-        assert (live.version, live.state) == (1, PromotionState.LIVE)
+        assert (live.version, live.state, live.file_digest) == (1, PromotionState.LIVE, "f" * 64)
+        assert live.dossier
+        assert live.dossier.candidate == Score(1, 20, {"mae": 9.0})
         answer = work.predictions.get("p1")
         assert answer
         assert (answer.at, answer.inputs, answer.prediction) == (build.NOON, {"bed": 3}, 1505.25)
-        assert work.jobs.get(1).result == {"version": 1}
+        assert work.jobs.get(1).result == VersionProposed(1)
         assert work.rows.columns(["price"], held_out=True)["price"].tolist() == [101.5]
+    store.close()
+
+
+def test_how_each_version_was_decided_follows_from_the_trail(
+    empty_database: str, dataset: Dataset
+) -> None:
+    with writing(empty_database) as connection:
+        upgrade(connection, "0007")
+        for version, state, forced in (
+            (1, "RETIRED", True), (2, "LIVE", True), (3, "REJECTED", False), (4, "RETIRED", True),
+            (5, "PROPOSED", False),
+        ):  # fmt: skip
+            decided = {} if state == "PROPOSED" else {"decided_at": NOON}
+            insert(
+                connection, "promotions", id=version, version=version, state=state,
+                recommended=True, reasons=["good"], dossier={}, proposed_at=NOON,
+                proposed_by="driftdesk", forced=forced, reason="", decided_by="ana", failure="",
+                live_key=True if state == "LIVE" else None, **decided,
+            )  # fmt: skip
+        for n, (version, action) in enumerate(
+            [(1, "approve"), (2, "force"), (2, "rollback"), (1, "force"), (3, "reject")]
+        ):
+            insert(
+                connection, "audit", id=n + 1, at=NOON, actor="ana", action=action, details={},
+                subject=f"version:{version}", reason="",
+            )  # fmt: skip
+        for n, version in enumerate((2, 5)):
+            insert(
+                connection, "force_requests", id=n + 1, version=version, reason="now",
+                asked_at=NOON - timedelta(hours=1), asked_by="eve", closed_by="", outcome="",
+                open_key=version,
+            )  # fmt: skip
+        connection.commit()
+        upgrade(connection)
+        connection.commit()
+    store = Store.open(empty_database, dataset)
+    with store.read() as work:
+        found = {p.version: (p.decided_as, p.forced) for p in work.promotions.latest()}
+        waiting = [request.version for request in work.force_requests.open_forces()]
+    store.close()
+    assert found == {
+        1: (Decision.FORCE, True), 2: (Decision.ROLLBACK, False), 3: (Decision.REJECT, False),
+        4: (Decision.FORCE, True), 5: (None, False),
+    }  # fmt: skip
+    assert waiting == [5]
+
+
+def test_an_open_force_request_is_bound_to_the_dossier_that_is_there_at_the_upgrade(
+    empty_database: str, dataset: Dataset
+) -> None:
+    with writing(empty_database) as connection:
+        upgrade(connection, "0010")
+        insert(
+            connection, "promotions", id=1, version=2, state="PROPOSED", recommended=False,
+            reasons=["worse"], dossier={}, dossier_digest="abc", proposed_at=NOON,
+            proposed_by="driftdesk", forced=False, reason="", decided_by="", failure="",
+        )  # fmt: skip
+        for version, open_key in ((2, 2), (7, 7), (2, None)):
+            insert(
+                connection, "force_requests", version=version, reason="now", asked_at=NOON,
+                asked_by="eve", closed_by="", outcome="", open_key=open_key,
+            )  # fmt: skip
+        connection.commit()
+        upgrade(connection)
+        connection.commit()
+        rows = connection.exec_driver_sql("SELECT dossier_digest FROM force_requests ORDER BY id")
+        assert [digest for (digest,) in rows] == ["abc", "", ""]
+
+
+def test_feedback_of_numbers_stays_when_labels_come(empty_database: str, dataset: Dataset) -> None:
+    with writing(empty_database) as connection:
+        upgrade(connection, "0016")
+        insert(
+            connection, "predictions", id="p1", at=NOON, model_version=1, inputs={"bed": 3},
+            prediction=1505.25,
+        )  # fmt: skip
+        insert(
+            connection, "feedback", id="f1", prediction_id="p1", actual=1500.0, at=NOON, source="a"
+        )
+        connection.commit()
+        upgrade(connection)
+        connection.commit()
+    store = Store.open(empty_database, dataset)
+    with store.read() as work:
+        assert [(o.predicted, o.actual) for o in work.feedback.told()] == [(1505.25, 1500.0)]
     store.close()
 
 
@@ -184,15 +286,16 @@ def test_the_store_works_on_after_the_upgrade(first: str, dataset: Dataset) -> N
     store.close()
 
 
+@pytest.mark.whole
 def test_each_step_keeps_every_row_and_the_last_makes_what_the_code_describes(
     first: str, dataset: Dataset
 ) -> None:
     before = counts(first)
-    for step in revision.KNOWN[1:]:
+    for step in schema_version.KNOWN[1:]:
         with writing(first) as connection:
             upgrade(connection, step)
         with writing(first) as connection:
-            assert revision.recorded(connection) == step
+            assert schema_version.recorded(connection) == step
         after = counts(first)
         assert {name: after[name] for name in before} == before, step
         before = after
@@ -208,11 +311,11 @@ def test_each_step_keeps_every_row_and_the_last_makes_what_the_code_describes(
 
 def test_the_revisions_are_those_that_alembic_knows_in_its_order() -> None:
     config = Config()
-    config.set_main_option("script_location", str(revision.MIGRATIONS))
+    config.set_main_option("script_location", str(schema_version.MIGRATIONS))
     scripts = ScriptDirectory.from_config(config)
     walked = [script.revision for script in scripts.walk_revisions()]
-    assert tuple(reversed(walked)) == revision.KNOWN
-    assert scripts.get_heads() == [revision.HEAD]
+    assert tuple(reversed(walked)) == schema_version.KNOWN
+    assert scripts.get_heads() == [schema_version.HEAD]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +346,7 @@ def test_migrating_does_not_touch_what_is_newer_or_not_ours(
     with pytest.raises(SchemaMismatch):
         migrate(database_url, dataset)
     with writing(database_url) as connection:
-        assert revision.recorded(connection) == there
+        assert schema_version.recorded(connection) == there
 
 
 @pytest.mark.parametrize(
@@ -266,3 +369,17 @@ def test_every_program_refuses_to_start_on_another_versions_tables(
     assert done.returncode == 1, done.stderr
     assert "run `python -m workers migrate`" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("count", "kind"), [(2_100, "number"), (90, "category")])
+def test_a_table_that_the_database_cannot_hold_is_refused_with_what_it_can(
+    empty_database: str, count: int, kind: str
+) -> None:
+    features = [{"name": f"c{n}", "type": kind, "role": "feature"} for n in range(count)]
+    target = {"name": "y", "type": "number", "role": "target"}
+    wide = parse({"name": "wide", "columns": [*features, target]}, "wide.toml")
+    if empty_database.startswith("sqlite") and kind == "category":
+        migrate(empty_database, wide)  # SQLite has no limit on a row
+        return
+    with pytest.raises(DatasetError, match=f"has {count + 1:,} columns, and this database holds"):
+        migrate(empty_database, wide)

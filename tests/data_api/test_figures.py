@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from compose.data_api.batches import COLUMNS, Batch, Value
-from compose.data_api.generator import LARGEST_HOUSE, LARGEST_LOT, NULL_SHARES, Generator
+from compose.data_api.generator import NULL_SHARES, Generator
 from compose.data_api.options import Options
 from compose.data_api.plan import MIDDLE_SIZE, PLANS
 
@@ -73,20 +73,6 @@ def test_the_real_size(number: int) -> None:
 
 def test_all_rows_of_a_cycle() -> None:
     assert sum(plan.rows_at(1) for plan in PLANS) == 1_084_909
-
-
-@pytest.mark.parametrize("number", range(6))
-@pytest.mark.parametrize("seed", [0, 7])
-@pytest.mark.parametrize("scale", [1e-6, 0.05])
-def test_outliers(number: int, seed: int, scale: float) -> None:
-    columns = check(number, Options(seed=seed, scale=scale, outliers=True))
-    price = numbers(columns, "price")
-    assert price.min() == PLANS[number].lowest
-    if scale > 0.01:
-        assert price.max() == PLANS[number].highest
-    assert numbers(columns, "acre_lot").max() == LARGEST_LOT
-    largest = numbers(columns, "house_size").max()
-    assert largest <= MIDDLE_SIZE if number == 1 else largest == LARGEST_HOUSE
 
 
 @pytest.mark.parametrize("seed", [0, 7])

@@ -79,7 +79,25 @@ def test_more_rows_than_a_block(tmp_path: Path) -> None:
     lines = "".join(f"{number}\n" for number in range(10_000))
     (tmp_path / "batch_0.csv").write_text("x\n" + lines)
     with serving(Options(folder=tmp_path)) as service:
-        assert service.batch()["data"] == [{"x": float(number)} for number in range(10_000)]
+        assert service.batch()["data"] == [{"x": str(number)} for number in range(10_000)]
+
+
+def test_cells_of_another_data_set_are_told_as_the_text_that_they_are(tmp_path: Path) -> None:
+    (tmp_path / "batch_0.csv").write_text("season,station,temperature\n1,007,20.2\nspring,10_2,\n")
+    with serving(Options(folder=tmp_path)) as service:
+        assert service.batch()["data"] == [
+            {"season": "1", "station": "007", "temperature": "20.2"},
+            {"season": "spring", "station": "10_2", "temperature": None},
+        ]
+
+
+def test_a_cell_that_only_python_takes_for_a_number_stays_text(tmp_path: Path) -> None:
+    odd = "1_0,sold,1e400,\uff11,2,,8,29,Ohio,inf,0x1,\n"
+    (tmp_path / "batch_0.csv").write_text(HEADER + odd, encoding="utf-8")
+    with serving(Options(folder=tmp_path)) as service:
+        (row,) = service.batch()["data"]
+    assert (row["brokered_by"], row["price"], row["bed"]) == ("1_0", "1e400", "\uff11")
+    assert (row["bath"], row["zip_code"], row["house_size"]) == (2.0, "inf", "0x1")
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_the_whole_job_across_the_images(stack: Standing) -> None:
 
     assert cli(stack, "ingest", "--wait")["result"]["batch"] == 0
     assert cli(stack, "train", "--wait")["result"]["version"] == 1
-    cli(stack, "approve", "1", "--wait")
+    cli(stack, "force", "1", "--reason", "the first", "--wait")
     with proxied(stack) as (serving, console):
         key = (stack.secrets / "serving_key").read_text().strip()
         allowed = {"Authorization": f"Bearer {key}"}

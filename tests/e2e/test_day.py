@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core.dataset import load
-from core.settings import DATASETS
+from core.platform.dataset_file import load
+from core.platform.settings import DATASETS
 from tests.browser import chromium, tab
 from tests.house import House
 from tests.stacks import answers, free_port, process, wait_for
@@ -59,7 +59,8 @@ def second_console(house: House, actor: str) -> Iterator[str]:
     """The same desk, with somebody else sitting at it."""
     port = free_port()
     command = [
-        sys.executable, "-m", "streamlit", "run", "console/app.py", "--server.headless", "true",
+        sys.executable, "-m", "streamlit", "run", "console/web/asgi.py",
+        "--server.headless", "true",
         "--server.address", "127.0.0.1", "--server.port", str(port),
     ]  # fmt: skip
     with process(command, house.folder / f"{actor}.log", house.cli_env | {"ACTOR": actor}):
@@ -128,8 +129,8 @@ def test_the_day_of_an_operator(house: House) -> None:
 
 PAGES = [
     "", "pipeline", "pipeline?view=Batches", "pipeline?view=Schedule", "drift",
-    "drift?show=Live+traffic", "promotion", "promotion?evidence=Slices", "promotion?show=History",
-    "promotion?show=Follow-ups", "predict", "audit", "audit?show=Follow+an+id&id=version:2",
+    "drift?show=Live+traffic", "promotion", "promotion?evidence=Segments", "promotion?tab=History",
+    "promotion?tab=Follow-ups", "predict", "audit", "audit?part=Lineage&follow=version:2",
     "services",
 ]  # fmt: skip
 
@@ -165,7 +166,7 @@ def first_model(ana: Operator) -> None:
     ana.open("pipeline")
     ana.click("Train")
     ana.open()
-    ana.sees("Version 1 waits for a decision, recommended", LONG)
+    ana.sees("Version 1 awaits approval (recommended)", LONG)
     ana.page.get_by_role("link", name="Open Promotion").first.click()
     ana.click("Approve…")
     ana.sees("Serving answers with nothing today")
@@ -180,7 +181,7 @@ def breach_and_reload(ana: Operator) -> None:
     ana.page.get_by_text("running").first.wait_for(timeout=LONG)
     ana.page.reload()  # in the middle of a job: the page shows the same
     ana.open()
-    ana.sees("Version 2 waits for a decision, recommended", LONG)
+    ana.sees("Version 2 awaits approval (recommended)", LONG)
     ana.open("drift")
     ana.sees("price_75 rose")
     ana.no_traceback()
@@ -195,7 +196,7 @@ def decide_at_once(house: House, ana: Operator, ben: Operator) -> None:
     ana.in_dialog("Approve and serve it")
     ana.sees("Version 2 is live, and serving answers with it.", LONG)
     ben.in_dialog("Approve and serve it")
-    ben.sees("it cannot become APPROVED")
+    ben.sees("Version 2 is live already, approved by ana")
     ben.no_traceback()
     approvals = [e for e in house.json("audit") if e["action"] == "approve"]
     assert [e["subject"] for e in approvals] == ["version:2", "version:1"]
@@ -210,7 +211,7 @@ def predict(ana: Operator) -> None:
 
 def roll_back_by_keyboard(ana: Operator) -> None:
     """Without a mouse: to the button, into the dialog, the reason, and done."""
-    ana.open("promotion?show=History")
+    ana.open("promotion?tab=History")
     tab_to(ana, "Roll back to version 1")
     ana.page.keyboard.press("Enter")
     ana.page.get_by_role("dialog").wait_for()
@@ -250,7 +251,7 @@ def force_with_two(ana: Operator, ben: Operator) -> None:
     ben.in_dialog("Confirm and serve it")
     ben.sees("Version 2 is live, and serving answers with it.", LONG)
     ben.open()
-    ben.sees("Look back at a forced version")
+    ben.sees("Follow up on a forced version")
 
 
 def everything_is_on_record(house: House, ana: Operator) -> None:
@@ -260,7 +261,7 @@ def everything_is_on_record(house: House, ana: Operator) -> None:
         "pipeline",
         "drift",
         "promotion",
-        "promotion?show=History",
+        "promotion?tab=History",
         "predict",
         "audit",
     ):
@@ -268,9 +269,9 @@ def everything_is_on_record(house: House, ana: Operator) -> None:
         ana.page.wait_for_load_state("networkidle")
         ana.no_traceback()
     ana.open("audit")
-    ana.click("Verify the trail")
-    ana.sees("events are as they were written")
-    assert "events are as they were written" in house.cli("audit", "--verify")
+    ana.click("Verify the audit log")
+    ana.sees("events verified")
+    assert "events verified" in house.cli("audit", "--verify")
     history = house.json("audit")
     live = [e["details"]["action"] for e in history if e["action"] == "live"][::-1]
     assert live == ["approve", "approve", "rollback", "force"]

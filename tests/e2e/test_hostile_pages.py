@@ -13,18 +13,21 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from core import decisions
-from core.contract import Contract, describe
-from core.dataset import Dataset
-from core.drift import compare
-from core.notice import Event
-from core.profile import Profiler
-from core.records import JobKind, JobState, QuarantinedRow, Reference
-from core.registry import digest_of
-from core.schedule import Task, Timing
-from core.store import Store
-from core.store.schema import migrate
-from core.tables import jobs, predictions
+from core.adapters.mlflow.registry import digest_of
+from core.adapters.store import Store
+from core.adapters.store.migrate import migrate
+from core.adapters.store.tables import jobs, predictions
+from core.domain.batches import QuarantinedRow
+from core.domain.dataset import Dataset
+from core.domain.dossier import Difference, Slice
+from core.domain.drift import Reference
+from core.domain.jobs import JobKind, JobState
+from core.rules.data.profile import Profiler
+from core.rules.drift.compare import compare
+from core.rules.model.contract import Contract, describe
+from core.rules.ops.notification import Event
+from core.rules.ops.schedule import Task, Timing
+from core.usecases import decisions
 from tests import build
 from tests.browser import chromium, tab
 from tests.models import tiny_model
@@ -52,11 +55,11 @@ SHORT = PAYLOADS[0]
 PAGES = [
     "", "pipeline", "pipeline?view=Batches&epoch=1", "pipeline?view=Schedule", "pipeline?job=2",
     "drift", "drift?batch=2", "drift?show=Live+traffic", "promotion", "promotion?version=1",
-    "promotion?version=3", "promotion?evidence=Slices", "promotion?evidence=Columns",
-    "promotion?show=History", "promotion?show=Follow-ups", "predict", "predict?show=History",
-    "predict?id={prediction}", "audit", "audit?show=Follow+an+id&id=version:3",
-    "audit?show=Follow+an+id&id={prediction}", "services",
-    f"predict?id={SHORT}", f"audit?id={SHORT}", f"pipeline?job={SHORT}", f"drift?batch={SHORT}",
+    "promotion?version=3", "promotion?evidence=Segments", "promotion?evidence=Importance",
+    "promotion?tab=History", "promotion?tab=Follow-ups", "predict", "predict?ask=History",
+    "predict?id={prediction}", "audit", "audit?part=Lineage&follow=version:3",
+    "audit?part=Lineage&follow={prediction}", "services",
+    f"predict?id={SHORT}", f"audit?follow={SHORT}", f"pipeline?job={SHORT}", f"drift?batch={SHORT}",
 ]  # fmt: skip
 
 
@@ -69,8 +72,11 @@ def hostile_contract(dataset: Dataset) -> Contract:
     return describe(dataset, profiler.finish())
 
 
-def fill(store: Store) -> str:
-    """Let every way in which text gets in bring the payloads; an id of a prediction."""
+def fill(store: Store, digest: str) -> str:
+    """Let every way in which text gets in bring the payloads; an id of a prediction.
+
+    `digest` is of the model file of version 1, which is live.
+    """
     bad = QuarantinedRow(1, HOSTILE[:500], HOSTILE)
     with store.begin() as work:
         epoch = work.batches.open_epoch()
@@ -91,20 +97,20 @@ def fill(store: Store) -> str:
         work.drift.put(work.batches.get(2), Reference.PREVIOUS, HOSTILE[:90], report)
         work.commit()
     evidence = {
-        "gates": [{"name": SHORT, "passed": False, "says": HOSTILE, "blocks": False}],
-        "slices": [{"by": "state", "value": HOSTILE, "rows": 60, "candidate": 9.0,
-                    "champion": 10.0, "difference": {"low": -0.2, "high": -0.1}}],
+        "gates": [build.gate("better", passed=False, says=HOSTILE)],
+        "slices": (Slice("state", HOSTILE, 60, 9.0, 10.0, Difference(-0.15, -0.2, -0.1)),),
         "importance": {SHORT: 0.3, "bed": 0.1}, "data_digest": "d" * 64, "parity": 1e-7,
     }  # fmt: skip
-    build.live(store, 1, **evidence)
+    passed = [build.gate("better", says=HOSTILE)]
+    build.live(store, 1, **evidence | {"gates": passed, "digest": digest})
     build.proposed(store, 2, **evidence)
     build.proposed(store, 3, champion=1, **evidence)
     with store.begin() as work:
         decisions.reject(work, 2, actor=SHORT, reason=HOSTILE)
-        work.oversight.open_follow_up("version:3", HOSTILE, SHORT)
+        work.force_requests.open_follow_up("version:3", HOSTILE, SHORT)
         work.schedules.add(Timing("0 6 * * *"), Task.INGEST, build.NOON, SHORT)
         work.schedules.ran(1, HOSTILE)
-        work.notify.add(Event.FAILED, "job:2", HOSTILE)
+        work.notifications.add(Event.FAILED, "job:2", HOSTILE)
         for n, state in enumerate((JobState.FAILED, JobState.SUCCEEDED, JobState.RUNNING)):
             job, _ = work.jobs.request(JobKind.DRIFT, {"said": HOSTILE}, SHORT, key=f"drift:{n}")
             work.jobs.log(job.id, HOSTILE, "error")
@@ -130,7 +136,8 @@ def fill(store: Store) -> str:
 def console(folder: Path, url: str, serving: str) -> Iterator[str]:
     port = free_port()
     command = [
-        sys.executable, "-m", "streamlit", "run", "console/app.py", "--server.headless", "true",
+        sys.executable, "-m", "streamlit", "run", "console/web/asgi.py",
+        "--server.headless", "true",
         "--server.address", "127.0.0.1", "--server.port", str(port),
     ]  # fmt: skip
     nowhere = "http://127.0.0.1:1"
@@ -191,10 +198,10 @@ class Watched:
 def test_no_page_does_what_text_from_data_says(tmp_path: Path, dataset: Dataset) -> None:
     url = f"sqlite:///{tmp_path / 'desk.db'}"
     migrate(url, dataset)
-    with closing(Store.open(url, dataset)) as store:
-        prediction = fill(store)
-    champions = Champions()
     model = tiny_model(hostile_contract(dataset))
+    with closing(Store.open(url, dataset)) as store:
+        prediction = fill(store, digest_of(model))
+    champions = Champions()
     champions.put(1, model, digest_of(model))
     with api(champions, tmp_path / "serving", url) as serving:
         wait_for("version 1 is not live", lambda: version(serving) == 1)

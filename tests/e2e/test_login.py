@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
-from core.dataset import Dataset
-from core.registry import Registry, digest_of
-from core.store import Store
-from core.store.schema import migrate
+from core.adapters.mlflow.registry import Registry, digest_of
+from core.adapters.store import Store
+from core.adapters.store.migrate import migrate
+from core.domain.dataset import Dataset
 from tests.browser import chromium, tab
 from tests.build import contract, proposed, stored_batch
 from tests.models import tiny_model
@@ -73,7 +74,8 @@ def console(folder: Path, address: str = "127.0.0.1", **env: str) -> Iterator[st
     secrets_file = own / "auth.toml"
     secrets_file.write_text(env.pop("SECRETS", "").replace("{console}", url))
     command = [
-        sys.executable, "-m", "streamlit", "run", "console/app.py", "--server.headless", "true",
+        sys.executable, "-m", "streamlit", "run", "console/web/asgi.py",
+        "--server.headless", "true",
         "--server.address", address, "--server.port", str(port),
         "--secrets.files", str(secrets_file),
     ]  # fmt: skip
@@ -162,6 +164,19 @@ def sees(page: Page, text: str) -> None:
     expect(shown).to_be_visible(timeout=PATIENCE)
 
 
+def shows_on_hover(page: Page, button: str, text: str) -> None:
+    """A page that is still being drawn moves a button from under the pointer: hover again then."""
+    shown = page.get_by_text(text).first
+
+    def hovered() -> bool:
+        page.mouse.move(0, 0)
+        page.get_by_role("button", name=button).hover(force=True)
+        page.wait_for_timeout(1000)
+        return shown.is_visible()
+
+    wait_for(f"no hint at {button}", hovered, PATIENCE / 1e3)
+
+
 def login(page: Page, url: str, who: str) -> None:
     page.goto(url)
     page.get_by_role("button", name="Log in").click()
@@ -227,9 +242,8 @@ def test_a_viewer_sees_everything_and_can_press_nothing(
     sees(page, "vic@desk.internal · viewer")
     go(page, "Promotion")
     page.get_by_role("button", name="Approve…").wait_for()
-    assert not any(buttons(page)[name] for name in ("Approve…", "Reject…", "Force…", "Judge anew"))
-    page.get_by_role("button", name="Approve…").hover(force=True)
-    sees(page, "needs an approver. Ask Olga, room 7.")
+    assert not any(buttons(page)[name] for name in ("Approve…", "Reject…", "Force…", "Re-evaluate"))
+    shows_on_hover(page, "Approve…", "needs an approver. Ask Olga, room 7.")
     go(page, "Pipeline")
     page.get_by_role("button", name="Run all").wait_for()
     acts = ("Ingest next batch", "Check drift", "Run all", "Restart source")
@@ -246,7 +260,7 @@ def test_an_operator_runs_and_does_not_decide(desk: str, browser: Browser, place
     go(page, "Promotion")
     page.get_by_role("button", name="Approve…").wait_for()
     found = buttons(page)
-    assert found["Judge anew"]
+    assert found["Re-evaluate"]
     assert not any(found[name] for name in ("Approve…", "Reject…", "Force…"))
     go(page, "Pipeline")
     page.get_by_role("button", name="Check drift").click()
@@ -277,11 +291,11 @@ def test_who_has_no_role_is_told_whom_to_ask_and_can_leave(desk: str, browser: B
     page = window(browser)
     login(page, desk, "pretender")
     # Their address is an admin's, and nobody has checked it.
-    sees(page, "logged in as pretender, and have no role")
+    sees(page, "logged in as pretender, but have no role")
     sees(page, "Ask Olga, room 7")
     assert page.get_by_role("link", name="Promotion").count() == 0
     page.goto(f"{desk}/audit")
-    sees(page, "have no role at this desk")
+    sees(page, "have no role here")
     log_out(page)
     page.context.close()
 
@@ -312,7 +326,7 @@ def test_a_logout_holds_in_the_other_tabs(desk: str, browser: Browser, place: Pl
 
 
 def test_a_session_ends_in_an_open_tab_by_itself(place: Place, browser: Browser) -> None:
-    with place.console(AUTH_HOURS="0.02") as url:  # 72 seconds
+    with place.console(AUTH_HOURS="0.008") as url:  # 29 seconds
         page = comes_in(browser, url, "ben")
         sees(page, "Your session has ended")
         assert page.get_by_role("link", name="Promotion").count() == 0
@@ -342,7 +356,7 @@ def test_placeholders_are_named_before_anything_is_shown(place: Place, browser: 
     with place.console(SECRETS='[auth]\nclient_id = "<client id>"\n') as url:
         page = window(browser)
         page.goto(url)
-        sees(page, "The login is not set up: give redirect_uri")
+        sees(page, "The login is not configured: set redirect_uri")
         assert page.locator("[data-testid^=stBaseButton]").count() == 0
         page.context.close()
 
@@ -360,9 +374,18 @@ def test_without_login_only_loopback_is_served(place: Place, browser: Browser) -
         sees(page, "it listens on 0.0.0.0")
         assert page.get_by_role("link", name="Promotion").count() == 0
         page.goto(here.replace("127.0.0.1", "desk.internal"))
-        sees(page, "this browser asked for another Host")
+        sees(page, "this request has another Host")
         assert page.get_by_role("link", name="Promotion").count() == 0
         page.context.close()
+
+
+def test_streamlits_own_addresses_tell_nobody_anything(desk: str) -> None:
+    def status(path: str) -> int:
+        return requests.get(f"{desk}{path}", timeout=10, allow_redirects=False).status_code
+
+    assert status("/_stcore/health") == 200
+    for path in ("metrics", "metrics/", "%6detrics", "agent/openapi.json", "agent/mcp"):
+        assert status(f"/_stcore/{path}") == 404, path
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

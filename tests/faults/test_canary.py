@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import re
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import httpx
 import pytest
 import requests
 import sqlalchemy as sa
 import streamlit as st
+from starlette.applications import Starlette
 
 from compose.local.children import queue_server
+from console.cli.main import A_SERVICE_IS_DOWN
+from console.web.events import PATH, ROUTES
+from core.rules.ops.notification import signature
 from tests.house import CLI
 from tests.receiver import Receiver, receiver
 from tests.stacks import ROOT, answers, free_port, process, wait_for
@@ -34,8 +41,10 @@ class Secrets:
     def __init__(self) -> None:
         self.all = {
             name: f"c4n4ry{secrets.token_hex(8)}{name}"
-            for name in ("db", "redis", "mlflow", "key", "push", "hookpath", "hooksecret")
-        }
+            for name in (
+                "db", "redis", "mlflow", "key", "push", "hookpath", "hooksecret", "events", "aws",
+            )
+        }  # fmt: skip
 
     def __getitem__(self, name: str) -> str:
         return self.all[name]
@@ -100,6 +109,10 @@ class Desk:
             "SERVING_PUSH_SECRET": self.secrets["push"],
             "WEBHOOK_URL": f"{hook.url}/{self.secrets['hookpath']}",
             "WEBHOOK_SECRET": self.secrets["hooksecret"],
+            "EVENTS_SECRET": self.secrets["events"],
+            "AWS_ACCESS_KEY_ID": "canary",
+            "AWS_SECRET_ACCESS_KEY": self.secrets["aws"],
+            "AWS_REGION": "eu-west-1",
             "ACTOR": "ana",
         }
         self.said: list[str] = []
@@ -126,8 +139,19 @@ class Desk:
             for name in PAGES:
                 app = page(name)
                 self.said += _everything(app._tree)
+            self.deliver_events()
         finally:
             st.cache_resource.clear()
+
+    def deliver_events(self) -> None:
+        """One that is signed, and one whose signature is another's."""
+        content = b"{}"
+        for uid, signed_as in (("evt_1", "evt_1"), ("evt_2", "evt_1")):
+            now = int(time.time())
+            made = signature(self.secrets["events"], signed_as, now, content)
+            headers = {"webhook-id": uid, "webhook-timestamp": str(now), "webhook-signature": made}
+            answer = asyncio.run(_post(content, headers))
+            self.said += [answer.text, str(answer.headers)]
 
     def ask_serving(self) -> None:
         url = self.env["SERVING_URL"]
@@ -157,6 +181,12 @@ class Desk:
         self.said.append((self.folder / "log").read_text(encoding="utf-8", errors="replace"))
 
 
+async def _post(content: bytes, headers: dict[str, str]) -> httpx.Response:
+    transport = httpx.ASGITransport(app=Starlette(routes=list(ROUTES)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://console") as client:
+        return await client.post(PATH, content=content, headers=headers)
+
+
 def _everything(node: Any) -> list[str]:
     """All that a page sends to the browser."""
     children = getattr(node, "children", {})
@@ -168,7 +198,7 @@ def test_no_secret_is_ever_said(
     tmp_path: Path, mariadb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ExitStack() as stack:
-        mlflow, hook = stack.enter_context(receiver()), stack.enter_context(receiver())
+        mlflow, hook, bucket = (stack.enter_context(receiver()) for _ in range(3))
         mlflow.answers = [401] * 10_000
         hook.answers = [500] * 10_000
         desk = Desk(tmp_path, mariadb, mlflow, hook)
@@ -185,7 +215,7 @@ def test_no_secret_is_ever_said(
             wait_for("serving was not up", answers(f"{desk.env['SERVING_URL']}/health/live"))
             ingest = desk.cli("ingest", "--wait")
             assert "cannot be reached" in ingest.stdout  # it went through the queue and failed
-            assert desk.cli("status", "--json").returncode == 0
+            assert desk.cli("status", "--json").returncode == A_SERVICE_IS_DOWN  # no data API
             desk.cli("approve", "1", "--reason", "why not")
             desk.cli("notify-test", "--seconds", "5")
             wait_for("nothing was posted", lambda: bool(hook.got), 30)
@@ -207,6 +237,14 @@ def test_no_secret_is_ever_said(
             desk.env |= {"DATABASE_URL": right["DATABASE_URL"]}
             assert "Redis" in desk.cli("status").stdout
             desk.read_pages(monkeypatch)
+            # An object store that refuses the key.
+            bucket.answers = [403] * 10_000
+            desk.env |= right | {
+                "SPOOL_URL": "s3://canary/spool", "AWS_ENDPOINT_URL": bucket.url.split("/hook")[0],
+            }  # fmt: skip
+            assert "The spool at s3://canary/spool" in desk.cli("doctor").stdout
+            desk.read_pages(monkeypatch)
+            assert bucket.got
             # And settings that cannot be: each is refused with a sentence.
             for name, value in {
                 "REDIS_URL": f"http://:{desk.secrets['redis']}@queue",
@@ -214,6 +252,7 @@ def test_no_secret_is_ever_said(
                 "MLFLOW_TRACKING_URI": f"http://ana:{desk.secrets['mlflow']}@127.0.0.1:9",
                 "WEBHOOK_URL": f"ftp://hooks.example/{desk.secrets['hookpath']}",
                 "WEBHOOK_SECRET": f"whsec_{desk.secrets['hooksecret']}!",
+                "EVENTS_SECRET": f"whsec_{desk.secrets['events']}!",
                 "MLFLOW_TRACKING_PASSWORD": f"{desk.secrets['mlflow']}é",
             }.items():
                 desk.env = right | {name: value}

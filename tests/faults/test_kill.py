@@ -20,15 +20,17 @@ import pytest
 import sqlalchemy as sa
 
 from compose.data_api.options import Options
-from console import actions
+from console.actions import pipeline
 from console.desk import Desk
-from core.records import BatchState, Job, JobKind, JobState
-from core.settings import Settings
-from core.store.schema import migrate
-from core.tables import rows_table
+from console.queries import status
+from core.adapters.store.migrate import migrate
+from core.adapters.store.tables import rows_table
+from core.domain.batches import BatchState
+from core.domain.jobs import Job, JobKind, JobState
+from core.platform.settings import Settings
 from tests.build import somebody
-from tests.conftest import fresh_database
 from tests.data_api.serving import Service, serving
+from tests.databases import fresh_database
 from tests.stacks import process, wait_for
 
 KILLS = int(os.environ.get("KILLS", "3"))
@@ -86,7 +88,9 @@ def children(pid: int) -> list[int]:
 
 
 @contextmanager
-def bench(tmp_path: Path, database_url: str, redis_url: str, mlflow_uri: str) -> Iterator[Bench]:
+def bench(
+    tmp_path: Path, database_url: str, redis_url: str, mlflow_uri: str, **more: str
+) -> Iterator[Bench]:
     with serving(Options(scale=SCALE)) as api:
         env = {
             "DATA_DIR": str(tmp_path / "data"),
@@ -97,8 +101,9 @@ def bench(tmp_path: Path, database_url: str, redis_url: str, mlflow_uri: str) ->
             "MODEL_NAME": f"kill-{tmp_path.name}",
             "LEASE_SECONDS": "3",
             "MAX_ATTEMPTS": "5",
-        }
-        settings = Settings(_env_file=None, **{k.lower(): v for k, v in env.items()})  # type: ignore[arg-type]
+        } | more
+        known = {k.lower(): v for k, v in env.items() if k.lower() in Settings.model_fields}
+        settings = Settings(_env_file=None, **known)  # type: ignore[arg-type]
         desk = Desk.make(settings)
         desk.queue._redis.flushdb()
         migrate(database_url, desk.dataset)
@@ -129,6 +134,10 @@ def kill_once(on: Bench, job: Job, at: float) -> tuple[bool, Job]:
 def check_rows(on: Bench) -> None:
     """Every stored batch of the current epoch is there once, with the API's rows."""
     table = rows_table(on.desk.dataset)
+    with on.desk.store.read() as work:
+        epoch = work.batches.epoch()
+        stored = work.batches.stored(epoch.number) if epoch else []
+    current = epoch.number if epoch else 0
     with on.desk.store.engine.connect() as connection:
         found = {
             row.batch_id: (row.count_, row.distinct_)
@@ -137,12 +146,11 @@ def check_rows(on: Bench) -> None:
                     table.c.batch_id,
                     sa.func.count().label("count_"),
                     sa.func.count(table.c.row_number.distinct()).label("distinct_"),
-                ).group_by(table.c.batch_id)
+                )
+                .where(table.c.epoch == current)
+                .group_by(table.c.batch_id)
             )
         }
-    with on.desk.store.read() as work:
-        epoch = work.batches.epoch()
-        stored = work.batches.stored(epoch.number) if epoch else []
     assert set(found) == {b.id for b in stored}
     on.api.restart(3)
     sizes = [len(on.api.batch(3)["data"]) for _ in range(6)]
@@ -167,27 +175,35 @@ def test_ingest_survives_kill_9(
     outcomes = []
     with bench(tmp_path, url, redis_url, mlflow_uri) as on:
         while sum(killed for killed, _ in outcomes) < KILLS:
-            job = actions.request_ingest(on.desk, somebody())
+            ends = status.ends(on.desk, restart=False)
+            job = pipeline.request_ingest(on.desk, somebody(), ends=ends.epoch if ends else None)
             at = dice.choice([0.0, 0.02, 0.3, 0.5, 0.7, 0.75])
             killed, ended = kill_once(on, job, at)
             assert ended.state is JobState.SUCCEEDED or ended.error
             check_rows(on)
-            outcomes.append((killed, f"at {at}: {ended.state} {ended.result.get('note')}"))
+            outcomes.append((killed, f"at {at}: {ended.state} {ended.result}"))
         with on.desk.store.read() as work:
             states = {b.state for b in work.batches.ledger(200)}
     print(*outcomes, sep="\n")
-    assert states <= {BatchState.STORED, BatchState.UNREADABLE}
+    # A kill while an answer came: interrupted, until the next batch shows whether one was lost.
+    broken_off = {BatchState.INTERRUPTED, BatchState.SETTLED, BatchState.LOST}
+    assert states <= {BatchState.STORED} | broken_off
+
+
+def _ingested(on: Bench) -> None:
+    job = pipeline.request_ingest(on.desk, somebody())
+    wait_for("no batch", lambda: on.job(job.id).state.is_over)
+    assert on.job(job.id).state is JobState.SUCCEEDED
 
 
 def test_training_survives_kill_9(tmp_path: Path, redis_url: str, mlflow_uri: str) -> None:
     print("seed", SEED, "kills", KILLS)
     dice = random.Random(SEED)
     with bench(tmp_path, f"sqlite:///{tmp_path / 'kill.db'}", redis_url, mlflow_uri) as on:
-        ingest = actions.request_ingest(on.desk, somebody())
-        wait_for("no batch", lambda: on.job(ingest.id).state is JobState.SUCCEEDED)
         kills, jobs = 0, 0
         while kills < KILLS:
-            job = actions.request_train(on.desk, somebody(), reason="the test asks for it")
+            _ingested(on)  # the same rows again would make no new version
+            job = pipeline.request_train(on.desk, somebody(), reason="the test asks for it")
             killed, ended = kill_once(on, job, dice.choice([0.0, 0.02, 0.1, 0.5, 0.65, 0.75]))
             assert ended.state is JobState.SUCCEEDED, ended.error
             kills += killed

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +18,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from core.dataset import Dataset
-from core.store.schema import migrate
+from core.adapters.mlflow.registry import digest_of
+from core.adapters.store.migrate import migrate
+from core.domain.dataset import Dataset
 from tests import stacks
 from tests.build import contract
-from tests.conftest import fresh_database
+from tests.databases import fresh_database
 from tests.models import tiny_model
 from tests.replica import Replica, asking, recorded, replica, wait_for_records
 from tests.stacks import lacking, wait_for
@@ -84,7 +87,9 @@ def test_two_processes_share_a_folder_and_lose_nothing(
             second.more(100)
         one.start()
         given = {*first.ids, *second.ids}
-        assert Counter(wait_for_records(migrated, given)) == Counter(given)
+        kept = wait_for_records(migrated, given)
+        assert max(Counter(kept).values()) == 1
+        assert len(set(kept) - given) <= 2  # recorded, but the killed process could not send them
 
 
 def test_a_database_that_hangs_dies_and_comes_back_costs_no_answer(
@@ -274,8 +279,7 @@ def test_a_new_version_is_swapped_in_on_a_real_registry_while_it_restarts(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """MLflow is killed and started again; the alias that moved meanwhile is followed."""
-    from core.registry import Registry
-    from workers.steps.train import _signature
+    from core.adapters.mlflow.registry import Registry
 
     made = contract(dataset)
     folder = tmp_path / "mlflow"
@@ -288,7 +292,7 @@ def test_a_new_version_is_swapped_in_on_a_real_registry_while_it_restarts(
         for factor in (1.0, 2.0):
             registry.publish(
                 tiny_model(made, factor), job=f"{factor}", parameters={}, metrics={}, tags={},
-                signature=_signature(made, dataset), requirements=("numpy",),
+                signature=made, requirements=("numpy",),
             )  # fmt: skip
         registry.set_champion(1)
         server = Replica(tmp_path / "r", mlflow_tracking_uri=uri)
@@ -307,3 +311,105 @@ def test_a_new_version_is_swapped_in_on_a_real_registry_while_it_restarts(
         assert server.ask().json()["prediction"] == pytest.approx(2 * 1005.5)
     finally:
         server.close()
+
+
+@pytest.mark.filterwarnings("default")  # MLflow's own deprecations are not ours
+@pytest.mark.parametrize("deleted", ["the alias", "the live version", "the registered model"])
+def test_what_is_deleted_in_a_real_registry_costs_no_answer(
+    dataset: Dataset, tmp_path: Path, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch, deleted: str
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    from core.adapters.mlflow.registry import Registry
+    from core.domain.registry_names import CHAMPION
+    from tests.record import decide_at
+
+    # MLflow's client writes it into the environment, where later tests would find it.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
+    name = f"houses {uuid.uuid4().hex[:8]}"
+    made = contract(dataset)
+    registry = Registry(mlflow_uri, name)
+    version = registry.publish(
+        tiny_model(made), job="1", parameters={}, metrics={}, tags={},
+        signature=made, requirements=("numpy",),
+    )  # fmt: skip
+    registry.set_champion(version)
+    url = f"sqlite:///{tmp_path / 'desk.db'}"
+    migrate(url, dataset)
+    decide_at(url, dataset, version, digest_of(registry.fetch(version)))
+    server = Replica(
+        tmp_path / "r", mlflow_tracking_uri=mlflow_uri, model_name=name, database_url=url
+    )
+    try:
+        server.start(ready=False)
+        wait_for("version 1 is not confirmed", lambda: server.model()["confirmed"])
+        client = MlflowClient(tracking_uri=mlflow_uri, registry_uri=mlflow_uri)
+        with asking(server, 2) as asked:
+            if deleted == "the alias":
+                client.delete_registered_model_alias(name, CHAMPION)
+            elif deleted == "the live version":
+                client.delete_model_version(name, str(version))
+            else:
+                client.delete_registered_model(name)
+            wait_for("it is not told", lambda: bool(server.model()["notice"]))
+            asked.more(20)
+        assert (asked.other, asked.broken) == ([], 0)
+        server.kill()
+        server.start()
+        wait_for("it is not told", lambda: bool(server.model()["notice"]))
+        print(server.model()["notice"])
+        assert server.ask().json()["model_version"] == version
+        assert server.figure("alias_agrees") == 0
+    finally:
+        server.close()
+
+
+def test_a_silent_database_holds_up_neither_an_answer_nor_the_stop(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    with neighbour(None) as http_url:
+        url = f"mysql+pymysql://root@{http_url.removeprefix('http://')}/desk"
+        with replica(tmp_path, contract(dataset), database_url=url) as server:
+            with asking(server, 2) as asked:
+                wait_for("the silence is not told", lambda: bool(server.model()["database"]), 40)
+                asked.more(50)
+            assert (asked.other, asked.broken) == ([], 0)
+            assert asked.slowest < BOUND
+            assert server.stop() == 0
+
+
+def test_a_head_without_end_holds_up_nobody_else(dataset: Dataset, tmp_path: Path) -> None:
+    """The program itself, on its own protocol: one that sends 60 MB of a header, and 600 halves."""
+    with replica(tmp_path, contract(dataset)) as server, asking(server, 2) as asked:
+        asked.more(20)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as endless:
+            endless.sendall(b"GET /model HTTP/1.1\r\nx: ")
+            with contextlib.suppress(OSError):
+                for _ in range(1000):
+                    endless.sendall(b"a" * 65536)
+        held = []
+        try:
+            for _ in range(600):
+                held.append(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+                held[-1].sendall(b"GET /model HTTP/1.1\r\nx: ")
+            asked.more(50)
+        finally:
+            for each in held:
+                each.close()
+    assert (asked.other, asked.broken) == ([], 0)
+    assert asked.slowest < BOUND
+
+
+@pytest.mark.parametrize("query", ["?ssl_caa=/etc/ca.pem", "?read_timeout=1"])
+def test_a_database_url_that_is_not_understood_stops_the_start_with_a_sentence(
+    dataset: Dataset, tmp_path: Path, query: str
+) -> None:
+    made = Replica(tmp_path, database_url=f"mysql+pymysql://root@127.0.0.1/desk{query}")
+    try:
+        with pytest.raises(AssertionError):
+            made.start(ready=False)
+        assert "DATABASE_URL" in made.said()
+        assert "not understood" in made.said()
+        assert "Traceback" not in made.said()
+    finally:
+        made.close()

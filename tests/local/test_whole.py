@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from compose.local.life import Patience
+from compose.local.life import Timing
 from compose.local.remains import family, mark, table
+from core.platform import running_system
 from tests.stacks import ROOT, free_port, wait_for
 
 READY = 'touch "$READY_FILE"; '
@@ -38,9 +39,9 @@ def sh(name: str, script: str, **more: Any) -> dict[str, Any]:
 class Whole:
     """A supervisor in a process of its own."""
 
-    def __init__(self, folder: Path, *children: dict[str, Any], **patience: float) -> None:
+    def __init__(self, folder: Path, *children: dict[str, Any], **timing: float) -> None:
         self.folder = folder / "data"
-        spec = {"data_dir": str(self.folder), "children": children, "patience": patience}
+        spec = {"data_dir": str(self.folder), "children": children, "timing": timing}
         (folder / "spec.json").write_text(json.dumps(spec))
         self.out = folder / "out"
         with self.out.open("ab") as out:
@@ -134,7 +135,7 @@ def test_what_crashes_starts_again_after_longer_and_longer_waits(folder: Path) -
 
 
 def test_back_off_doubles_up_to_half_a_minute() -> None:
-    waits = [Patience().before_start(crashes) for crashes in range(1, 8)]
+    waits = [Timing().before_start(crashes) for crashes in range(1, 8)]
     assert waits == [1, 2, 4, 8, 16, 30, 30]
 
 
@@ -154,7 +155,7 @@ def test_a_child_that_never_gets_ready_calls_the_start_off(folder: Path) -> None
     )
     said = whole.ends(1)
     assert "broken ended with exit code 3 for the 5th time before it was ever ready" in said
-    assert f"see {whole.folder}/logs/broken.log. It last said:\n  no such luck" in said
+    assert f"see {whole.folder}/logs/broken.log. Its last lines:\n  no such luck" in said
     assert "Traceback" not in said
 
 
@@ -212,6 +213,22 @@ def test_asked_to_stop_it_leaves_no_process(folder: Path, name: str, escape: str
     assert len(whole.alive()) == 2
     whole.process.send_signal(signal.Signals[name])
     assert whole.ends(0).endswith("Everything has stopped.\n")
+
+
+def test_started_with_sigint_ignored_it_stops_on_sigint(folder: Path) -> None:
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does with `make run &`
+    try:
+        whole = Whole(folder, sh("only", READY + LIVE))
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+    whole.ready().interrupt()
+
+
+def test_it_is_on_record_while_it_runs(folder: Path) -> None:
+    whole = Whole(folder, sh("only", READY + LIVE)).ready()
+    assert running_system.read(whole.folder)["serving_url"].startswith("http://127.0.0.1:")
+    whole.interrupt()
+    assert not (whole.folder / "running.json").exists()
 
 
 def test_a_child_that_will_not_end_is_killed(folder: Path) -> None:

@@ -5,29 +5,30 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from compose.local import gates
 from compose.local.__main__ import start
-from compose.local.children import Child, Port, read_surroundings
-from compose.local.errors import CannotStart
-from compose.local.life import Patience
+from compose.local.children import CannotStart, Child, Port, read_surroundings
+from compose.local.life import Timing
 
 
 def child(folder: Path, spec: dict[str, Any]) -> Child:
     ready = folder / "ready" / str(spec["name"])
-    if port := spec.get("port"):
-        gate: gates.Gate | None = gates.Http(f"http://127.0.0.1:{port}/")
+    port = Port(spec["port"], "SOME_PORT") if "port" in spec else None
+    if port:
+        gate: gates.Gate | None = gates.http_ok(f"{port.url}/")
     else:
-        gate = None if spec.get("once") else gates.Touched(ready)
+        gate = None if spec.get("once") else gates.file_touched(ready)
     return Child(
         name=spec["name"],
         command=tuple(spec["command"]),
         after=tuple(spec.get("after", [])),
         env={"READY_FILE": str(ready)},
         gate=gate,
-        port=Port(port, "SOME_PORT") if port else None,
+        ports=(port,) if port else (),
         seconds=spec.get("seconds", 20),
     )
 
@@ -41,7 +42,8 @@ def main() -> int:
         return start(
             around,
             [child(folder, one) for one in spec["children"]],
-            patience=Patience(**{"look": 0.02, "again": 0.05} | spec.get("patience", {})),
+            time.monotonic(),
+            Timing(**{"look": 0.02, "again": 0.05} | spec.get("timing", {})),
         )
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")

@@ -10,12 +10,12 @@ import pytest
 import streamlit as st
 
 from console.desk import Desk
-from console.metrics import Metrics, metrics, offer
-from core import trace
-from core.dataset import Dataset
-from core.errors import ReasonRequired
-from core.exposition import new_registry
-from core.records import JobKind
+from console.web.metrics import Metrics, expose_metrics, metrics
+from core.domain.dataset import Dataset
+from core.domain.errors import ReasonRequired
+from core.domain.jobs import JobKind
+from core.platform import tracing
+from core.platform.metrics_endpoint import new_registry
 from tests import build
 from tests.monitoring.scrape import Samples, scrape
 from tests.stacks import free_port
@@ -24,16 +24,16 @@ from tests.views.desks import at_a_desk, away, button, page
 
 @pytest.fixture
 def desk(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    for cached in (metrics, offer):
+    for cached in (metrics, expose_metrics):
         cached.cache_clear()  # a process of its own, as far as its figures go
     with at_a_desk(tmp_path, dataset, monkeypatch) as made:
         yield made
-    for cached in (metrics, offer):
+    for cached in (metrics, expose_metrics):
         cached.cache_clear()
 
 
 def offered() -> Samples:
-    port = offer("127.0.0.1", free_port())
+    port = expose_metrics("127.0.0.1", free_port())
     return scrape(f"http://127.0.0.1:{port}")
 
 
@@ -82,7 +82,7 @@ def test_clearing_streamlits_caches_neither_loses_the_figures_nor_wants_the_port
     desk: Desk,
 ) -> None:
     page("audit")
-    port = offer("127.0.0.1", free_port())
+    port = expose_metrics("127.0.0.1", free_port())
     st.cache_resource.clear()
     page("audit")
     seen = scrape(f"http://127.0.0.1:{port}")
@@ -93,8 +93,8 @@ def test_a_port_that_is_taken_leaves_a_console_without_metrics(
     desk: Desk, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert offer("127.0.0.1", taken.getsockname()[1]) == 0
-    assert offer("127.0.0.1", 0) == 0
+        assert expose_metrics("127.0.0.1", taken.getsockname()[1]) == 0
+    assert expose_metrics("127.0.0.1", 0) == 0
     page("audit")
 
 
@@ -106,6 +106,6 @@ def test_a_button_begins_a_trace_that_its_job_keeps(desk: Desk) -> None:
     with desk.store.read() as work:
         (ingest,) = work.jobs.recent(kind=JobKind.INGEST)
         (asked,) = [e for e in work.audit.latest() if e.action == "request ingest"]
-    assert trace.well_formed(ingest.trace)
+    assert tracing.well_formed(ingest.trace)
     assert "traceparent" not in asked.details
-    assert trace.here() == ""
+    assert tracing.here() == ""

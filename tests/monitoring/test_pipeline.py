@@ -10,18 +10,19 @@ from threading import Barrier
 import pytest
 import sqlalchemy as sa
 
-from core.dataset import Dataset
-from core.notice import Event
-from core.queue import WorkerInfo
-from core.records import DriftReport, Job, JobKind, JobState, QuarantinedRow, Reference
-from core.store import Store
-from core.store.schema import migrate
-from core.store.tallies import count_run
-from core.tables import jobs
+from core.adapters.rq_queue import WorkerInfo
+from core.adapters.store import Store
+from core.adapters.store.run_counts import count_run
+from core.adapters.store.tables import jobs
+from core.domain.batches import QuarantinedRow
+from core.domain.dataset import Dataset
+from core.domain.drift import DriftReport, Reason, Reference
+from core.domain.jobs import Job, JobKind, JobState
+from core.rules.ops.notification import Event
 from tests import build
 from tests.fakes import FakeQueue
 from tests.monitoring.scrape import Samples, collected
-from workers.metrics import Pipeline
+from workers.runtime.metrics import Pipeline
 
 LEASE = timedelta(seconds=30)
 
@@ -46,7 +47,6 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(database_url: str, dataset: Dataset, clock: Clock) -> Iterator[Store]:
-    migrate(database_url, dataset)
     opened = Store.open(database_url, dataset)
     timed = Store(opened.engine, dataset, clock)
     yield timed
@@ -231,9 +231,9 @@ def test_the_last_batch_its_drift_the_champion_and_the_outbox_are_told(
             received, epoch=epoch.number, number=5, stored=7, quarantined=amiss, gap=0, note=""
         )
         for reference, breached in ((Reference.PREVIOUS, True), (Reference.CHAMPION, False)):
-            report = DriftReport(breached, ("Because.",), ())
+            report = DriftReport(breached, (Reason("Because."),), ())
             work.drift.put(work.batches.get(received.id), reference, "x", report, None)
-        work.notify.add(Event.TEST, "x", "y")
+        work.notifications.add(Event.TEST, "x", "y")
         work.commit()
     build.live(store, 3)
     build.proposed(store, 4, champion=3)
@@ -289,7 +289,7 @@ def test_no_figure_walks_through_a_whole_table(store: Store) -> None:
     build.stored_batch(store, 0)
     said.clear()
     with store.read() as work:
-        work.figures()
+        work.metrics_snapshot()
     questions = [s for s in said if s.startswith("SELECT")]
     assert len(questions) >= 9
     sa.event.remove(store.engine, "before_cursor_execute", note)

@@ -12,11 +12,12 @@ import pytest
 import requests
 
 from console.desk import Desk
-from core import trace
-from core.dataset import Dataset
-from core.errors import Missing
-from core.records import JobKind
-from core.store import Store
+from core.adapters.store import Store
+from core.domain.dataset import Dataset
+from core.domain.errors import Missing
+from core.domain.job_results import SourceEnded
+from core.domain.jobs import JobKind
+from core.platform import tracing
 from tests import build
 from tests.build import contract
 from tests.collector import Collector, collector
@@ -27,7 +28,7 @@ from tests.stacks import free_port, wait_for
 from tests.views.desks import at_a_desk, button, page
 from tests.work import LEASE, OneStep, run_job
 from workers.jobs import run_to_its_end
-from workers.run import Run
+from workers.runtime.job_run import Run
 
 GIVEN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -35,21 +36,21 @@ GIVEN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 @pytest.fixture
 def kept() -> Iterator[Collector]:
     with collector() as made:
-        trace.start(made.url, "test")
+        tracing.start(made.url, "test")
         try:
             yield made
         finally:
-            trace.stop()
+            tracing.stop()
 
 
 def test_steps_are_sent_with_what_is_known_of_them(kept: Collector) -> None:
-    with trace.span("outer", job=3, kind="train", batch=None):
-        with trace.span("inner"):
-            trace.note(version=7)
-            trace.link(GIVEN)
-        with pytest.raises(Missing), trace.span("failing"):
+    with tracing.span("outer", job=3, kind="train", batch=None):
+        with tracing.span("inner"):
+            tracing.note(version=7)
+            tracing.link(GIVEN)
+        with pytest.raises(Missing), tracing.span("failing"):
             raise Missing("There is no job 9.")
-    trace.stop()
+    tracing.stop()
     outer, inner, failing = (kept.one(name) for name in ("outer", "inner", "failing"))
     assert kept.paths == {"/v1/traces"}
     assert outer.program == "driftdesk-test"
@@ -69,7 +70,7 @@ def test_a_button_is_joined_with_its_job(
     with at_a_desk(tmp_path, dataset, monkeypatch) as desk:
         button(page("pipeline"), "Ingest next batch").click().run()
         _work_off(desk, finish)
-    trace.stop()
+    tracing.stop()
     pressed = kept.one("console request_ingest", actor="ana")
     worked = kept.one("job ingest", attempt=1, actor="ana", kind="ingest")
     assert worked.trace == pressed.trace
@@ -78,21 +79,21 @@ def test_a_button_is_joined_with_its_job(
 
 def finish(run: Run) -> None:
     with run.store.begin() as work:
-        run.complete(work, {})
+        run.complete(work, SourceEnded())
 
 
 def test_a_decision_points_at_the_trace_that_led_to_it(kept: Collector, store: Store) -> None:
-    with trace.span("train it"):
+    with tracing.span("train it"):
         job = run_job(store, JobKind.TRAIN, finish)
     build.proposed(store, 1, job=job.id)
     build.proposed(store, 2, job=999)  # a job that was deleted meanwhile
-    with trace.span("approve it"), store.begin() as work:
+    with tracing.span("approve it"), store.begin() as work:
         build.approve(work, 1)
         work.jobs.cancel(work.jobs.open()[0].id)
         work.promotions.fail(work.promotions.of_version(1), "x")
         build.approve(work, 2)
-    trace.stop()
-    assert kept.one("approve it").links == (trace.trace_id(job.trace),)
+    tracing.stop()
+    assert kept.one("approve it").links == (tracing.trace_id(job.trace),)
 
 
 def test_serving_goes_on_with_the_callers_trace(
@@ -120,13 +121,13 @@ def test_serving_goes_on_with_the_callers_trace(
 
 def test_a_collector_that_is_away_holds_nothing_up() -> None:
     code = (
-        "from core import trace\n"
+        "from core.platform import tracing as trace\n"
         f"trace.start('http://127.0.0.1:{free_port()}', 'test')\n"
         "with trace.span('lost'): print(trace.here())"
     )
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert trace.well_formed(done.stdout.strip())
+    assert tracing.well_formed(done.stdout.strip())
     assert "Traceback" not in done.stderr
     assert time.monotonic() - began < 30
 

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 import requests
 
-from console import actions
+from console.actions import pipeline
 from console.desk import Desk
-from core.dataset import Dataset
-from core.queue import connect
-from core.records import Job, JobKind, JobState
-from core.settings import Settings
-from core.store.schema import migrate
+from core.adapters.rq_queue import connect
+from core.domain.dataset import Dataset
+from core.domain.jobs import Job, JobKind, JobState
+from core.platform.settings import Settings
 from tests.build import somebody
+from tests.databases import migrated
 from tests.monitoring.scrape import Samples, scrape
 from tests.stacks import answers, free_port, process, wait_for
 
@@ -83,7 +83,7 @@ def shop(redis_url: str, dataset: Dataset, tmp_path: Path) -> Iterator[Shop]:
             "serving_url": NOWHERE, "metrics_port": free_port(),
         }  # fmt: skip
         settings = Settings(_env_file=None, **told)
-        migrate(settings.database, dataset)
+        migrated(settings.database, dataset)
         desk = Desk.make(settings)
         stack.callback(desk.store.close)
         env = {name.upper(): str(value) for name, value in told.items()}
@@ -101,13 +101,14 @@ def again(desk: Desk, job: Job) -> None:
         (overdue,) = work.jobs.overdue()
         after = work.jobs.take_over(overdue, 9)
         work.commit()
+    assert after is not None
     desk.queue.submit(JobKind.INGEST, job.id, after.attempt)
 
 
 def test_runs_are_counted_in_the_parent_whatever_becomes_of_the_child(shop: Shop) -> None:
     first = shop.hire()
     assert shop.seen().get("worker_busy", queue="work") == 0
-    job = actions.request_ingest(shop.desk, somebody())
+    job = pipeline.request_ingest(shop.desk, somebody())
     os.kill(shop.at_work(first), signal.SIGKILL)
     died = {"queue": "work", "kind": "ingest", "result": "died"}
     wait_for("no death", lambda: shop.seen().get("worker_runs_total", **died) == 1)

@@ -11,18 +11,20 @@ import numpy as np
 import pytest
 import requests
 
-from core.contract import METADATA_KEY, Contract, describe
-from core.dataset import Dataset, load
-from core.interval import Interval
-from core.profile import Profiler
-from core.remote import Serving
-from core.settings import DATASETS
-from core.store import Store
+from core.adapters.serving.replicas import Serving
+from core.adapters.store import Store
+from core.domain.dataset import Dataset
+from core.platform.dataset_file import load
+from core.platform.settings import DATASETS
+from core.rules.data.profile import Profiler
+from core.rules.model.contract import METADATA_KEY, Contract, describe
+from core.rules.model.prediction_interval import Interval
 from tests.build import contract
 from tests.models import tiny_model
+from tests.record import decide
 from tests.serving.test_api import Champions, api, predict, version
 from tests.stacks import wait_for
-from workers import export, training
+from workers.recipes.place_boosting import fit
 
 ROW = {"bed": 3, "bath": 2, "acre_lot": 0.5, "house_size": 1000, "city": "a", "zip_code": 6016}
 INTERVAL = Interval(0.9, True, (500_000.0,), (0.5, 0.8), 100, 0.912, 90)
@@ -57,8 +59,8 @@ def trained(dataset: Dataset, interval: Interval | None = INTERVAL) -> bytes:
     about = describe(dataset, [p for p in profiler.finish() if p.count])
     made = Contract(about.dataset, about.title, about.target, about.target_label,
                     about.target_unit, about.fields, interval, about.on_log)  # fmt: skip
-    fitted = training.fit(rows, dataset)
-    return export.to_onnx(fitted, dataset, {METADATA_KEY: made.to_json()})
+    fitted = fit.fit(rows, dataset)
+    return fitted.to_onnx({METADATA_KEY: made.to_json()})
 
 
 @pytest.fixture(scope="module")
@@ -133,11 +135,13 @@ def test_what_was_answered_is_on_record_word_for_word(
     champions: Champions, store: Store, database_url: str, whole: bytes, tmp_path: Path
 ) -> None:
     champions.put(3, whole)
+    decide(store, 3, champions.digests[3])
     with api(champions, tmp_path, database_url) as url:
         wait_for("version 3 is not live", lambda: version(url) == 3)
         asked = Serving([url]).predict(ROW, explain=True)
         plain = Serving([url]).predict(ROW)
         champions.put(4, tiny_model(contract(store.dataset)))
+        decide(store, 4, champions.digests[4])
         wait_for("version 4 is not live", lambda: version(url) == 4)
         bare = Serving([url]).predict(ROW)
     with store.read() as work:

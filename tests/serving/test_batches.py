@@ -5,21 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from core.client import Answer, Client
-from core.dataset import Dataset
-from core.errors import BadRow
-from core.store import Store
+from core.adapters.serving.client import Answer, Client
+from core.adapters.store import Store
+from core.domain.dataset import Dataset
+from core.domain.errors import BadRow
+from serving.http import stream_response
 from tests.build import contract
 from tests.models import tiny_model
+from tests.record import decide
 from tests.serving.test_api import ROW, SUM, Champions, api, version
 from tests.stacks import wait_for
 
@@ -84,27 +88,37 @@ def test_a_csv_file_comes_back_as_one(champions: Champions, tmp_path: Path) -> N
         rows = list(csv.DictReader(io.StringIO(answer.text)))
         assert [row["prediction"] for row in rows] == ["101.0", "", "", "2.0"]
         assert [row["error"] for row in rows] == [
-            "", "bed: must be a number, not text", "row has 2 cells, and the header 3", "",
+            "", "bed: must be a number, not text", "row has 2 cells, but the header has 3", "",
         ]  # fmt: skip
         for bad, says in [
             (b"", "first line must name columns"),
             (b"bed,ghost\n1,2\n", "ghost"),
             (b"bed,bed\n1,2\n", "each once"),
-            (b"\xff\xfe\n", "cannot be read"),
+            (b"\xff\xfe\n", "first line must name columns"),
+            (b'bed,"city\n1,2\n', "CSV is invalid"),
         ]:
             refused = post(url, bad, CSV)
             assert refused.status_code == 422, bad
             assert says in refused.text
         long = b"bed\n" + b"1\n" * 200_000 + b"\xff\n3\n"
-        cut = list(csv.DictReader(io.StringIO(post(url, long, CSV).text)))
-        assert "nor can what follows" in cut[-1]["error"]
-        assert {row["prediction"] for row in cut[:-1]} == {"1.0"}
+        answered = list(csv.DictReader(io.StringIO(post(url, long, CSV).text)))
+        assert answered[-2]["error"].startswith("bed: must be")  # no character costs its row alone
+        assert {row["prediction"] for row in answered[:-2]} == {"1.0"}
+        assert answered[-1]["prediction"] == "3.0"
+        cut = list(csv.DictReader(io.StringIO(post(url, b'bed\n1\n"2\n3\n', CSV).text)))
+        assert [row["prediction"] for row in cut] == ["1.0", "", "3.0"]
+        assert cut[1]["error"] == "row is no CSV: a quote does not close"
+        long = b"bed\n1\n" + b"2" * 70_000 + b"\n3\n"
+        answered = list(csv.DictReader(io.StringIO(post(url, long, CSV).text)))
+        assert [row["prediction"] for row in answered] == ["1.0", "", "3.0"]
+        assert answered[1]["error"] == "row has 70,000 bytes, and at most 65,536 are read"
 
 
 def test_everything_that_was_streamed_is_on_record_once(
     champions: Champions, store: Store, database_url: str, tmp_path: Path
 ) -> None:
     body = b"".join(json.dumps({"bed": n % 7}).encode() + b"\n" for n in range(5_000))
+    decide(store, 1, champions.digests[1])
     with api(champions, tmp_path, database_url) as url:
         wait_for("version 1 is not live", lambda: version(url) == 1)
         said = [json.loads(line) for line in post(url, body, NDJSON).text.splitlines()]
@@ -173,9 +187,33 @@ def test_more_batches_than_may_be_are_turned_away_at_once(
         assert not is_busy()
 
 
+def test_a_reader_that_takes_nothing_gives_its_place_back(
+    champions: Champions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_response, "_READ_SECONDS", 0.3)
+    body = b'{"bed": 1}\n' * 300_000
+    with api(champions, tmp_path, serving_streams=1) as url:
+        wait_for("version 1 is not live", lambda: version(url) == 1)
+        where = urlsplit(url)
+        assert where.port
+        with socket.create_connection(("127.0.0.1", where.port), timeout=30) as idle:
+            idle.sendall(
+                b"POST /predict/batch HTTP/1.1\r\nhost: x\r\n"
+                b"content-type: application/x-ndjson\r\ncontent-length: %d\r\n\r\n" % len(body)
+            )
+            idle.sendall(body)
+            assert idle.recv(100).startswith(b"HTTP/1.1 200")
+            assert post(url, b'{"bed": 1}\n', NDJSON).status_code == 503
+            wait_for(
+                "the place is not given back",
+                lambda: post(url, b'{"bed": 1}\n', NDJSON).status_code == 200,
+            )
+
+
 def test_a_stream_beyond_its_bound_or_broken_off_has_no_effect(
     champions: Champions, store: Store, database_url: str, tmp_path: Path
 ) -> None:
+    decide(store, 1, champions.digests[1])
     with api(champions, tmp_path, database_url, serving_stream_mb=1, serving_streams=1) as url:
         wait_for("version 1 is not live", lambda: version(url) == 1)
         assert post(url, b'{"bed": 1}\n' * 100_000, NDJSON).status_code == 413
@@ -213,7 +251,7 @@ def test_the_client_takes_any_number_of_rows_and_tells_the_bad_ones(
 def test_pickles_are_refused_in_this_process() -> None:
     code = (
         "import pickle, collections\n"
-        "from serving.guard import forbid_pickle\n"
+        "from serving.__main__ import forbid_pickle\n"
         "data = pickle.dumps(collections.OrderedDict())\n"
         "forbid_pickle()\n"
         "pickle.loads(data)\n"

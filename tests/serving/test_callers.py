@@ -9,18 +9,21 @@ from pathlib import Path
 
 import pytest
 import requests
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from console import cli, terminal
-from core.client import Client
-from core.dataset import Dataset
-from core.errors import KeyRefused, SettingsError
-from core.keys import digest_of, write_keys
-from core.settings import Settings
-from core.store import Store
-from core.store.schema import migrate
-from serving.app import create_app
+from console.cli import main, shared
+from core.adapters.serving.client import Client
+from core.adapters.store import Store
+from core.domain.dataset import Dataset
+from core.domain.errors import KeyRefused, SettingsError
+from core.platform.settings import Settings
+from core.rules.access.api_keys import digest_of, write_keys
+from serving.http.app import create_app
+from serving.http.auth import FailedKeys
+from serving.problems import Problem
 from tests.build import contract
+from tests.databases import migrated
 from tests.models import tiny_model
 from tests.serving.test_api import ROW, Champions, api, predict, version
 from tests.stacks import wait_for
@@ -63,18 +66,19 @@ def test_where_there_are_keys_only_who_has_one_is_answered(
             Client(url).predict(ROW)
 
 
+@pytest.mark.whole
 def test_keys_are_added_and_taken_away_without_a_restart(
     champions: Champions, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys, database = tmp_path / "keys", f"sqlite:///{tmp_path / 'desk.db'}"
-    migrate(database, dataset)
+    migrated(database, dataset)
     for name, value in {"DATABASE_URL": database, "SERVING_KEYS": str(keys)}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(terminal, "configure", lambda *_: None)
+    monkeypatch.setattr(shared, "configure", lambda *_: None)
 
     def run(*arguments: str) -> str:
-        done = CliRunner().invoke(cli.app, ["keys", *arguments])
+        done = CliRunner().invoke(main.app, ["keys", *arguments])
         assert done.exit_code == 0, done.output
         return done.stdout.strip()
 
@@ -103,8 +107,71 @@ def test_keys_are_added_and_taken_away_without_a_restart(
 
 
 def run_fails(*arguments: str) -> bool:
-    done = CliRunner().invoke(cli.app, list(arguments))
+    done = CliRunner().invoke(main.app, list(arguments))
     return done.exit_code == 1 and "Traceback" not in done.output
+
+
+def guess(url: str, key: str, **more: str) -> requests.Response:
+    headers = {"authorization": f"Bearer {key}"} | {n.replace("_", "-"): v for n, v in more.items()}
+    return requests.post(f"{url}/predict", json=ROW, headers=headers, timeout=5)
+
+
+def test_who_guesses_keys_is_told_to_wait_and_keeps_nobody_else_out(
+    champions: Champions, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(write_keys({digest_of("one"): "shop", digest_of("two"): "desk"}))
+    with api(champions, tmp_path, serving_keys=str(keys)) as url:
+        wait_for("version 1 is not live", lambda: version(url) == 1)
+        other, guesser = {"x_forwarded_for": "192.0.2.1"}, {"x_forwarded_for": "192.0.2.2"}
+        assert guess(url, "two", **guesser).status_code == 200  # a good caller behind one proxy
+        answers = [guess(url, f"wrong {n}", **guesser) for n in range(20)]
+        assert [a.status_code for a in answers] == [401] * 10 + [429] * 10
+        assert all(1 <= int(a.headers["retry-after"]) <= 6 for a in answers[10:])
+        # The right key is not told from a wrong one now, there; elsewhere it is.
+        assert guess(url, "one", **guesser).status_code == 429
+        assert guess(url, "one", **other).status_code == 200
+        assert guess(url, "one").status_code == 200
+        # Who came with a good key before the guessing is not locked out by it.
+        assert guess(url, "two", **guesser).status_code == 200
+        assert requests.get(f"{url}/health/ready", timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("addresses", "counted"),
+    [
+        (["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::1"], 1),
+        (["2001:db8::1", "2001:db8:0:1::1"], 2),
+        (["192.0.2.1", "::ffff:192.0.2.1"], 1),
+        (["192.0.2.1", "192.0.2.2", "", "unknown"], 4),
+    ],
+)
+def test_guesses_are_counted_for_each_address_and_each_ipv6_network(
+    addresses: list[str], counted: int
+) -> None:
+    failures = FailedKeys()
+    for _ in range(10):
+        failures.count(addresses[0])
+    for address in addresses[:1] if counted > 1 else addresses:
+        with pytest.raises(Problem) as refused:
+            failures.check(address)
+        assert refused.value.status == 429
+    for address in addresses[1:] if counted > 1 else []:
+        failures.check(address)
+
+
+def test_the_tables_of_guesses_are_bounded() -> None:
+    failures = FailedKeys()
+    for n in range(30_000):
+        failures.count(f"a{n}")
+        failures.trust(f"a{n}", "digest")
+    assert len(failures._trusted) == len(failures._rate._full_at) == 10_000
+
+
+@pytest.mark.parametrize("proxies", ["*", "proxy", "10.0.0.0/33", "10.0.0.1/8"])
+def test_proxies_that_are_no_addresses_stop_the_start(proxies: str) -> None:
+    with pytest.raises(ValidationError, match=r"addresses or networks, such as 10\.0\.0\.0/8"):
+        Settings(_env_file=None, serving_proxies=proxies)
 
 
 @pytest.mark.parametrize("content", [None, "nonsense"])

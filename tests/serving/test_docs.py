@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset import Dataset
+from core.domain.dataset import Dataset
 from tests.build import contract
 from tests.models import tiny_model
 from tests.serving.test_api import Champions, api, version

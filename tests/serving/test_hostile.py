@@ -13,11 +13,12 @@ import pytest
 import requests
 from onnx import TensorProto, helper
 
-from core.contract import METADATA_KEY, read_date
-from core.dataset import Dataset
-from core.runtime import ABOUT_KEY
-from core.settings import Settings
-from serving.app import create_app
+from core.adapters.onnx_runtime import ABOUT_KEY
+from core.domain.dataset import Dataset
+from core.platform.settings import Settings
+from core.rules.data.typed_values import read_date
+from core.rules.model.contract import METADATA_KEY
+from serving.http.app import create_app
 from tests.build import contract
 from tests.models import tiny_model
 from tests.serving.test_api import ROW, Champions, api, predict, version
@@ -125,7 +126,8 @@ def test_a_date_takes_nothing_that_cannot_be_recorded(more: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "stamp", ["", "-1", "nan", "²", "\xb2\xb3", "9" * 400, str(int(time.time()))]
+    "stamp",
+    ["", "-1", "nan", "²", "\xb2\xb3", "9" * 400, pytest.param(str(int(time.time())), id="now")],
 )
 def test_a_word_that_is_not_signed_is_refused_whatever_its_headers_say(
     champions: Champions, tmp_path: Path, stamp: str
@@ -162,8 +164,8 @@ def test_an_unforeseen_fault_is_a_problem_on_every_way(
     champions.put(1, tiny_model(contract(dataset)))
     with api(champions, tmp_path) as url:
         wait_for("version 1 is not live", lambda: version(url) == 1)
-        monkeypatch.setattr("core.runtime.Runtime.predict", stumble)
-        monkeypatch.setattr("core.runtime.Runtime.predict_rows", stumble)
+        monkeypatch.setattr("core.adapters.onnx_runtime.Runtime.predict", stumble)
+        monkeypatch.setattr("core.adapters.onnx_runtime.Runtime.predict_rows", stumble)
         for path, body in (("/predict", ROW), ("/predict/batch", {"rows": [ROW]})):
             answer = requests.post(url + path, json=body, timeout=5)
             assert answer.status_code == 500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import CHECKS
 
-from core.dataset import Dataset
+from core.domain.dataset import Dataset
+from core.domain.task import Task
 from tests.build import contract
 from tests.models import tiny_model
 from tests.serving.test_api import Champions, api, version
@@ -27,10 +29,15 @@ CHECKED = (
 )
 
 
-@pytest.fixture(scope="module")
-def url(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["a number", "a class"])
+def url(
+    dataset: Dataset, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[str]:
     champions = Champions()
-    champions.put(1, tiny_model(contract(dataset)))
+    answering = contract(dataset)
+    if request.param == "a class":
+        answering = replace(answering, task=Task.MULTICLASS, classes=("1", "true", "x"))
+    champions.put(1, tiny_model(answering))
     folder: Path = tmp_path_factory.mktemp("openapi")
     with api(champions, folder, serving_push_secret="s") as served:
         wait_for("version 1 is not live", lambda: version(served) == 1)
@@ -38,6 +45,7 @@ def url(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.filterwarnings("default")
+@pytest.mark.whole
 def test_every_operation_does_what_the_document_says(url: str) -> None:
     document = schemathesis.openapi.from_url(f"{url}/openapi.json")
     checks = [check for check in CHECKS.get_all() if check.__name__ in CHECKED]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +14,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from console import cli, terminal
-from core.dataset import Dataset, load
-from core.settings import DATASETS
-from core.store.schema import migrate
+from console.cli import main, shared
+from core.domain.dataset import Dataset
+from core.platform.dataset_file import load
+from core.platform.settings import DATASETS
 from tests.build import contract
+from tests.databases import migrated
 from tests.models import tiny_model
+from tests.record import decide_at
 from tests.serving.test_answers import trained
 from tests.serving.test_api import Champions, api, version
 from tests.stacks import wait_for
@@ -41,11 +44,12 @@ def url(
     champions: Champions, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     database = f"sqlite:///{tmp_path / 'desk.db'}"
-    migrate(database, dataset)
+    migrated(database, dataset)
+    decide_at(database, dataset, 3, champions.digests[3])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", database)
     # The runner's stderr closes with each command, and logging would go on writing to it.
-    monkeypatch.setattr(terminal, "configure", lambda *_: None)
+    monkeypatch.setattr(shared, "configure", lambda *_: None)
     with api(champions, tmp_path, database) as served:
         monkeypatch.setenv("SERVING_URL", served)
         wait_for("version 3 is not live", lambda: version(served) == 3)
@@ -53,14 +57,14 @@ def url(
 
 
 def run(*arguments: str) -> Any:
-    return CliRunner().invoke(cli.app, ["predict", *arguments])
+    return CliRunner().invoke(main.app, ["predict", *arguments])
 
 
 def test_one_row_is_explained_in_lines_and_in_json(url: str) -> None:
     told = run("bed=3", "house_size=1500", "state=s1", "--explain")
     assert told.exit_code == 0, told.output
-    assert re.search(r"range [\d,.]+ to [\d,.]+", told.stdout)
-    assert "90% of such rows were within; measured coverage 91.2% on 90 rows" in told.stdout
+    assert re.search(r"interval [\d,.]+ to [\d,.]+", told.stdout)
+    assert "90 % prediction interval; measured coverage 91.2 % on 90 rows not used" in told.stdout
     assert re.search(r"[+\u2212x÷].*  House size \(1,500 sq ft\)", told.stdout)
     assert "version 3, prediction " in told.stdout
     plain = json.loads(run("bed=3", "--json").stdout)
@@ -92,13 +96,37 @@ def test_rows_that_do_not_fit_are_told_and_the_others_answered(url: str, tmp_pat
     done = run("--csv", str(source))
     assert done.exit_code == 1
     assert "line 3: bed: must be a number" in done.stderr
-    assert "and 11 more rows that do not fit" in done.stderr
+    assert "and 11 more invalid rows" in done.stderr
     assert len(list(csv.DictReader(io.StringIO(done.stdout)))) == 1
+
+
+def test_a_file_from_a_spreadsheet_is_read_and_how_is_told(url: str, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("bed;acre_lot;city\n1;0,5;Zürich\n", encoding="cp1252")
+    done = run("--csv", str(source))
+    assert done.exit_code == 0, done.output
+    assert "cp1252, separated by semicolons, with a decimal comma" in " ".join(done.stderr.split())
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert (row["acre_lot"], row["city"]) == ("0.5", "Zürich")
+
+
+def test_what_is_left_aside_of_a_file_is_told(url: str, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("bed,note\n1,a\n,\n2,b\n", encoding="utf-8")
+    refused = run("--csv", str(source))
+    assert refused.exit_code == 1
+    assert "The model takes no column note, and the file has no " in refused.stderr
+    assert "--ignore-extra" in refused.stderr
+    done = run("--csv", str(source), "--ignore-extra")
+    assert done.exit_code == 0, done.output
+    assert "Ignored, because the model does not take them: note." in done.stderr
+    assert "1 empty row left out: line 3." in done.stderr
+    assert len(list(csv.DictReader(io.StringIO(done.stdout)))) == 2
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"bed;bath\n1;2\n", "semicolons"), (b"", "empty"), (None, "cannot be read")],
+    [(b"PK\x03\x04", "Excel"), (b"", "empty"), (None, "cannot be read")],
 )
 def test_a_file_that_is_none_is_one_sentence(
     url: str, tmp_path: Path, content: bytes | None, says: str
@@ -124,7 +152,7 @@ def test_a_model_that_changed_half_way_keeps_what_was_answered(
     url: str, champions: Champions, dataset: Dataset, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from core.remote import Serving
+    from core.adapters.serving.replicas import Serving
 
     real, asked = Serving.predict_batch, []
 
@@ -135,6 +163,7 @@ def test_a_model_that_changed_half_way_keeps_what_was_answered(
             narrow = type(made)(made.dataset, made.title, made.target, made.target_label,
                                 made.target_unit, made.fields[1:2])  # fmt: skip
             champions.put(4, tiny_model(narrow))
+            decide_at(os.environ["DATABASE_URL"], dataset, 4, champions.digests[4])
             wait_for("version 4 is not live", lambda: version(url) == 4)
         return real(self, rows)
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.chain import GENESIS, first_break, link
-from core.records import AuditEvent
+from core.domain.audit_event import AuditEvent
+from core.rules.ops.audit_chain import GENESIS, first_break, link
 from tests.build import NOON
 
 

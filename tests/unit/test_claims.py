@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.claims import Grants, Person, person_of, read_grants, read_role_map, require_fresh
-from core.errors import BadInput, DriftdeskError, LoggedOut
-from core.roles import LONGEST_NAME, Role
+from core.domain.errors import BadInput, DriftdeskError, LoggedOut
+from core.rules.access.oidc_claims import (
+    Grants,
+    Person,
+    person_of,
+    read_grants,
+    read_role_map,
+    require_fresh,
+)
+from core.rules.access.roles import LONGEST_NAME, Role
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 ISSUER = "https://id.desk.internal"
@@ -47,7 +54,7 @@ def test_an_address_that_nobody_checked_does_not_count(verified: Any) -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, {"email_verified": True}, {"email_verified": "true"}])
-def test_an_address_counts_unless_it_is_said_to_be_unchecked(changes: dict[str, Any]) -> None:
+def test_an_email_address_counts_unless_it_is_unverified(changes: dict[str, Any]) -> None:
     assert person(email="ana@desk.internal", **changes).email == "ana@desk.internal"
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.columns import read_columns
-from core.contract import Contract, Field, read_row
-from core.dataset import ColumnType
-from core.errors import BadRow
+from core.domain.dataset import ColumnType
+from core.domain.errors import BadRow
+from core.rules.model.contract import Contract, Field, read_row
+from core.rules.model.contract_batch import read_columns
 
 
 def field(name: str, kind: ColumnType, **more: Any) -> Field:
@@ -32,6 +32,13 @@ CONTRACT = Contract(
         field("kind", ColumnType.CATEGORY),
         field("code", ColumnType.CODE, width=5),
         field("day", ColumnType.DATE),
+        field("new", ColumnType.BOOLEAN),
+        field("paid", ColumnType.BOOLEAN, nullable=False),
+        field("rooms", ColumnType.NUMBER, fill=3.0),
+        field("state", ColumnType.CATEGORY, fill="unknown"),
+        field("start", ColumnType.TIMESTAMP),
+        field("end", ColumnType.TIMESTAMP, zone="Europe/Madrid"),
+        field("since", ColumnType.DATE, fill=365.0),
     ),
 )  # fmt: skip
 
@@ -41,17 +48,23 @@ VALUES = st.one_of(
     st.integers(-5, 10**6),
     st.just(10**400),
     st.floats(allow_nan=True, allow_infinity=True),
-    st.sampled_from(["", " a ", "06016", "6016.0", "2026-02-30", "2026-02-03", "1e5", "nan"]),
+    st.sampled_from(["", " a ", "06016", "6016.0", "2026-02-30", "2026-02-03", "1e5", "nan",
+                     "TRUE", "no", "1.0", "2026-02-03T04:05Z", "2026-02-03 04:05:06.7"]),
     st.just("x" * 201),
     st.text(max_size=5),
     st.lists(st.integers(), max_size=1),
 )  # fmt: skip
 ROWS = st.one_of(
     st.dictionaries(
-        st.sampled_from(["size", "must", "kind", "code", "day", "other", "x" * 70]), VALUES
+        st.sampled_from([f.name for f in CONTRACT.fields] + ["other", "x" * 70]), VALUES
     ),
     st.fixed_dictionaries(
-        {"size": st.floats(0, 1e6), "must": st.integers(0, 9), "kind": st.sampled_from("abc")}
+        {
+            "size": st.floats(0, 1e6),
+            "must": st.integers(0, 9),
+            "kind": st.sampled_from("abc"),
+            "paid": st.sampled_from([True, 1, 0.0, "yes", "F"]),
+        }
     ),
     st.sampled_from([None, 3, "row", []]),
 )
@@ -87,7 +100,10 @@ def test_columns_are_read_as_rows_are(rows: list[Any], typed: bool) -> None:  # 
 
 
 def test_a_column_of_text_cells_is_read_as_numbers_only_where_text_is_all_there_is() -> None:
-    rows = [{"size": "1_000", "must": "2"}, {"size": "", "must": " 3 "}]
+    rows = [
+        {"size": "1e3", "must": "2", "paid": "t"},
+        {"size": "", "must": " 3 ", "paid": "t"},
+    ]
     columns, problems = read_columns(CONTRACT, rows)
     assert problems == {}
     assert columns["size"][0] == 1000
@@ -98,5 +114,6 @@ def test_a_column_of_text_cells_is_read_as_numbers_only_where_text_is_all_there_
 
 @pytest.mark.parametrize("missing", [{"must": None}, {}])
 def test_what_must_be_given_is_named(missing: dict[str, Any]) -> None:
-    _, problems = read_columns(CONTRACT, [{"must": 1}, missing], typed=True)
+    paid = {"paid": True}
+    _, problems = read_columns(CONTRACT, [{"must": 1} | paid, missing | paid], typed=True)
     assert problems == {1: {"must": "must be given"}}

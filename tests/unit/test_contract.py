@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.contract import Contract, read_code, read_date, read_row
-from core.dataset import Dataset
-from core.errors import BadRow, ModelRefused
+from core.domain.dataset import ColumnType, Dataset
+from core.domain.errors import BadRow, ModelRefused
+from core.rules.data.typed_values import read_code, read_date, typical
+from core.rules.model.contract import Contract, read_row
 from tests.build import contract, small_dataset
 
 
@@ -33,6 +34,17 @@ def test_the_target_is_not_asked_for(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize(
+    ("quantile", "shown"),
+    [(112.30000000000001, 112.3), (0.05068011873981862, 0.0506801), (1234567.5, 1234568.0),
+     (-2.0000000000000004, -2.0), (0.0, 0.0), (5e-324, 5e-324), (1.7e308, 1.7e308)],
+)  # fmt: skip
+def test_a_typical_number_has_no_digits_that_only_its_computation_made(
+    quantile: float, shown: float
+) -> None:
+    assert typical(ColumnType.NUMBER, quantile) == shown
+
+
+@pytest.mark.parametrize(
     ("value", "rule"),
     [("warm", "number"), (True, "number"), ([1], "number"), (math.nan, "finite"), ("inf", "finite"),
      (10**400, "number")],
@@ -42,7 +54,7 @@ def test_a_bad_number_is_named_with_its_rule(value: Any, rule: str) -> None:
         read_row(contract(small_dataset()), {"temperature": value})
 
 
-@pytest.mark.parametrize("value", [7, "x" * 201, "a\x00b", "\ud800"])
+@pytest.mark.parametrize("value", [7.5, 2**53, ["a"], "x" * 201, "a\x00b", "\ud800"])
 def test_a_bad_text_is_named(value: Any) -> None:
     with pytest.raises(BadRow, match="weather: must"):
         read_row(contract(small_dataset()), {"weather": value})

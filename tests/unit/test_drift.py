@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.dataset import STATISTICS, Dataset
-from core.drift import compare
-from core.profile import profile_number
-from core.records import ColumnProfile, Finding
+from core.domain.dataset import STATISTICS, Dataset
+from core.domain.drift import Finding
+from core.domain.profiles import ColumnProfile
+from core.rules.data.profile import profile_number
+from core.rules.drift.compare import compare
 from tests.build import profile, small_dataset
-from tests.stacks import REAL_ROWS, lacking
+from tests.stacks import REAL_ROWS
 
 numbers = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
@@ -32,10 +33,9 @@ def real_profiles(dataset: Dataset) -> Iterator[list[ColumnProfile]]:
         ]
 
 
+@pytest.mark.real_rows
 def test_real_batches_give_the_ratios_of_the_original_rule(dataset: Dataset) -> None:
     golden_file = REAL_ROWS.parent / "golden" / "drift_previous_batch.json"
-    if not golden_file.exists():
-        lacking("the folder of real rows")
     golden = json.loads(golden_file.read_text())["pairs"]
     profiles = list(real_profiles(dataset))
     for n in range(5):
@@ -55,7 +55,7 @@ def test_the_limit_itself_is_no_breach() -> None:
     )
     assert not at.retrain
     assert above.retrain
-    assert "temperature_mean rose 50.0 % (limit 50 %)" in above.reasons[0]
+    assert "temperature_mean rose 50.0 % (limit 50 %)" in above.reasons[0].text
 
 
 @pytest.mark.parametrize("reference", [0.0, None])
@@ -69,10 +69,17 @@ def test_a_reference_of_zero_or_null_is_undefined_and_no_breach(reference: float
     assert not report.retrain
 
 
+def test_a_column_without_earlier_values_is_named() -> None:
+    known = profile("rides", mean=5.0)
+    report = compare([known], [known, profile("temperature", mean=5.0)], small_dataset())
+    assert not report.retrain
+    assert report.reasons[0].text.endswith("could not be: temperature has no earlier values.")
+
+
 def test_the_first_batch_of_all_asks_for_training() -> None:
     report = compare(None, [profile("temperature")], small_dataset())
     assert report.retrain
-    assert "first batch" in report.reasons[0]
+    assert "No earlier batch has rows" in report.reasons[0].text
 
 
 def test_a_column_of_its_own_limits_is_judged_by_them() -> None:

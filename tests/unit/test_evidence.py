@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core import evidence
-from core.errors import IllegalTransition, StaleDossier
-from core.evidence import Difference, Slice
-from core.promotion import is_best, judge, require_current
-from core.records import Promotion, PromotionState, Verdict
+from core.domain.dossier import Difference, Gate, GateName, Score, Slice
+from core.domain.errors import IllegalTransition, StaleDossier
+from core.domain.promotions import Promotion, PromotionState, Verdict
+from core.rules.model import evaluation
+from core.rules.model.judgement import judge
+from core.rules.model.paired_bootstrap import differences
+from core.rules.model.promotion_states import require_current
 from tests import build
 from tests.build import NOON, score
 
@@ -25,7 +27,7 @@ def rows(count: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_two_models_that_err_alike_differ_by_an_interval_around_zero() -> None:
     actual, one, other = rows()
-    found = evidence.differences(actual, actual * (1 + 0.1 * one), actual * (1 + 0.1 * other))
+    found = differences(actual, actual * (1 + 0.1 * one), actual * (1 + 0.1 * other))
     for name in ("mae", "mdape"):
         assert found[name].low < 0 < found[name].high
         assert found[name].low <= found[name].difference <= found[name].high
@@ -33,7 +35,7 @@ def test_two_models_that_err_alike_differ_by_an_interval_around_zero() -> None:
 
 def test_a_model_that_errs_half_as_much_is_better_beyond_doubt() -> None:
     actual, one, _ = rows()
-    found = evidence.differences(actual, actual * (1 + 0.05 * one), actual * (1 + 0.1 * one))
+    found = differences(actual, actual * (1 + 0.05 * one), actual * (1 + 0.1 * one))
     assert all(found[name].high < 0 for name in ("mae", "rmse", "mdape"))
     assert found["r2"].low > 0
 
@@ -45,7 +47,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     for _ in range(60):
         actual = np.full(200, 100.0)
         mine, theirs = rng.normal(0, 8, 200), rng.normal(0, 10, 200)
-        found = evidence.differences(actual, actual + mine, actual + theirs)["mae"]
+        found = differences(actual, actual + mine, actual + theirs)["mae"]
         covered += found.low <= (8 - 10) * np.sqrt(2 / np.pi) <= found.high
     assert covered >= 52  # 57 of 60 expected; fewer than 52 has a chance of 1 in 200
 
@@ -54,7 +56,7 @@ def test_slices_are_cut_by_target_and_by_group_and_small_ones_left_out() -> None
     actual, one, _ = rows()
     group = np.array(["north"] * 300 + ["south"] * 80 + ["isle"] * 20, dtype=object)
     wrong = np.where(group == "south", 0.5, 0.1)
-    found = evidence.slices(
+    found = evaluation.slices(
         actual, actual * (1 + wrong * one), actual * (1 + 0.1 * one), {"region": group}
     )
     by = {(s.by, s.value): s for s in found}
@@ -75,15 +77,15 @@ def test_importance_is_of_the_columns_that_matter() -> None:
         "t": np.full(500, "x", object),
     }
     actual = 3 * columns["a"] + rng.normal(0, 0.1, 500)
-    found = evidence.importance(lambda c: 3 * c["a"], columns, actual, ["a", "b", "t"])
+    found = evaluation.importance(lambda c: 3 * c["a"], columns, actual, ["a", "b", "t"])
     assert found["a"] > 5
     assert found["b"] == found["t"] == 0
 
 
 def test_answers_that_move_are_counted() -> None:
     before = np.array([100.0, 100.0, 100.0, -100.0])
-    assert evidence.moved(before, np.array([110.0, 111.0, 89.0, -100.0])) == 0.5
-    assert evidence.moved(np.array([]), np.array([])) == 0.0
+    assert evaluation.moved(before, np.array([110.0, 111.0, 89.0, -100.0])) == 0.5
+    assert evaluation.moved(np.array([]), np.array([])) == 0.0
 
 
 # The gates
@@ -100,8 +102,8 @@ def test_a_better_score_that_could_be_chance_is_not_recommended() -> None:
     chance = judge(candidate, champion, dataset, differences={"rmse": Difference(-2, -5, 1)})
     assert certain.promote
     assert not chance.promote
-    assert not gate(chance, "beyond chance")
-    assert "could be chance" in " ".join(chance.reasons)
+    assert not gate(chance, "statistically significant")
+    assert "is not significant" in " ".join(chance.reasons)
 
 
 def test_a_slice_that_pays_for_the_rest_is_named() -> None:
@@ -110,18 +112,84 @@ def test_a_slice_that_pays_for_the_rest_is_named() -> None:
     dataset = build.small_dataset()
     verdict = judge(score(3, rmse=10.0), score(2), dataset, slices=[paying, unclear])
     assert not verdict.promote
-    assert "state Maine (30% on 60 rows)" in " ".join(verdict.reasons)
+    assert "state Maine (30.0 % worse on 60 rows)" in " ".join(verdict.reasons)
     assert "Ohio" not in " ".join(verdict.reasons)
 
 
-def test_the_best_is_the_one_with_the_best_primary_metric_and_nothing_else() -> None:
-    dataset = build.small_dataset()
-    worse_slice = [Slice("state", "Maine", 60, 130.0, 100.0, Difference(30, 10, 50))]
-    verdict = judge(score(3, rmse=10.0), score(2), dataset, slices=worse_slice)
-    assert (verdict.promote, is_best(verdict)) == (False, True)
-    assert not is_best(judge(score(3, rmse=21.0), score(2), dataset))
-    assert not is_best(judge(score(3, rmse=10.0), score(2), dataset, overlap=1))
-    assert is_best(judge(score(3), None, dataset))
+def test_a_slice_on_which_the_champion_is_perfect_counts_too() -> None:
+    perfect = Slice("state", "Maine", 60, 0.9, 0.0, Difference(0.9, 0.5, 1.3))
+    verdict = judge(score(3, rmse=10.0), score(2), build.small_dataset(), slices=[perfect])
+    assert not gate(verdict, "no worse segment")
+    assert "0.9 worse, from 0" in verdict.reasons[0]
+
+
+def test_an_interval_on_the_wrong_side_is_clearly_worse() -> None:
+    worse = {"rmse": Difference(550, 421.9, 679.4)}
+    verdict = judge(score(3, rmse=570.0), score(2), build.small_dataset(), differences=worse)
+    said = " ".join(verdict.reasons)
+    assert "Significantly worse than version 2" in said
+    assert "is not significant" not in said
+
+
+def test_two_identical_models_do_not_differ() -> None:
+    same = {"rmse": Difference(0.0, 0.0, 0.0)}
+    verdict = judge(score(3), score(2), build.small_dataset(), differences=same)
+    assert not verdict.promote
+    assert "is the same" in verdict.reasons[0]
+    assert "There is no difference to version 2." in verdict.reasons
+
+
+def test_where_only_a_slice_fails_the_slice_is_the_reason() -> None:
+    paying = [Slice("state", "Maine", 60, 130.0, 100.0, Difference(30, 10, 50))]
+    verdict = judge(score(3, rmse=10.0), score(2), build.small_dataset(), slices=paying)
+    assert verdict.reasons == (
+        "Significantly worse than version 2 on state Maine (30.0 % worse on 60 rows).",
+    )
+
+
+def against_the_median(actual: np.ndarray, predicted: np.ndarray, primary: str = "mae") -> Verdict:
+    found = evaluation.baseline(actual, actual, predicted)
+    mine = Score(1, len(actual), evaluation.score(actual, predicted))
+    return judge(mine, None, build.small_dataset(primary_metric=primary), baseline=found)
+
+
+@pytest.mark.parametrize("primary", ["mae", "rmse", "mdape", "r2"])
+def test_a_first_model_that_is_worth_more_than_the_median_is_recommended(primary: str) -> None:
+    actual, one, _ = rows(60)
+    verdict = against_the_median(actual, actual * (1 + 0.1 * one), primary)
+    assert verdict.promote, verdict.reasons
+    assert (
+        "Clearly better than the baseline (the median of the training rows)" in verdict.reasons[0]
+    )
+
+
+def test_a_first_model_that_is_worth_no_more_than_the_median_is_not_recommended() -> None:
+    actual, one, _ = rows()
+    noise = float(np.median(actual)) * np.exp(0.6 * one)
+    verdict = against_the_median(actual, noise)
+    assert not verdict.promote
+    assert not gate(verdict, "better than the median")
+    assert [g.compares for g in verdict.gates if not g.passed] == [False]
+    assert not against_the_median(actual, np.full(len(actual), float(np.median(actual)))).promote
+
+
+def test_a_gain_on_a_few_large_values_alone_does_not_beat_the_median() -> None:
+    actual, _, _ = rows()
+    predicted = np.full(len(actual), float(np.median(actual)) * 0.4)
+    large = actual > np.quantile(actual, 0.8)
+    predicted[large] = actual[large]
+    verdict = against_the_median(actual, predicted)
+    assert (
+        evaluation.score(actual, predicted)["mae"]
+        < evaluation.score(actual, np.full(len(actual), float(np.median(actual))))["mae"]
+    )
+    assert not verdict.promote
+    assert "median absolute percentage error" in verdict.reasons[0]
+
+
+def test_without_training_rows_there_is_no_median() -> None:
+    actual, _, _ = rows()
+    assert evaluation.baseline(np.array([]), actual, actual) is None
 
 
 @pytest.mark.parametrize("with_champion", [True, False])
@@ -133,7 +201,7 @@ def test_rows_on_both_sides_block_whatever_the_scores_say(*, with_champion: bool
     assert "2 held-out rows" in " ".join(verdict.reasons)
 
 
-def candidate(champion: int | None = 1, gates: list[dict[str, object]] | None = None) -> Promotion:
+def candidate(champion: int | None = 1, gates: list[Gate] | None = None) -> Promotion:
     dossier = build.dossier(2, champion, gates=gates or [])
     return Promotion(
         1, 2, PromotionState.PROPOSED, Verdict(True, ()), dossier, NOON, "ana",
@@ -143,7 +211,7 @@ def candidate(champion: int | None = 1, gates: list[dict[str, object]] | None = 
 
 def test_an_approval_holds_for_the_dossier_that_was_looked_at() -> None:
     require_current(candidate(), "abc", 1)
-    with pytest.raises(StaleDossier, match="look again"):
+    with pytest.raises(StaleDossier, match="re-evaluated since"):
         require_current(candidate(), "older", 1)
     with pytest.raises(StaleDossier, match="version 3 is live now"):
         require_current(candidate(), "abc", 3)
@@ -152,6 +220,6 @@ def test_an_approval_holds_for_the_dossier_that_was_looked_at() -> None:
 
 
 def test_a_blocking_gate_refuses_an_approval() -> None:
-    gates = [{"name": "no overlap", "passed": False, "says": "2 rows.", "blocks": True}]
+    gates = [Gate(GateName.NO_OVERLAP, passed=False, says="2 rows.", blocks=True)]
     with pytest.raises(IllegalTransition, match="2 rows"):
         require_current(candidate(gates=gates), "abc", 1)

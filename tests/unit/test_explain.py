@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.contract import read_row
-from core.dataset import Dataset
-from core.explain import MOST_EXACT, Explanation, shapley
-from core.runtime import Runtime
+from core.adapters.onnx_runtime import Runtime
+from core.domain.dataset import Dataset
+from core.rules.model.contract import read_row
+from core.rules.model.shapley import MOST_EXACT, Explanation, shapley
 from tests.build import contract, small_dataset
 from tests.models import tiny_model
 

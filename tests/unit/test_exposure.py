@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from console.exposure import is_loopback, with_login, without_login
+from console.web.exposure_checks import with_login, without_login
+from core.rules.access.setting_urls import is_loopback
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost"])
@@ -35,7 +36,7 @@ def test_elsewhere_it_is_refused_with_what_to_do(address: str | None) -> None:
     ],
 )
 def test_a_browser_that_asked_for_another_name_is_refused(headers: dict[str, str]) -> None:
-    assert "this browser asked for another" in without_login("127.0.0.1", headers)
+    assert "this request has another" in without_login("127.0.0.1", headers)
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via"])
@@ -44,7 +45,7 @@ def test_behind_a_proxy_it_is_refused(header: str) -> None:
 
 
 def test_loopback_names_are_few() -> None:
-    for host in ("localhost", "127.0.0.1", "::1"):
+    for host in ("localhost", "127.0.0.1", "::1", "::ffff:127.0.0.1"):
         assert is_loopback(host)
     for host in ("", "0.0.0.0", "localhost6", "127.1", "2130706433", "foo.localhost"):
         assert not is_loopback(host)
@@ -78,7 +79,7 @@ def test_a_login_that_is_set_up_is_taken() -> None:
 
 def test_everything_that_lacks_is_named_at_once() -> None:
     why = said({"client_id": "driftdesk"})
-    assert "give redirect_uri, cookie_secret, client_secret, server_metadata_url a value" in why
+    assert "set redirect_uri, cookie_secret, client_secret, server_metadata_url in [auth]" in why
 
 
 @pytest.mark.parametrize("name", list(GOOD))
@@ -86,7 +87,7 @@ def test_everything_that_lacks_is_named_at_once() -> None:
     "value", ["", " ", "xxx", "...", "<client id>", "${SECRET}", "change-me", "your-client-id", 7]
 )
 def test_a_placeholder_is_no_value(name: str, value: Any) -> None:
-    assert f"give {name} a value" in said(GOOD | {name: value})
+    assert f"set {name} in [auth]" in said(GOOD | {name: value})
 
 
 @pytest.mark.parametrize(
@@ -95,11 +96,11 @@ def test_a_placeholder_is_no_value(name: str, value: Any) -> None:
         ("cookie_secret", "short", "fewer than 32"),
         ("redirect_uri", "https://desk.internal/", "followed by /oauth2callback"),
         ("redirect_uri", "http://desk.internal/oauth2callback", "must begin with https://"),
-        ("redirect_uri", "https://desk.example.com/oauth2callback", "names an example"),
+        ("redirect_uri", "https://desk.example.com/oauth2callback", "has an example value"),
         ("redirect_uri", "/oauth2callback", "must begin with https://"),
         ("redirect_uri", "http://[/oauth2callback", "must begin with https://"),
         ("server_metadata_url", "http://id.internal/x", "must begin with https://"),
-        ("server_metadata_url", "https://your-tenant.okta.com/x", "names an example"),
+        ("server_metadata_url", "https://your-tenant.okta.com/x", "has an example value"),
     ],
 )
 def test_a_value_that_cannot_be_right_is_named(name: str, value: str, why: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.inert import inert_csv
+from console.text.csv_output import inert_csv
 
 
 def read(text: str) -> list[list[str]]:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.contract import Contract
-from core.interval import FEWEST_ROWS, Interval, calibrate
-from core.profile import profile_number
+from core.rules.data.profile import profile_number
+from core.rules.model.contract import Contract
+from core.rules.model.prediction_interval import FEWEST_ROWS, Interval, calibrate
 from tests import build
 
 SEED = 20261124

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import BadInput
-from core.keys import digest_of, named, new_key, read_keys, write_keys
+from core.domain.errors import BadInput
+from core.rules.access.api_keys import digest_of, named, new_key, read_keys, write_keys
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
 

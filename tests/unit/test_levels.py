@@ -7,23 +7,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.contract import METADATA_KEY
-from core.dataset import Dataset, parse
-from core.runtime import Runtime
+from core.adapters.onnx_runtime import Runtime
+from core.domain.dataset import Dataset
+from core.platform.dataset_file import parse
+from core.rules.model.contract import METADATA_KEY
 from tests.build import contract
-from workers import export, training
-from workers.blend import Blend
-from workers.features import Features
-from workers.levels import SHRINK, FirstStage, crossfitted, learn_levels
-from workers.places import Beginning
+from workers.recipes import export
+from workers.recipes.place_boosting import fit
+from workers.recipes.place_boosting.features import Features
+from workers.recipes.place_boosting.group_effects import (
+    SHRINK,
+    FirstStage,
+    crossfitted,
+    learn_levels,
+)
+from workers.recipes.place_boosting.group_lookup import CodePrefix
+from workers.recipes.place_boosting.stacking import Blend
 
 Rows = dict[str, Any]
 
 COUNT = 400
 
 
-def exported(model: training.Fitted, dataset: Dataset) -> Runtime:
-    return Runtime(export.to_onnx(model, dataset, {METADATA_KEY: contract(dataset).to_json()}))
+def exported(model: fit.Fitted, dataset: Dataset) -> Runtime:
+    return Runtime(model.to_onnx({METADATA_KEY: contract(dataset).to_json()}))
 
 
 def homes(**changes: Any) -> Dataset:
@@ -114,15 +121,15 @@ def test_where_the_value_itself_is_learned_nothing_is_per_unit() -> None:
     steps, matrix = Features.fit(lets(), lets()["rent"], homes(fit_on="value"))
     assert len(steps.rates) == 0
     assert steps.transform(lets(4)).shape == matrix.shape
-    model = training.fit(lets(), homes(fit_on="value"))
+    model = fit.fit(lets(), homes(fit_on="value"))
     live = exported(model, homes(fit_on="value"))
     assert export.check_parity(live, model, lets(4)) < export.TOLERANCE
 
 
 def test_a_place_says_how_many_rows_it_had_and_an_unseen_one_none() -> None:
     steps, _ = Features.fit(lets(), np.log1p(lets()["rent"]), homes())
-    begins = steps.places[0]
-    assert begins.key == "post.beginning"
+    begins = steps.lookups[0]
+    assert begins.key == "post.prefix"
     counts = np.bincount([int(p[:3]) - 100 for p in lets()["post"]])
     assert begins.table[:, 1] == pytest.approx(np.log1p([*counts, 0]))
 
@@ -143,11 +150,11 @@ def test_the_first_stage_learns_sizes_and_takes_nulls_and_what_is_always_null() 
 
 def test_a_code_begins_with_half_its_digits() -> None:
     codes = np.array([601, 99999, 100000, np.nan, np.inf, 0], dtype=np.float32)
-    assert Beginning("post", 5).of(codes).tolist() == [6, 999, -1, -1, -1, 0]
+    assert CodePrefix("post", 5).of(codes).tolist() == [6, 999, -1, -1, -1, 0]
 
 
 def test_an_unseen_code_is_placed_by_how_it_begins() -> None:
-    model = training.fit(lets(), homes())
+    model = fit.fit(lets(), homes())
     seen = set(lets()["post"])
     dear = next(f"{n}" for n in range(11900, 12000) if f"{n}" not in seen)
     cheap = next(f"{n}" for n in range(10000, 10100) if f"{n}" not in seen)
@@ -158,7 +165,7 @@ def test_an_unseen_code_is_placed_by_how_it_begins() -> None:
 
 @pytest.mark.parametrize("post", ["", "10000", "00000", "9" * 60, "999999", "12a", "-1"])
 def test_the_export_says_the_same_of_odd_codes(post: str) -> None:
-    model = training.fit(lets(), homes())
+    model = fit.fit(lets(), homes())
     live = exported(model, homes())
     rows = lets(4) | {"post": np.full(COUNT, post, dtype=object)}
     assert export.check_parity(live, model, rows) < export.TOLERANCE
@@ -171,5 +178,5 @@ def test_a_dataset_of_places_alone_is_learned_and_exported() -> None:
             {"name": "rent", "type": "number", "role": "target"},
         ]
     )
-    model = training.fit(lets(), places)
+    model = fit.fit(lets(), places)
     assert export.check_parity(exported(model, places), model, lets(4)) < export.TOLERANCE

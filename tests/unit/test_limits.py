@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.dataset import STATISTICS
-from core.drift import compare
-from core.errors import BadInput
-from core.limits import Cell, check, in_force, judged, of_dataset, preview
-from core.records import Finding
+from core.domain.dataset import STATISTICS
+from core.domain.drift import Finding
+from core.domain.errors import BadInput
+from core.rules.drift.compare import compare
+from core.rules.drift.thresholds import Cell, check, in_force, judged, of_dataset, preview
 from tests.build import profile, small_dataset
 
 DATA = small_dataset()

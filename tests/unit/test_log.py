@@ -5,34 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
 from threading import Thread
 from typing import Any
 
 import pytest
 import structlog
 
-from core import trace
-from core.log import configure
-from core.records import JobKind
-from core.settings import Settings
-from core.store import Store
+from core.adapters.store import Store
+from core.domain.job_results import SourceEnded
+from core.domain.jobs import JobKind
+from core.platform import tracing
+from core.platform.log import configure
+from core.platform.settings import Settings
 from tests.work import run_job
-from workers.run import Run
+from workers.runtime.job_run import Run
 
 HIDDEN = ("p4ss word", "s3cr3t", "k-7-f3x", "/hook/T0P-S3", 'quo"te\\d')
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    structlog.contextvars.clear_contextvars()
-    yield
-    structlog.contextvars.clear_contextvars()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -41,9 +29,9 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 def test_a_line_says_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     configure("json", "worker")
-    with trace.span("x"), structlog.contextvars.bound_contextvars(job=3, kind="train"):
+    with tracing.span("x"), structlog.contextvars.bound_contextvars(job=3, kind="train"):
         structlog.get_logger().info("done", version=7)
-        expected = trace.trace_id()
+        expected = tracing.trace_id()
     (line,) = lines(capsys)
     assert line.pop("timestamp").endswith("Z")
     assert line == {
@@ -128,10 +116,10 @@ def test_a_jobs_lines_tell_whose_and_what_about_and_are_forgotten_after_it(
         run.about(epoch=1, batch=4)
         run.say("working")
         with store.begin() as work:
-            run.complete(work, {})
+            run.complete(work, SourceEnded())
 
-    with trace.span("button"):
-        asked_in = trace.trace_id()
+    with tracing.span("button"):
+        asked_in = tracing.trace_id()
         run_job(store, JobKind.DRIFT, step)
     started, working, done = lines(capsys)
     assert {line["trace"] for line in (started, working, done)} == {asked_in}

@@ -6,22 +6,19 @@ from datetime import timedelta
 
 import pytest
 
-from core.drift import compare
-from core.errors import BadInput, SettingsError
-from core.notice import (
+from core.domain.errors import BadInput, SettingsError
+from core.platform.settings import Settings, read_settings
+from core.rules.ops.notification import (
     MAX_ATTEMPTS,
     Delivery,
     Event,
     Notice,
     body,
-    breach,
     key_of,
     link_to,
     pause_after,
     signature,
 )
-from core.records import Batch, BatchState
-from core.settings import Settings, read_settings
 from tests import build
 
 
@@ -71,6 +68,7 @@ def test_text_from_data_hides_and_reorders_nothing() -> None:
 
 def test_every_subject_has_a_page() -> None:
     assert link_to(Event.BREACH, "batch:4", "http://d") == "http://d/drift?batch=4"
+    assert link_to(Event.BREACH, "batch:2/3", "http://d") == "http://d/drift?batch=2/3"
     assert link_to(Event.CANDIDATE, "version:3", "http://d") == "http://d/promotion?version=3"
     assert link_to(Event.TEST, "webhook", "http://d") == "http://d/services"
 
@@ -81,18 +79,6 @@ def test_the_pauses_grow_and_end() -> None:
     assert pauses == sorted(pauses)
     assert pauses[-1] == timedelta(hours=1)
     assert pause_after(10**6) == timedelta(hours=1)
-
-
-def test_a_breach_is_told_and_a_first_batch_is_none() -> None:
-    batch = Batch(7, 1, BatchState.STORED, 3, "h", "s", 1, build.NOON)
-    data = build.small_dataset()
-    before = [build.profile("rides"), build.profile("temperature")]
-    after = [build.profile("rides", mean=20.0), build.profile("temperature")]
-    calm, broken = compare(before, before, data), compare(before, after, data)
-    assert breach(batch, compare(None, after, data), None) == ""
-    assert breach(batch, calm, None) == ""
-    said = breach(batch, calm, broken)
-    assert said.startswith("Batch 3 of epoch 1 has drifted: rides_mean rose")
 
 
 @pytest.mark.parametrize(

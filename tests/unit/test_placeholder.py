@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import SettingsError
-from core.placeholder import is_placeholder
-from core.settings import Settings, read_settings
+from core.domain.errors import SettingsError
+from core.domain.placeholder_secrets import is_placeholder
+from core.platform.settings import Settings, read_settings
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console import effects, predicting
-from console.predicting import Answer
-from core.dataset import Dataset
-from core.interval import Interval
+from console.figures import prediction_charts
+from console.text import contributions, prediction
+from console.text.answer_lines import answer_lines
+from console.text.prediction import Answer
+from core.domain.dataset import Dataset
+from core.rules.model.prediction_interval import Interval
 from tests.build import contract
 
 EFFECTS = [{"field": "bed", "effect": math.log(2)}, {"field": "city", "effect": -math.log(1.25)}]
@@ -27,55 +29,55 @@ def answer(**changes: Any) -> Answer:
 
 
 def test_the_way_leads_from_the_baseline_to_the_answer() -> None:
-    first, second = predicting.steps(answer(), UNITS)
+    first, second = contributions.steps(answer(), UNITS)
     assert (first.label, first.value, first.words) == ("Bedrooms", "3", "x 2")
     assert (first.start, first.end) == pytest.approx((99.0, 199.0))
-    assert (second.label, second.words) == ("city", "\u221220.0%")
+    assert (second.label, second.words) == ("city", "\u221220.0 %")
     assert (second.start, second.end) == pytest.approx((199.0, 159.0))
     plain = {"scale": "value", "baseline": 10.0, "fields": [{"field": "bed", "effect": -4.0}]}
-    (step,) = predicting.steps(answer(contributions=plain), UNITS)
+    (step,) = contributions.steps(answer(contributions=plain), UNITS)
     assert (step.words, step.start, step.end) == ("\u22124", 10.0, 6.0)
-    assert predicting.steps(answer(contributions=None), UNITS) == []
+    assert contributions.steps(answer(contributions=None), UNITS) == []
 
 
 @pytest.mark.parametrize(
     ("effect", "said"),
-    [(0.0, "+0.0%"), (math.log(1.1), "+10.0%"), (math.log(3), "x 3"), (-math.log(4), "÷ 4")],
+    [(0.0, "0 %"), (math.log(1.1), "+10.0 %"), (math.log(3), "x 3"), (-math.log(4), "÷ 4")],
 )
 def test_effects_on_the_log_are_shares_or_factors(effect: float, said: str) -> None:
-    assert predicting.effect_words(effect, "log") == said
+    assert contributions.effect_words(effect, "log") == said
 
 
 def test_what_training_hardly_saw_is_said(dataset: Dataset) -> None:
     made = contract(dataset)
-    assert predicting.unusual(made, {"bed": 2, "city": "a", "state": None}) == []
-    notes = predicting.unusual(made, {"bed": 99, "city": "elsewhere"})
+    assert prediction.unusual(made, {"bed": 2, "city": "a", "state": None}) == []
+    notes = prediction.unusual(made, {"bed": 99, "city": "elsewhere"})
     assert len(notes) == 2
     assert "Bedrooms 99 is outside" in notes[0]
-    assert "elsewhere” was not seen" in notes[1]
+    assert "elsewhere” does not occur" in notes[1]
     many = replace(made.fields[0], categories=tuple(f"c{n}" for n in range(200)))
     cut = replace(made, fields=(many,))
-    assert predicting.unusual(cut, {many.name: "x"}) == [], "a list that was cut cannot tell"
+    assert prediction.unusual(cut, {many.name: "x"}) == [], "a list that was cut cannot tell"
 
 
 def test_the_command_line_says_all_of_it(dataset: Dataset) -> None:
     ranged = replace(contract(dataset), interval=Interval(0.9, True, (), (0.5,), 9, 0.912, 1234))
     given_answer = {"prediction_id": "p", "prediction": 159.0, "model_version": 3, "low": 100.0,
                     "high": 200.0, "contributions": LOG}  # fmt: skip
-    said = predicting.answered(given_answer, {"bed": "3"}, ranged)
-    lines = "\n".join(predicting.answer_lines(said, UNITS, "USD"))
-    assert "range 100.00 to 200.00" in lines
-    assert "90% of such rows were within; measured coverage 91.2% on 1,234 rows" in lines
+    said = prediction.answered(given_answer, {"bed": "3"}, ranged)
+    lines = "\n".join(answer_lines(said, UNITS, "USD"))
+    assert "interval 100.00 to 200.00" in lines
+    assert "90 % prediction interval; measured coverage 91.2 % on 1,234 rows not used" in lines
     assert "x 2  Bedrooms (3)" in lines
     assert "version 3, prediction p" in lines
 
 
 def test_text_from_data_is_inert_in_a_figure() -> None:
-    pushed = predicting.steps(answer(), UNITS)
-    figure = effects.way(pushed, on_log=True)
+    pushed = contributions.steps(answer(), UNITS)
+    figure = prediction_charts.contributions(pushed, on_log=True)
     assert "<b>x" not in str(figure)
     assert "&lt;b&gt;x" in str(figure["layout"]["yaxis"]["ticktext"])
-    assert effects.inert("x" * 100) == "x" * 21 + "…"
+    assert prediction_charts.inert("x" * 100) == "x" * 21 + "…"
 
 
 @given(
@@ -90,11 +92,11 @@ def test_figures_are_drawn_for_any_answer(sizes: list[float], baseline: float, o
         "fields": [{"field": f"f{n}", "effect": e} for n, e in enumerate(sizes)],
     }
     made = answer(contributions=said, low=-1.0 if not on_log else 0.0, high=baseline + 1)
-    figure = effects.way(predicting.steps(made, {}), on_log=on_log)
+    figure = prediction_charts.contributions(contributions.steps(made, {}), on_log=on_log)
     low, high = figure["layout"]["xaxis"]["range"]
     assert math.isfinite(low)
     assert low < high
-    span = effects.span(made, "USD", on_log=on_log)
+    span = prediction_charts.interval(made, "USD", on_log=on_log)
     assert span["layout"]["xaxis"]["range"][0] < span["layout"]["xaxis"]["range"][1]
 
 
@@ -106,9 +108,9 @@ def test_one_click_goes_about_a_hundredth_of_what_is_usual(
     low: float | None, high: float | None, step: float, dataset: Dataset
 ) -> None:
     field = replace(contract(dataset).fields[-1], step=None, low=low, high=high)
-    assert predicting.step_of(field) == pytest.approx(step)
+    assert prediction.step_of(field) == pytest.approx(step)
 
 
 def test_a_table_on_the_page_has_one_type_a_column() -> None:
-    rows = predicting.as_text([{"a": 1, "b": "x"}, {"a": None, "b": 3}, {"b": None}])
+    rows = prediction.as_text([{"a": 1, "b": "x"}, {"a": None, "b": 3}, {"b": None}])
     assert rows == [{"a": 1, "b": "x"}, {"a": None, "b": "3"}, {"a": None, "b": ""}]

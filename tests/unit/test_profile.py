@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.profile import Profiler, profile_number
+from core.rules.data.profile import Profiler, profile_number
 from tests.build import small_dataset
 
 

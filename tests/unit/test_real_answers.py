@@ -8,28 +8,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.contract import METADATA_KEY, read_code, read_number, read_text
-from core.dataset import Column, ColumnType, Dataset
-from core.interval import Interval, calibrate
-from core.profile import profile_number
-from core.runtime import Runtime
-from core.split import held_out, row_hash
+from core.adapters.onnx_runtime import Runtime
+from core.domain.dataset import Column, ColumnType, Dataset
+from core.rules.data import usable_rows
+from core.rules.data.holdout import held_out, row_hash
+from core.rules.data.profile import profile_number
+from core.rules.data.typed_values import read_code, read_number, read_text
+from core.rules.model.contract import METADATA_KEY
+from core.rules.model.prediction_interval import Interval, calibrate
 from tests.build import contract
-from tests.stacks import REAL_ROWS, lacking
-from workers import export, training
+from tests.stacks import REAL_ROWS
+from workers.recipes.place_boosting import fit
+
+pytestmark = pytest.mark.real_rows
 
 Rows = dict[str, Any]
 
 
 def read(dataset: Dataset) -> Rows:
-    path = REAL_ROWS / "rows.csv"
-    if not path.exists():
-        lacking("the file of real rows")
-    with path.open(encoding="utf-8") as file:
+    with (REAL_ROWS / "rows.csv").open(encoding="utf-8") as file:
         cells = list(csv.DictReader(file))
     wanted = (*dataset.features, dataset.target)
     rows = {c.name: column(c, [row[c.name] for row in cells]) for c in wanted}
-    keep = training.usable(rows, dataset)
+    keep = usable_rows.usable(rows, dataset)
     return {name: values[keep] for name, values in rows.items()}
 
 
@@ -47,7 +48,7 @@ def made(dataset: Dataset) -> tuple[Runtime, Interval, Rows]:
     side = held_out(rows, dataset)
     learn = {name: values[~side] for name, values in rows.items()}
     judge = {name: values[side] for name, values in rows.items()}
-    fitted = training.fit(learn, dataset)
+    fitted = fit.fit(learn, dataset)
     target = dataset.target.name
     interval = calibrate(
         judge[target],
@@ -58,7 +59,7 @@ def made(dataset: Dataset) -> tuple[Runtime, Interval, Rows]:
     )
     assert interval is not None
     metadata = {METADATA_KEY: contract(dataset).to_json()}
-    return Runtime(export.to_onnx(fitted, dataset, metadata)), interval, judge
+    return Runtime(fitted.to_onnx(metadata)), interval, judge
 
 
 def test_ranges_hold_as_often_as_they_promise_at_every_level(

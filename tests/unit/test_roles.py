@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from core.errors import NotAllowed
-from core.records import Job, JobKind, JobState
-from core.roles import GRANTED, Actor, Right, Role, may, right_for
+from core.domain.errors import NotAllowed
+from core.domain.jobs import Job, JobKind, JobState
+from core.rules.access.roles import GRANTED, Actor, Right, Role, may, right_for
 from tests.stacks import ROOT
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import BadInput
-from core.schedule import (
+from core.domain.errors import BadInput
+from core.rules.ops.schedule import (
     Cadence,
     Timing,
     cadence_of,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.profile import profile_number, profile_text
-from core.records import ColumnProfile
-from core.shape import beyond, categories, overlay
+from core.domain.profiles import ColumnProfile
+from core.rules.data.profile import profile_number, profile_text
+from core.rules.data.profile_bins import beyond, categories, overlay
 
 numbers = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=300)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.split import held_out, row_hash
+from core.rules.data.holdout import held_out, row_hash
+from core.rules.data.text_column import TextColumn
 from tests.build import small_dataset
 
 RIDES = small_dataset()
@@ -122,3 +124,28 @@ def test_every_value_counts() -> None:
 def test_no_rows_have_no_side() -> None:
     empty = {name: values[:0] for name, values in drawn(3).items()}
     assert held_out(empty, RIDES).tolist() == []
+
+
+def test_texts_by_place_have_the_hash_of_texts_by_row() -> None:
+    by_row = drawn(50)
+    known: list[str | None] = ["rain", "snow", None, "sun"]
+    places = np.array([known.index(text or None) for text in by_row["weather"]])
+    by_place = by_row | {"weather": TextColumn(known, places)}
+    assert row_hash(by_place, RIDES).tolist() == row_hash(by_row, RIDES).tolist()
+    assert TextColumn(known, places).counts() == {
+        text: (places == place).sum() for place, text in enumerate(known) if text != "snow"
+    }
+
+
+def test_an_added_column_leaves_rows_without_it_on_their_side() -> None:
+    before = small_dataset()
+    weather, wind = before.column("weather"), before.column("temperature")
+    added = [replace(c, name=n, added_later=True) for n, c in (("lane", weather), ("wind", wind))]
+    after = replace(before, columns=(*before.columns, *added))
+    rows = {
+        "rides": np.arange(200.0), "temperature": np.arange(200.0) % 7, "weather": ["sun"] * 200,
+    }  # fmt: skip
+    empty = {"lane": [""] * 200, "wind": np.full(200, np.nan)}
+    np.testing.assert_array_equal(row_hash(rows, before), row_hash(rows | empty, after))
+    for filled in ({"lane": ["yes"] * 200}, {"wind": np.zeros(200)}):
+        assert (row_hash(rows | empty | filled, after) != row_hash(rows, before)).all()

@@ -10,14 +10,18 @@ import onnx
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from core import evidence
-from core.contract import METADATA_KEY
-from core.dataset import Dataset, parse
-from core.errors import ModelRefused, NothingToTrainOn
-from core.runtime import Runtime
+from core.adapters.onnx_runtime import Runtime
+from core.domain.dataset import Dataset
+from core.domain.errors import ModelRefused, NothingToTrainOn
+from core.platform.dataset_file import parse
+from core.rules.data import usable_rows
+from core.rules.model import evaluation
+from core.rules.model.contract import METADATA_KEY
 from tests.build import contract
-from workers import export, training
-from workers.features import ONE_HOT_UP_TO
+from workers.recipes import export
+from workers.recipes.place_boosting import fit
+from workers.recipes.place_boosting.features import ONE_HOT_UP_TO
+from workers.recipes.port import FEWEST_ROWS
 
 Rows = dict[str, Any]
 
@@ -69,51 +73,51 @@ def sales(count: int = 600, seed: int = 1) -> Rows:
     }
 
 
-def exported(fitted: training.Fitted, dataset: Dataset) -> Runtime:
+def exported(fitted: fit.Fitted, dataset: Dataset) -> Runtime:
     metadata = {METADATA_KEY: contract(dataset).to_json(), "made.by": "a test"}
-    return Runtime(export.to_onnx(fitted, dataset, metadata))
+    return Runtime(fitted.to_onnx(metadata))
 
 
 @pytest.fixture(scope="module")
-def fitted() -> training.Fitted:
-    return training.fit(sales(), SHOP)
+def fitted() -> fit.Fitted:
+    return fit.fit(sales(), SHOP)
 
 
 @pytest.fixture(scope="module")
-def runtime(fitted: training.Fitted) -> Runtime:
+def runtime(fitted: fit.Fitted) -> Runtime:
     return exported(fitted, SHOP)
 
 
 # Fitting
 
 
-def test_it_learns(fitted: training.Fitted) -> None:
+def test_it_learns(fitted: fit.Fitted) -> None:
     unseen = sales(seed=2)
-    scores = evidence.score(unseen["taken"], fitted.predict(unseen))
-    middle = evidence.score(unseen["taken"], np.full(600, np.median(unseen["taken"])))
+    scores = evaluation.score(unseen["taken"], fitted.predict(unseen))
+    middle = evaluation.score(unseen["taken"], np.full(600, np.median(unseen["taken"])))
     assert scores["mae"] < 0.6 * middle["mae"]
     assert scores["mdape"] < 0.6 * middle["mdape"]
     assert scores["r2"] > 0.4
 
 
 def test_a_row_with_an_absurd_target_does_not_pull_its_neighbours_along(
-    fitted: training.Fitted,
+    fitted: fit.Fitted,
 ) -> None:
     odd = sales()
     same = np.flatnonzero(odd["town"] == odd["town"][0])
     odd["taken"][same[0]] *= 1e6
     others = {name: values[same[1:]] for name, values in sales().items()}
-    moved = training.fit(odd, SHOP).predict(others) / fitted.predict(others)
+    moved = fit.fit(odd, SHOP).predict(others) / fitted.predict(others)
     assert np.median(np.abs(np.log(moved))) < 0.3
 
 
-def test_what_is_learned_lies_within_reach_of_the_estimate() -> None:
+def test_what_is_learned_lies_clipped_residuals_of_the_estimate() -> None:
     learned = np.array([1.0, -1.0, 1.0, -1.0, 50.0])
-    reach = training.FAR * 1.4826
-    assert training._within_reach(learned, np.zeros(5)).tolist() == [1, -1, 1, -1, reach]
-    assert training._within_reach(learned, learned).tolist() == learned.tolist()
+    reach = fit.HUBER_K * 1.4826
+    assert fit._clipped_residuals(learned, np.zeros(5)).tolist() == [1, -1, 1, -1, reach]
+    assert fit._clipped_residuals(learned, learned).tolist() == learned.tolist()
     mostly = np.array([1.0, -1.0, 1.0, -1.0, 0.0])
-    assert training._within_reach(mostly, mostly).tolist() == mostly.tolist()
+    assert fit._clipped_residuals(mostly, mostly).tolist() == mostly.tolist()
 
 
 def test_of_few_rows_trees_learn_what_half_of_the_estimate_leaves_over(
@@ -122,19 +126,18 @@ def test_of_few_rows_trees_learn_what_half_of_the_estimate_leaves_over(
     few, unseen = sales(150), sales(seed=2)
 
     def error() -> float:
-        model = training.fit(few, SHOP)
+        model = fit.fit(few, SHOP)
         assert export.check_parity(exported(model, SHOP), model, unseen) < export.TOLERANCE
         return float(np.median(np.abs(np.log(model.predict(unseen) / unseen["taken"]))))
 
     ours = error()
-    monkeypatch.setattr(training, "START", 0.0)
-    monkeypatch.setattr(export, "START", 0.0)
+    monkeypatch.setattr(fit, "INIT_SHARE", 0.0)
     assert ours < 0.9 * error()
 
 
 @pytest.mark.parametrize("hours", [1e-30, 1e30])
 def test_far_from_its_rows_an_answer_stays_where_targets_were(
-    fitted: training.Fitted, runtime: Runtime, hours: float
+    fitted: fit.Fitted, runtime: Runtime, hours: float
 ) -> None:
     far = {name: values[:50] for name, values in sales(seed=4).items()}
     far["hours"][:] = hours
@@ -158,7 +161,7 @@ def test_what_no_row_had_counts_as_the_average_row(column: str, usual: list[Any]
         values[null] = values[~null][0]
     if len(usual) == 1:
         full[column][:] = usual[0]
-    model = training.fit(full, SHOP)
+    model = fit.fit(full, SHOP)
     asked = {name: values[:100] for name, values in full.items()}
     answers = [model.predict(asked | {column: np.full(100, v, full[column].dtype)}) for v in usual]
     given = model.predict(asked | {column: np.full(100, odd, full[column].dtype)})
@@ -167,15 +170,16 @@ def test_what_no_row_had_counts_as_the_average_row(column: str, usual: list[Any]
     assert export.check_parity(exported(model, SHOP), model, asked) < export.TOLERANCE
 
 
+@pytest.mark.whole
 def test_the_answer_is_the_mean_of_several_fits() -> None:
     matrix = np.random.default_rng(7).normal(size=(300, 4)).round(1)
     learned = matrix.sum(axis=1)
     matrix[::7, 0] = np.nan
     alone = []
-    for n in range(training.FITS):
-        recipe = training.RECIPE | {"random_state": training.RECIPE["random_state"] + n}
+    for n in range(fit.FITS):
+        recipe = fit.RECIPE | {"random_state": fit.RECIPE["random_state"] + n}
         alone.append(HistGradientBoostingRegressor(**recipe).fit(matrix, learned))
-    one = training._grow(matrix, learned, None)
+    one = fit._grow(matrix, learned, None)
     assert one.predict(matrix) == pytest.approx(np.mean([f.predict(matrix) for f in alone], axis=0))
     assert not np.array_equal(alone[0].predict(matrix), alone[1].predict(matrix))
 
@@ -183,8 +187,8 @@ def test_the_answer_is_the_mean_of_several_fits() -> None:
 def test_bins_end_at_weighted_quantiles_and_null_has_its_own() -> None:
     column = np.append(np.arange(1000.0), [np.nan, np.nan])
     weights = np.where(column < 500, 3.0, 1.0)
-    most = training.RECIPE["max_bins"]
-    bins = training.Bins.of(column[:, None], weights)
+    most = fit.RECIPE["max_bins"]
+    bins = fit.Bins.of(column[:, None], weights)
     codes, (edges,) = bins.codes[:, 0], bins.edges
     assert codes[-2:].tolist() == [most, most]
     assert np.diff(codes[:-2].astype(int)).min() == 0
@@ -193,23 +197,23 @@ def test_bins_end_at_weighted_quantiles_and_null_has_its_own() -> None:
     assert all(column[:-2][codes[:-2] <= n].max() == edge for n, edge in enumerate(edges))
 
 
-def test_the_order_of_rows_does_not_matter(fitted: training.Fitted) -> None:
+def test_the_order_of_rows_does_not_matter(fitted: fit.Fitted) -> None:
     order = np.random.default_rng(3).permutation(600)
-    again = training.fit({name: values[order] for name, values in sales().items()}, SHOP)
-    assert export.to_onnx(again, SHOP, {}) == export.to_onnx(fitted, SHOP, {})
+    again = fit.fit({name: values[order] for name, values in sales().items()}, SHOP)
+    assert again.to_onnx({}) == fitted.to_onnx({})
 
 
-def test_identifiers_are_not_learned_from(fitted: training.Fitted) -> None:
+def test_identifiers_are_not_learned_from(fitted: fit.Fitted) -> None:
     renamed = sales() | {"till": np.array([str(n) for n in range(600)], dtype=object)}
-    assert export.to_onnx(training.fit(renamed, SHOP), SHOP, {}) == export.to_onnx(fitted, SHOP, {})
+    assert fit.fit(renamed, SHOP).to_onnx({}) == fitted.to_onnx({})
 
 
-def test_small_sets_are_one_hot_and_large_ones_encoded_by_target(fitted: training.Fitted) -> None:
+def test_small_sets_are_one_hot_and_large_ones_encoded_by_target(fitted: fit.Fitted) -> None:
     assert set(fitted.features.one_hot) == {"size"}
-    assert {p.key for p in fitted.features.places} == {"town", "post", "post.beginning"}
+    assert {p.key for p in fitted.features.lookups} == {"town", "post", "post.prefix"}
     few = sales()
     few["town"] = np.array([f"t{n % ONE_HOT_UP_TO}" for n in range(600)], dtype=object)
-    assert "town" in training.fit(few, SHOP).features.one_hot
+    assert "town" in fit.fit(few, SHOP).features.one_hot
 
 
 def test_a_second_dataset_of_two_numbers_and_a_category() -> None:
@@ -230,9 +234,9 @@ def test_a_second_dataset_of_two_numbers_and_a_category() -> None:
         "colour": random.choice(np.array(["red", "blue"], dtype=object), 200),
         "change": 5 * weight - height,  # of both signs: learned as it is
     }
-    model = training.fit(rows, plain)
+    model = fit.fit(rows, plain)
     assert not model.on_log
-    assert evidence.score(rows["change"], model.predict(rows))["r2"] > 0.8
+    assert evaluation.score(rows["change"], model.predict(rows))["r2"] > 0.8
     assert export.check_parity(exported(model, plain), model, rows) < export.TOLERANCE
 
 
@@ -253,7 +257,7 @@ DEGENERATE: dict[str, Rows] = {
 @pytest.mark.parametrize("case", DEGENERATE)
 def test_columns_that_say_nothing_do_no_harm(case: str) -> None:
     rows = sales(ROWS) | DEGENERATE[case]
-    model = training.fit(rows, SHOP)
+    model = fit.fit(rows, SHOP)
     live = exported(model, SHOP)
     ordinary = sales(ROWS, seed=2)
     assert export.check_parity(live, model, rows) < export.TOLERANCE
@@ -262,24 +266,24 @@ def test_columns_that_say_nothing_do_no_harm(case: str) -> None:
 
 
 def test_a_column_that_was_null_throughout_changes_no_prediction() -> None:
-    model = training.fit(sales(ROWS) | {"visitors": np.full(ROWS, np.nan)}, SHOP)
+    model = fit.fit(sales(ROWS) | {"visitors": np.full(ROWS, np.nan)}, SHOP)
     unseen = sales(ROWS, seed=2)
     other = unseen | {"visitors": np.full(ROWS, 1e6)}
     assert model.predict(other).tolist() == model.predict(unseen).tolist()
 
 
 def test_the_fewest_rows_are_enough_and_one_less_is_not() -> None:
-    rows = sales(training.FEWEST_ROWS)
-    assert np.isfinite(training.fit(rows, SHOP).predict(rows)).all()
+    rows = sales(FEWEST_ROWS)
+    assert np.isfinite(fit.fit(rows, SHOP).predict(rows)).all()
     with pytest.raises(NothingToTrainOn, match=r"Only 19 rows .* at least 20 are needed"):
-        training.fit({name: values[1:] for name, values in rows.items()}, SHOP)
+        fit.fit({name: values[1:] for name, values in rows.items()}, SHOP)
 
 
 def test_a_target_without_a_log_is_refused_with_what_to_do() -> None:
     rows = sales(ROWS)
     rows["taken"][0] = -1.0
     with pytest.raises(NothingToTrainOn, match='Set fit_on = "value"'):
-        training.fit(rows, SHOP)
+        fit.fit(rows, SHOP)
 
 
 # Which rows are usable
@@ -289,34 +293,34 @@ def test_usable_rows_have_a_target_within_bounds_and_features_within_theirs() ->
     rows = sales(6)
     rows["taken"] = np.array([np.nan, 10.0, 10.01, 50.0, 50.0, 50.0])
     rows["visitors"] = np.array([1.0, 1.0, 1.0, 1000.0, 1000.5, np.nan])
-    assert training.usable(rows, SHOP).tolist() == [False, False, True, True, False, True]
+    assert usable_rows.usable(rows, SHOP).tolist() == [False, False, True, True, False, True]
 
 
 # Scores
 
 
 def test_scores_are_those_of_the_textbook() -> None:
-    scores = evidence.score(np.array([100.0, 200.0, 300.0]), np.array([110.0, 180.0, 330.0]))
+    scores = evaluation.score(np.array([100.0, 200.0, 300.0]), np.array([110.0, 180.0, 330.0]))
     assert scores == pytest.approx(
         {"mae": 20.0, "rmse": np.sqrt(1400 / 3), "mdape": 0.1, "r2": 1 - 1400 / 20_000}
     )
 
 
 def test_scores_exist_where_their_formula_does_not() -> None:
-    assert evidence.score(np.zeros(2), np.ones(2))["mdape"] == 0.0
-    assert evidence.score(np.array([0.0, 4.0]), np.array([1.0, 5.0]))["mdape"] == 0.25
-    assert evidence.score(np.full(3, 5.0), np.full(3, 4.0))["r2"] == 0.0
+    assert evaluation.score(np.zeros(2), np.ones(2))["mdape"] == 0.0
+    assert evaluation.score(np.array([0.0, 4.0]), np.array([1.0, 5.0]))["mdape"] == 0.25
+    assert evaluation.score(np.full(3, 5.0), np.full(3, 4.0))["r2"] == 0.0
     with pytest.raises(NothingToTrainOn, match="No row is held out"):
-        evidence.score(np.array([]), np.array([]))
+        evaluation.score(np.array([]), np.array([]))
 
 
 # The export
 
 
 def test_the_file_takes_one_input_a_feature_in_order_and_gives_one_prediction(
-    fitted: training.Fitted,
+    fitted: fit.Fitted,
 ) -> None:
-    model = onnx.load_from_string(export.to_onnx(fitted, SHOP, {"made.by": "a test"}))
+    model = onnx.load_from_string(fitted.to_onnx({"made.by": "a test"}))
     kinds = {
         i.name: (i.type.tensor_type.elem_type, len(i.type.tensor_type.shape.dim))
         for i in model.graph.input
@@ -329,7 +333,7 @@ def test_the_file_takes_one_input_a_feature_in_order_and_gives_one_prediction(
     assert {p.key: p.value for p in model.metadata_props} == {"made.by": "a test"}
 
 
-def test_the_file_says_what_the_model_says(fitted: training.Fitted, runtime: Runtime) -> None:
+def test_the_file_says_what_the_model_says(fitted: fit.Fitted, runtime: Runtime) -> None:
     assert export.check_parity(runtime, fitted, sales()) < export.TOLERANCE
     assert export.check_parity(runtime, fitted, sales(2000, seed=9)) < export.TOLERANCE
 
@@ -350,9 +354,7 @@ ODD: dict[str, Rows] = {
 
 
 @pytest.mark.parametrize("case", ODD)
-def test_odd_values_are_answered_alike(
-    case: str, fitted: training.Fitted, runtime: Runtime
-) -> None:
+def test_odd_values_are_answered_alike(case: str, fitted: fit.Fitted, runtime: Runtime) -> None:
     rows = sales(50, seed=4)
     for name, value in ODD[case].items():
         rows[name] = np.full(50, value, dtype=rows[name].dtype)
@@ -360,9 +362,7 @@ def test_odd_values_are_answered_alike(
     assert np.isfinite(runtime.predict(rows)).all()
 
 
-def test_values_on_a_threshold_fall_on_the_same_side(
-    fitted: training.Fitted, runtime: Runtime
-) -> None:
+def test_values_on_a_threshold_fall_on_the_same_side(fitted: fit.Fitted, runtime: Runtime) -> None:
     """Thresholds are doubles between floats: the nearest float on either side must agree."""
     nodes = np.concatenate([tree.nodes for (tree,) in fitted.trees._predictors])
     column = fitted.features.numbers.index("hours")
@@ -378,23 +378,23 @@ def test_values_on_a_threshold_fall_on_the_same_side(
 
 
 def test_a_file_that_says_something_else_is_refused_with_the_row(
-    fitted: training.Fitted, runtime: Runtime
+    fitted: fit.Fitted, runtime: Runtime
 ) -> None:
-    skewed = replace(fitted, on_log=False)
+    skewed = replace(fitted, dataset=shop(fit_on="value"))
     with pytest.raises(ModelRefused, match=r"relative difference .* for \{'day': .*'town'"):
         export.check_parity(runtime, skewed, sales(30))
 
 
-def test_a_prediction_that_is_no_number_is_refused(fitted: training.Fitted) -> None:
+def test_a_prediction_that_is_no_number_is_refused(fitted: fit.Fitted) -> None:
     class Broken:
         def predict(self, rows: Rows) -> Any:
             return np.full(len(rows["day"]), np.nan)
 
-    with pytest.raises(ModelRefused, match="says nan"):
+    with pytest.raises(ModelRefused, match="predicts nan"):
         export.check_parity(Broken(), fitted, sales(30))  # type: ignore[arg-type]
 
 
-def test_no_rows_have_nothing_to_differ_in(fitted: training.Fitted, runtime: Runtime) -> None:
+def test_no_rows_have_nothing_to_differ_in(fitted: fit.Fitted, runtime: Runtime) -> None:
     assert export.check_parity(runtime, fitted, sales(0)) == 0.0
 
 
@@ -407,15 +407,15 @@ def test_a_column_may_be_called_what_the_export_calls_things(name: str) -> None:
         ]
     )
     rows = {name: np.arange(100.0), "taken": np.arange(100.0) ** 2}
-    model = training.fit(rows, odd)
+    model = fit.fit(rows, odd)
     assert export.check_parity(exported(model, odd), model, rows) < export.TOLERANCE
 
 
-def test_the_run_is_logged_with_how_each_column_was_read(fitted: training.Fitted) -> None:
-    logged = training.parameters(fitted)
+def test_the_run_is_logged_with_how_each_column_was_read(fitted: fit.Fitted) -> None:
+    logged = fitted.parameters
     assert (logged["fit_on"], logged["one_hot"], logged["target_encoded"]) == (
         "log",
         "size",
-        "post.beginning,town,post",
+        "post.prefix,town,post",
     )
-    assert logged["random_state"] == training.RECIPE["random_state"]
+    assert logged["random_state"] == fit.RECIPE["random_state"]

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.contract import describe, read_row
-from core.dataset import Dataset, parse
-from core.errors import BadRow
-from core.profile import Profiler
-from core.records import ColumnProfile, DriftReport, Finding, StatChange
-from core.traffic import Request, Window, alarm, alarms, cut
+from core.domain.dataset import Dataset
+from core.domain.drift import DriftReport, Finding, Reason, StatChange
+from core.domain.errors import BadRow
+from core.domain.profiles import ColumnProfile
+from core.platform.dataset_file import parse
+from core.rules.data.profile import Profiler
+from core.rules.drift.live_windows import Request, Window, alarm, alarms, cut
+from core.rules.model.contract import describe, read_row
 from tests import build
 
 DATASET = parse(
@@ -127,7 +129,7 @@ def test_what_could_be_noise_is_said_last() -> None:
     odd = [GOOD | {"temperature": 40 + n, "wind": w} for n, w in enumerate([1, 12, 15, 18, 60])]
     window, _ = cut(asked(*odd), 1, training(), DATASET)
     by = {c.name: c for c in window.report.changes}
-    named = [by[reason.split(" ", 1)[0]] for reason in window.report.reasons]
+    named = [by[reason.change] for reason in window.report.reasons]
     assert {c.could_be_noise for c in named} == {False, True}
     assert [c.could_be_noise for c in named] == sorted(c.could_be_noise for c in named)
     times = [(c.ratio or 0) / c.limit for c in named if not c.could_be_noise]
@@ -139,7 +141,7 @@ def a_window(kind: str, version: int = 1) -> Window:
     ratio, band = {"calm": (0.1, 0.2), "noise": (0.3, 0.4), "sure": (0.5, 0.4)}[kind]
     finding = Finding.WITHIN if kind == "calm" else Finding.BREACH
     change = StatChange("wind", "mean", 1.0, 1.0 + ratio, ratio, 0.15, finding, band)
-    report = DriftReport(kind != "calm", (f"{kind}.",), (change,))
+    report = DriftReport(kind != "calm", (Reason(f"{kind}."),), (change,))
     return replace(cut(asked(GOOD), version, (), DATASET)[0], report=report)
 
 
@@ -167,7 +169,7 @@ def test_another_versions_breaches_are_told_anew() -> None:
 
 
 def test_what_is_told_says_whether_it_could_be_noise() -> None:
-    calm = [GOOD | {"temperature": t, "wind": 15} for t in (11, 13, 15, 17, 19)]
+    calm = [GOOD | {"temperature": t, "wind": 15, "weather": t // 3} for t in (11, 13, 15, 17, 19)]
     window, _ = cut(asked(*calm), 1, training(), DATASET)
     assert window.drifted
     assert window.could_be_noise
@@ -175,5 +177,5 @@ def test_what_is_told_says_whether_it_could_be_noise() -> None:
     hot, _ = cut(
         asked(*[GOOD | {"temperature": 40 + n} for n in range(40)]), 1, training(), DATASET
     )
-    assert "temperature_mean rose" in " ".join(hot.report.reasons)
+    assert "temperature_mean rose" in " ".join(r.text for r in hot.report.reasons)
     assert "noise" not in alarm(hot)

@@ -1,4 +1,4 @@
-"""Pages in tests are those of a console that listens on this machine alone."""
+"""The pages under test belong to a console that listens on loopback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A desk of fakes on a real store, for the tests of pages."""
+"""A desk with a real store and fake services, for the tests of pages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from console.desk import Desk
-from core.dataset import Dataset
-from core.settings import Settings
-from core.store import Store
-from core.store.schema import migrate
+from core.adapters.store import Store
+from core.domain.dataset import Dataset
+from core.platform.settings import Settings
+from tests.databases import migrated
 from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.stacks import ROOT
 
@@ -27,7 +27,7 @@ def at_a_desk(
     folder: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, **changes: Any
 ) -> Iterator[Desk]:
     url = f"sqlite:///{folder / 'desk.db'}"
-    migrate(url, dataset)
+    migrated(url, dataset)
     told = {
         "data_dir": folder, "database_url": url, "actor": "ana", "mlflow_tracking_uri": NOWHERE,
         "data_api_url": NOWHERE, "serving_url": NOWHERE,
@@ -36,7 +36,7 @@ def at_a_desk(
         Settings(_env_file=None, **told), dataset, Store.open(url, dataset),
         FakeQueue(), FakeRegistry(), FakeServing(),  # type: ignore[arg-type]
     )  # fmt: skip
-    monkeypatch.setattr("console.session.Desk.make", lambda _settings: made)
+    monkeypatch.setattr("console.web.session.Desk.make", lambda *_: made)
     st.cache_resource.clear()
     yield made
     made.store.close()
@@ -44,15 +44,15 @@ def at_a_desk(
 
 
 def away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the desk's database be one that does not answer."""
+    """Replace the desk's database with an unreachable one."""
     gone = Store.open("mysql+pymysql://nobody@127.0.0.1:1/none", desk.dataset)
     broken = Desk(desk.settings, desk.dataset, gone, desk.queue, desk.registry, desk.serving)
-    monkeypatch.setattr("console.session.Desk.make", lambda _settings: broken)
+    monkeypatch.setattr("console.web.session.Desk.make", lambda *_: broken)
     st.cache_resource.clear()
 
 
 def page(name: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "console" / "app.py"), default_timeout=30)
+    app = AppTest.from_file(str(ROOT / "console" / "web" / "app.py"), default_timeout=30)
     for key, value in query.items():
         app.query_params[key] = value
     app.run()

@@ -1,4 +1,4 @@
-"""The command line meets the same checks: every command, found by looking."""
+"""Role checks of every command of the command line."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import typer
 from typer.testing import CliRunner
 
 from console import identity
-from console.cli import app
-from core.dataset import Dataset
-from core.errors import BadInput, SettingsError
-from core.roles import Role
-from core.settings import Settings
-from core.store import Store
-from core.store.schema import migrate
+from console.cli.main import app
+from core.adapters.store import Store
+from core.domain.dataset import Dataset
+from core.domain.errors import BadInput, SettingsError
+from core.platform.settings import Settings
+from core.rules.access.roles import Role
+from tests.databases import migrated
 
 ROLES = """
 [viewer]
@@ -63,7 +63,7 @@ READS = sorted(set(COMMANDS) - set(ACTS))
 @pytest.fixture
 def url(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     made = f"sqlite:///{tmp_path / 'desk.db'}"
-    migrate(made, dataset)
+    migrated(made, dataset)
     roles = tmp_path / "roles.toml"
     roles.write_text(ROLES, encoding="utf-8")
     told = {
@@ -75,7 +75,7 @@ def url(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> It
     }  # fmt: skip
     for name, value in told.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("console.terminal.configure", lambda *_: None)
+    monkeypatch.setattr("console.cli.shared.configure", lambda *_: None)
     structlog.reset_defaults()
     yield made
     structlog.reset_defaults()
@@ -111,7 +111,9 @@ def test_who_has_no_role_can_neither_act_nor_look(name: str) -> None:
 def test_a_viewer_cannot_act(
     name: str, url: str, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.queries.served", lambda _desk: {})  # asked for the row's types
+    monkeypatch.setattr(
+        "console.queries.status.served", lambda _desk: {}
+    )  # asked for the row's types
     said = run(name, "--actor", "vic")
     assert said.exit_code == 1, said.output
     assert "vic is viewer here;" in said.output
@@ -149,7 +151,7 @@ def test_without_login_the_command_line_is_an_admins(
 
 
 def test_the_record_says_which_user_of_the_machine_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not the one that LOGNAME names, which anybody can set."""
+    """LOGNAME, which anybody can set, is ignored."""
     monkeypatch.setenv("LOGNAME", "somebody-else")
     settings = Settings(_env_file=None, actor="ana")
     found = identity.command_line_actor(settings, "")

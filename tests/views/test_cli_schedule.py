@@ -11,27 +11,27 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from console.cli import app
-from core.dataset import Dataset
-from core.settings import Settings
-from core.store import Store
-from core.store.schema import migrate
+from console.cli.main import app
+from core.adapters.store import Store
+from core.domain.dataset import Dataset
+from core.platform.settings import Settings
+from tests.databases import migrated
 from tests.fakes import FakeQueue, FakeRegistry
 from tests.receiver import receiver
-from workers.outbox import post_due
-from workers.wiring import Wiring
+from workers.container import Container
+from workers.reconciler.outbox import post_due
 
 
 @pytest.fixture
 def url(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     made = f"sqlite:///{tmp_path / 'desk.db'}"
-    migrate(made, dataset)
+    migrated(made, dataset)
     monkeypatch.setenv("DATABASE_URL", made)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setenv("ACTOR", "ana")
     monkeypatch.setenv("WEBHOOK_URL", "")
     # The runner's streams close after each command; logs must not be tied to them.
-    monkeypatch.setattr("console.terminal.configure", lambda *_: None)
+    monkeypatch.setattr("console.cli.shared.configure", lambda *_: None)
     structlog.reset_defaults()
     yield made
     structlog.reset_defaults()
@@ -96,19 +96,19 @@ def test_a_test_notification_is_sent_and_its_fate_told(
         monkeypatch.setenv("WEBHOOK_URL", hook.url)
         assert "Is the reconciler running?" in run("notify-test", "--seconds", "0", code=1)
         store = Store.open(url, dataset)
-        wiring = Wiring(Settings(_env_file=None), dataset, store, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
+        wiring = Container(Settings(_env_file=None), dataset, store, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
         post_due(wiring)
         store.close()
         assert [e["event"] for e in hook.events] == ["test"]
 
         def posted(_seconds: float) -> None:
             again = Store.open(url, dataset)
-            post_due(Wiring(wiring.settings, dataset, again, wiring.queue, wiring.registry))
+            post_due(Container(wiring.settings, dataset, again, wiring.queue, wiring.registry))
             again.close()
 
-        monkeypatch.setattr("console.cli_notify.time.sleep", posted)
-        assert "127.0.0.1 took it." in run("notify-test")
+        monkeypatch.setattr("console.cli.notifications.time.sleep", posted)
+        assert "Delivered to 127.0.0.1." in run("notify-test")
         hook.answers = [404]
         said = run("notify-test", code=1)
-        assert "did not take it. HTTP 404." in said
+        assert "Not delivered to 127.0.0.1. HTTP 404." in said
         assert "S3CRET" not in said

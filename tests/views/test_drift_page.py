@@ -1,4 +1,4 @@
-"""The Drift page on every kind of data, and `driftdesk limits` beside it."""
+"""The Drift page on all kinds of data, and `driftdesk limits`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,26 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from console import charts, drift_heat, drifts
-from console.cli import app as cli
+from console.cli.main import app as cli
 from console.desk import Desk
-from core.advice import Advice, BatchScore, advise, error_change
-from core.dataset import Dataset
-from core.drift import compare
-from core.limits import Cell
-from core.noise import annotate
-from core.profile import profile_number, profile_text
-from core.records import ColumnProfile, JobKind, Reference
-from core.settings import Settings
-from core.store import Store
-from core.store.schema import migrate
-from tests.build import stored_batch
+from console.figures import drift_heatmap, style
+from console.queries import drift
+from core.adapters.store import Store
+from core.domain.dataset import Dataset
+from core.domain.dossier import TrainingBatch
+from core.domain.drift import Reference, RetrainWhen
+from core.domain.jobs import JobKind
+from core.domain.profiles import ColumnProfile
+from core.platform.settings import Settings
+from core.rules.data.profile import profile_number, profile_text
+from core.rules.drift.batch_verdict import DECIDES
+from core.rules.drift.compare import compare
+from core.rules.drift.noise_band import annotate
+from core.rules.drift.recommendation import Advice, BatchScore, advise, error_change
+from core.rules.drift.report import drift_report
+from core.rules.drift.thresholds import Cell
+from tests.build import live, stored_batch
+from tests.databases import migrated
 from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.stacks import ROOT
 
@@ -39,13 +46,13 @@ SEED = 4
 @pytest.fixture
 def desk(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     url = f"sqlite:///{tmp_path / 'desk.db'}"
-    migrate(url, dataset)
+    migrated(url, dataset)
     settings = Settings(_env_file=None, data_dir=tmp_path, database_url=url, actor="ana")
     made = Desk(
         settings, dataset, Store.open(url, dataset),
         FakeQueue(), FakeRegistry(), FakeServing(),  # type: ignore[arg-type]
     )  # fmt: skip
-    monkeypatch.setattr("console.session.Desk.make", lambda _settings: made)
+    monkeypatch.setattr("console.web.session.Desk.make", lambda *_: made)
     st.cache_resource.clear()
     yield made
     made.store.close()
@@ -53,7 +60,9 @@ def desk(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def page(**query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "console" / "views" / "drift.py"), default_timeout=60)
+    app = AppTest.from_file(
+        str(ROOT / "console" / "web" / "views" / "drift.py"), default_timeout=60
+    )
     for key, value in query.items():
         app.query_params[key] = value
     app.run()
@@ -88,7 +97,7 @@ def profiles(dataset: Dataset, rise: float, rng: np.random.Generator) -> tuple[C
 def history(
     desk: Desk, rises: list[float], *, champion: bool = True, category: str = "Ohio"
 ) -> list[int]:
-    """Batches of which each is `rise` times as dear as the first; returns their ids."""
+    """Store batches with prices `rise` times those of the first; returns their ids."""
     print("seed", SEED)
     rng = np.random.default_rng(SEED)
     before: tuple[ColumnProfile, ...] = ()
@@ -117,16 +126,19 @@ def history(
         )
         with desk.store.begin() as work:
             work.scores.put(scores[-1])
-            work.drift.put(batch, Reference.PREVIOUS, f"epoch 1, batch {n - 1}", report, advice)
+            work.drift.put(
+                batch, Reference.PREVIOUS, f"epoch 1, batch {n - 1}", report, advice,
+                reference_id=ids[-1] if ids else None,
+            )  # fmt: skip
             if champion:
-                work.drift.put(batch, Reference.CHAMPION, "version 1", against)
+                work.drift.put(batch, Reference.CHAMPION, "version 1", against, reference_id=1)
             work.commit()
         before, ids = tuple(now), [*ids, batch.id]
     return ids
 
 
 def test_an_empty_page_says_what_to_do_first(desk: Desk) -> None:
-    app = AppTest.from_file(str(ROOT / "console" / "app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "console" / "web" / "app.py"), default_timeout=60).run()
     app.switch_page("views/drift.py").run()
     assert not app.exception
     assert "No batch has been compared yet" in text(app)
@@ -137,46 +149,57 @@ def test_a_broken_database_is_said(
 ) -> None:
     away = Store.open("mysql+pymysql://nobody@127.0.0.1:1/none", dataset)
     broken = Desk(desk.settings, dataset, away, desk.queue, desk.registry, desk.serving)
-    monkeypatch.setattr("console.session.Desk.make", lambda _settings: broken)
+    monkeypatch.setattr("console.web.session.Desk.make", lambda *_: broken)
     assert "DATABASE_URL" in text(page())
 
 
-@pytest.mark.parametrize("view", ["Side by side", "Distributions", "What came in", "Limits"])
+@pytest.mark.parametrize("view", ["All statistics", "Distributions", "Data quality", "Limits"])
 def test_one_batch_alone_has_a_page_without_a_comparison(desk: Desk, view: str) -> None:
     history(desk, [1.0], champion=False)
-    said = text(page(view=view))
-    assert "This is the first batch" in said
-    assert "A batch has a history once" in said
+    said = text(page(look=view))
+    assert "No earlier batch has rows to compare it with" in said
+    assert "The history starts with the second batch" in said
 
 
 def test_what_could_be_noise_is_said_and_what_matters_is_recommended(desk: Desk) -> None:
     history(desk, [1.0, 1.0, 1.4])
     app = page()
     said = text(app)
-    assert "This batch asks for training" in said
+    assert "Batch 2\\: retraining recommended" in said
     assert "could be noise" in said  # the lot sizes are all tail
     assert "Recommendation" in said
-    assert "Retrain" in said
+    assert "orange[retrain]" in said
     assert "House size" in tables(app)
     assert "target" in tables(app)
+
+
+def test_a_report_of_a_large_batch_says_that_quantiles_are_estimated(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = profile_number
+    large = lambda column, values: replace(exact(column, values), error=6e-5)  # noqa: E731
+    monkeypatch.setattr(f"{__name__}.profile_number", large)
+    history(desk, [1.0, 1.0])
+    said = text(page())
+    assert "Quantiles are estimated; their changes are off by at most" in said
 
 
 def test_noise_alone_is_recommended_to_be_ignored(desk: Desk) -> None:
     ids = history(desk, [1.0, 1.0])
     said = text(page(batch=str(ids[1])))
     assert "could be noise" in said
-    assert "Ignore it" in said
+    assert "green[ignore]" in said
 
 
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"against": "The champion's rows"}, "Compared with version 1"),
-        ({"group": "By column"}, "no\\-drift band"),
-        ({"view": "Side by side"}, "Many small steps"),
-        ({"view": "Distributions", "log": "true"}, "lie beyond the axis"),
-        ({"view": "What came in"}, "Shares are of the rows"),
-        ({"view": "Limits"}, "In force"),
+        ({"against": "Champion's training data"}, "Compared with version 1"),
+        ({"group": "By column"}, "noise band"),
+        ({"look": "All statistics"}, "Small changes from batch to batch"),
+        ({"look": "Distributions", "log": "true"}, "of the values lie outside"),
+        ({"look": "Data quality"}, "Shares are of the non-missing values"),
+        ({"look": "Limits"}, "Current limits"),
         ({"last": "Last 200"}, "History"),
     ],
 )
@@ -198,33 +221,36 @@ def test_choosing_a_batch_changes_the_address(desk: Desk) -> None:
     ids = history(desk, [1.0, 1.1, 1.2])
     app = page()
     app.selectbox[0].set_value("epoch 1, batch 1").run()
-    assert app.query_params["batch"] == str(ids[1])
+    assert app.query_params["batch"] == "1/1"
+    assert page(batch=str(ids[1])).selectbox[0].value == "epoch 1, batch 1"  # an older link
     assert "batch 0" in text(app)
 
 
 def test_nine_small_steps_show_against_the_champions_rows(desk: Desk) -> None:
     history(desk, [1.1**n for n in range(6)])
-    assert "not against the batch before" in text(page())
+    assert "not to the batch before" in text(page())
 
 
 def test_new_and_vanished_categories_and_nulls_are_shown_inert(desk: Desk) -> None:
     ids = history(desk, [1.0, 1.0], category=HOSTILE)
-    app = page(batch=str(ids[1]), view="What came in", against="The champion's rows")
+    app = page(batch=str(ids[1]), look="Data quality", against="Champion's training data")
     shown = tables(app)
-    assert "2: Ohio (60.0%), Texas (40.0%)" in shown
+    assert "2: Ohio (60.0 %), Texas (40.0 %)" in shown
     assert "1: =cmd()" in shown
-    assert "4.8%" in shown
+    assert "4.8 %" in shown
     assert "<script>" not in text(app)
 
 
 def test_training_anyway_goes_on_record_with_its_reason(desk: Desk) -> None:
     ids = history(desk, [1.0, 1.3, 1.3])
-    app = page(batch=str(ids[0]))
+    live(desk.store, 1, batches=tuple(TrainingBatch(i, 1, i - 1, 3) for i in ids))
+    app = page(batch="1/0")
+    assert "which is live, learned from it" in text(app)
     button(app, "Train anyway…").click().run()
-    app.text_area(key="drift-train-reason").set_value("a fair is on")
+    app.text_area(key="train-reason").set_value("a fair is on")
     button(app, "Train").click().run()
     with desk.store.read() as work:
-        (event,) = work.audit.latest()
+        (event,) = work.audit.latest(1)
         assert [j.kind for j in work.jobs.open()] == [JobKind.TRAIN]
     assert (event.action, event.reason) == ("request train", "a fair is on")
 
@@ -240,11 +266,11 @@ def test_comparing_again_asks_for_that_batch(desk: Desk) -> None:
 
 def test_limits_are_tried_on_the_past_then_set_with_a_reason(desk: Desk) -> None:
     history(desk, [1.0, 1.3, 1.3], champion=False)
-    app = page(view="Limits")
+    app = page(look="Limits")
     app.number_input(key="limit-value").set_value(100_000.0).run()
     said = text(app)
-    assert "stored batches against the batch before" in said
-    assert "would have had another verdict" in said
+    assert "stored batches (compared with the previous batch)" in said
+    assert "would have another verdict" in said
     button(app, "Set limits…").click().run()
     button(app, "Set them").click().run()
     with desk.store.read() as work:
@@ -256,7 +282,7 @@ def test_limits_are_tried_on_the_past_then_set_with_a_reason(desk: Desk) -> None
         assert set(work.limits.in_force().values()) == {1000.0}
         (event,) = work.audit.latest()
     assert (event.action, event.actor, event.reason) == ("set limits", "ana", "holidays")
-    assert "*" in tables(page(view="Limits"))
+    assert "*" in tables(page(look="Limits"))
 
 
 def test_two_hundred_batches_fit_on_the_page(desk: Desk) -> None:
@@ -269,8 +295,8 @@ def test_two_hundred_batches_fit_on_the_page(desk: Desk) -> None:
             batch = work.batches.get(batch.id)
             work.drift.put(batch, Reference.PREVIOUS, f"batch {n - 1}", report.report)
         work.commit()
-    app = page(last="Last 200", view="Limits")
-    assert "Each column's worst statistic" in text(app)
+    app = page(last="Last 200", look="Limits")
+    assert "the statistic with the largest ratio" in text(app)
     assert len(app.selectbox[0].options) == 200
 
 
@@ -292,11 +318,11 @@ def test_a_cell_carries_its_batch_and_its_shade_says_breach(desk: Desk) -> None:
         Cell(2, 8, 1, 1, "price", "mean", 0.1501, 0.15, 0.5),
         Cell(3, 9, 1, 2, "price", "mean", None, 0.15, None),
     ]
-    figure = drift_heat.heat(cells, {"price": "Price"}, 8, by_column=False)
+    figure = drift_heatmap.heat(cells, {"price": "Price"}, 8, by_column=False)
     shades, marks = figure["data"]
     assert shades["z"] == [[2, 3, None]]
     assert [row[0] for row in marks["customdata"]] == [7, 8, 9]
-    assert marks["text"] == ["15.0%", "15.0%~", ""]
+    assert marks["text"] == ["15.0 %", "15.0 %~", ""]
     assert figure["layout"]["shapes"][0]["x0"] == 0.5
 
 
@@ -304,12 +330,12 @@ def test_of_many_columns_the_history_keeps_the_worst(desk: Desk) -> None:
     cells = [
         Cell(1, 7, 1, 0, f"c{n}", s, n / 10, 0.15, None) for n in range(9) for s in ("mean", "50")
     ]
-    kept = drift_heat.worst(cells, 3)
+    kept = drift_heatmap.worst(cells, 3)
     assert sorted(c.column for c in kept) == ["c6", "c7", "c8"]
 
 
 def test_a_chart_saves_itself_under_a_name_of_its_own() -> None:
-    asked = charts.png("drift-3-mean")["toImageButtonOptions"]
+    asked = style.png("drift-3-mean")["toImageButtonOptions"]
     assert (asked["format"], asked["filename"]) == ("png", "drift-3-mean")
 
 
@@ -323,10 +349,10 @@ def run(*arguments: str, code: int = 0) -> str:
 
 
 def test_limits_on_the_command_line(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("console.terminal.configure", lambda *_: None)
+    monkeypatch.setattr("console.cli.shared.configure", lambda *_: None)
     history(desk, [1.0, 1.3], champion=False)
     assert "price_mean" in run("limits", "list")
-    assert "1 of 1 stored batches" in run("limits", "set", "100000", "all", "--preview")
+    assert "1 of 1 compared batches" in run("limits", "set", "100000", "all", "--preview")
     assert "Say why" in run("limits", "set", "40", "price", code=1)
     run("limits", "set", "40", "price", "bed_mean", "--reason", "spring")
     found = json.loads(run("limits", "list", "--json"))
@@ -342,7 +368,7 @@ def test_limits_on_the_command_line(desk: Desk, monkeypatch: pytest.MonkeyPatch)
 def test_the_report_on_the_command_line_has_its_advice(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.terminal.configure", lambda *_: None)
+    monkeypatch.setattr("console.cli.shared.configure", lambda *_: None)
     history(desk, [1.0, 1.4])
     said = run("drift", "--show")
     assert "recommendation: retrain" in said
@@ -354,14 +380,72 @@ def test_the_report_on_the_command_line_has_its_advice(
 
 def test_the_csv_has_every_statistic_and_no_formula(desk: Desk) -> None:
     ids = history(desk, [1.0, 1.4])
-    view = drifts.view(desk, ids[1])
+    view = drift.view(desk, ids[1])
     app = page(batch=str(ids[1]))
     assert any(e.type == "download_button" for e in app.main)
-    from console.parts_drift import report_csv
+    from console.text.csv_output import inert_csv
+    from console.web.panels.drift.statistics import report_rows
 
     rows = list(csv.DictReader(io.StringIO(
-        report_csv(view.reports[Reference.PREVIOUS]).decode("utf-8-sig")
+        inert_csv(report_rows(view.reports[Reference.PREVIOUS]))
     )))  # fmt: skip
     assert len(rows) == 20
     assert {r["finding"] for r in rows} >= {"breach"}
     assert {r["could be noise"] for r in rows} == {"yes", "no"}
+
+
+@pytest.mark.parametrize("when", RetrainWhen)
+def test_categories_are_judged_beside_the_rule_and_it_is_said_what_decides(
+    desk: Desk, when: RetrainWhen
+) -> None:
+    """Nothing but a category that was never there: the rule's numbers are the same."""
+    desk.store.dataset = replace(desk.dataset, retrain_when=when)
+    numbers = [p for p in profiles(desk.dataset, 1.0, np.random.default_rng(SEED)) if p.grid]
+    sides = [
+        (*numbers, profile_text("status", {status: 400}, 0)) for status in ("for_sale", HOSTILE)
+    ]
+    one, two = (stored_batch(desk.store, n, profiles=side) for n, side in enumerate(sides))
+    report = drift_report(*sides, desk.dataset)
+    advice = advise(desk.dataset, [report], champion=1, error=None, importance={"status": 0.0})
+    with desk.store.begin() as work:
+        work.drift.put(
+            two, Reference.PREVIOUS, "epoch 1, batch 0", report, advice, reference_id=one.id
+        )
+        work.commit()
+    app = page(look="All statistics")
+    raw = [element.value for element in (*app.markdown, *app.warning, *app.success)]
+    assert not any("<script>" in shown for shown in raw)
+    said = text(app).replace("\\", "")
+    assert "Drift rule: no breach" in said
+    assert "Additional measures: 2 beyond limit and noise" in said
+    assert "status: 100.0 % of the values are new (limit 5 %): =cmd()" in said
+    assert ("Batch 1: retraining recommended" in said) is (when is not RetrainWhen.RULE)
+    assert f"{DECIDES[when]}." in said
+    assert "100.0 %, breach" in tables(app)
+    from console.web.panels.drift.statistics import report_rows
+
+    with desk.store.read() as work:
+        (stored,) = work.drift.latest(1)
+    assert stored.report == report
+    measured = [r for r in report_rows(stored) if r["statistic"] in ("mix", "new")]
+    assert [(r["column"], r["ratio"], r["finding"]) for r in measured] == [
+        ("status", 1.0, "breach"), ("status", 1.0, "breach"),
+    ]  # fmt: skip
+    assert "Status,10,never seen before" in tables(page(look="Impact")).replace(".0", "")
+
+
+def test_a_held_batch_and_the_reference_that_was_used_instead_are_named(desk: Desk) -> None:
+    first, second, third = history(desk, [1.0, 1.1, 1.2])
+    with desk.store.begin() as work:
+        work.holds.hold(second, "driftdesk", "Price is empty in every row.", unless_released=True)
+        report = work.drift.latest(1, Reference.PREVIOUS, third)[0].report
+        batch = work.batches.get(third)
+        work.drift.put(
+            batch, Reference.PREVIOUS, "epoch 1, batch 0", report,
+            reference_id=first, note="batch 1 is held",
+        )  # fmt: skip
+        work.commit()
+    assert "Compared with epoch 1, batch 0: batch 1 is held" in text(page(batch=str(third)))
+    assert "Batch 1 is held: Price is empty in every row" in text(page(batch=str(second))).replace(
+        "\\", ""
+    )

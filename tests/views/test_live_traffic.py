@@ -13,19 +13,20 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from console import charts_hindsight, drift_heat, traffic
-from console.cli import app as cli
+from console.cli.main import app as cli
 from console.desk import Desk
-from core.dataset import Dataset
-from core.hindsight import Bucket
-from core.notice import Event, link_to
-from core.store import Store
+from console.figures import drift_heatmap, feedback_error
+from console.queries import live_traffic
+from core.adapters.store import Store
+from core.domain.dataset import Dataset
+from core.rules.model.feedback_error import Bucket
+from core.rules.ops.notification import Event, link_to
 from tests import build
 from tests.fakes import FakeQueue, FakeRegistry
 from tests.traffic import house, record, say, trained
 from tests.views.desks import at_a_desk, away, page, text
-from workers.traffic import watch_traffic
-from workers.wiring import Wiring
+from workers.container import Container
+from workers.reconciler.live_windows import watch_traffic
 
 SIZE = 40
 LIVE = "Live traffic"
@@ -44,15 +45,15 @@ def asked(count: int, **changes: Any) -> list[dict[str, Any]]:
 
 
 def windows(desk: Desk, *kinds: dict[str, Any]) -> list[int]:
-    """A window of each kind of request, an hour apart; their ids, the oldest first."""
+    """Store one window for each kind of request, an hour apart; returns ids, oldest first."""
     for n, changes in enumerate(kinds):
         record(desk.store, asked(SIZE, **changes), build.NOON + n * timedelta(hours=1))
     later = build.NOON + timedelta(days=1)
     store = Store(desk.store.engine, desk.dataset, clock=lambda: later)
-    wiring = Wiring(desk.settings, desk.dataset, store, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
+    wiring = Container(desk.settings, desk.dataset, store, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
     for _ in kinds:
         watch_traffic(wiring)
-    return [w.id for w in traffic.windows(desk)][::-1]
+    return [w.id for w in live_traffic.windows(desk)][::-1]
 
 
 def tables(app: AppTest) -> str:
@@ -74,23 +75,23 @@ def test_without_a_live_version_the_tab_says_what_is_missing(desk: Desk) -> None
     record(desk.store, asked(3))
     said = text(page("drift", show=LIVE))
     assert "No model is live" in said
-    assert "3 are recorded" in said
+    assert "Recorded requests: 3" in said
     assert "No batch has been compared" not in said
 
 
 def test_a_version_from_elsewhere_has_no_known_training_rows(desk: Desk) -> None:
     build.live(desk.store, 7)
     said = text(page("drift", show=LIVE))
-    assert "version 7 was trained on are not on record" in said
-    assert "None is recorded yet" in said
+    assert "training data of version 7 has no profile" in said
+    assert "Recorded requests: 0" in said
 
 
 @pytest.mark.parametrize(
     ("recorded", "said"),
     [
-        (0, f"The next window has 0 of {SIZE} requests"),
-        (12, f"The next window has 12 of {SIZE} requests"),
-        (SIZE + 5, "There are enough requests for the next window"),
+        (0, f"Next window: 0 of {SIZE} requests"),
+        (12, f"Next window: 12 of {SIZE} requests"),
+        (SIZE + 5, "The next window is complete"),
     ],
 )
 def test_the_tab_counts_what_the_first_window_waits_for(
@@ -123,7 +124,7 @@ def test_the_newest_window_is_shown_with_its_verdict_and_its_place(desk: Desk) -
     assert "Live traffic has drifted." in said
     assert "house_size_" in said
     assert f"Requests {SIZE}" in said
-    assert "Unreadable 0" in said
+    assert "Invalid 0" in said
     assert "price" not in said.lower()
     assert any("House size" in alt and "times its limit" in alt for alt in alts(app))
     assert all(alts(app))
@@ -142,7 +143,7 @@ def test_a_window_has_an_address_and_choosing_one_changes_it(desk: Desk) -> None
     assert not app.exception
 
 
-@pytest.mark.parametrize("wanted", ["999", "x", "-1", "²", "1; DROP TABLE live_windows"])
+@pytest.mark.parametrize("wanted", ["999", "x", "-1", "²", "9" * 30, "1; DROP TABLE live_windows"])
 def test_a_window_that_is_not_there_is_said(desk: Desk, wanted: str) -> None:
     trained(desk.store)
     (only,) = windows(desk, {})
@@ -156,7 +157,9 @@ def test_a_window_that_is_older_than_those_to_choose_from_opens_all_the_same(
 ) -> None:
     trained(desk.store)
     ids = windows(desk, {}, {}, {})
-    monkeypatch.setattr("console.parts_traffic.traffic.windows", _two_newest)
+    monkeypatch.setattr(
+        "console.web.panels.drift.live_traffic.traffic_queries.windows", _two_newest
+    )
     app = page("drift", show=LIVE, window=str(ids[0]))
     assert chosen(app).startswith(f"Window {ids[0]}:")
 
@@ -173,24 +176,25 @@ def test_what_came_in_stands_beside_the_training_rows_inert(desk: Desk) -> None:
     shown = tables(app)
     assert "1: =cmd()" in shown
     assert "Ohio" in shown
-    assert "100.0%" in shown
+    assert "100.0 %" in shown
     assert "Price" not in shown
     said = text(app)
-    assert "Some client looks broken" in said
+    assert "A client may be faulty" in said
     assert "City is empty in every row" in said
-    assert "<script>" not in said
+    assert "state: 100.0 % of the values are new (limit 5 %)" in said
+    assert not any("<script>" in shown.value for shown in (*app.warning, *app.markdown))
 
 
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"live": "Distributions"}, "lie beyond the axis"),
+        ({"live": "Distributions"}, "of the values lie outside"),
         (
             {"live": "Distributions", "live-column": "House size", "live-log": "true"},
-            "lie beyond the axis",
+            "of the values lie outside",
         ),
-        ({"live": "What came in"}, "version 1's training rows"),
-        ({"charts": "By column"}, "no-drift band"),
+        ({"live": "Data quality"}, "version 1's training data"),
+        ({"charts": "By column"}, "noise band"),
     ],
 )
 def test_every_view_of_a_window_has_an_address(
@@ -206,8 +210,8 @@ def test_requests_that_would_be_refused_are_said(desk: Desk) -> None:
     record(desk.store, [{"garden": 1}] * 10, build.NOON - timedelta(hours=1))
     windows(desk, {})
     said = text(page("drift", show=LIVE))
-    assert "Unreadable 10" in said
-    assert "would refuse 25% of these requests" in said
+    assert "Invalid 10" in said
+    assert "would reject 25 % of these requests" in said
 
 
 def test_a_window_of_nothing_but_refused_requests_has_no_verdict(desk: Desk) -> None:
@@ -223,8 +227,8 @@ def test_when_another_version_is_live_the_old_windows_are_still_shown(desk: Desk
     windows(desk, {})
     build.live(desk.store, 2)
     said = text(page("drift", show=LIVE))
-    assert "version 2 was trained on are not on record" in said
-    assert "Compared with the rows that version 1 was trained on" in said
+    assert "training data of version 2 has no profile" in said
+    assert "Compared with the training data of version 1" in said
 
 
 def test_batches_keep_their_own_tab(desk: Desk) -> None:
@@ -234,10 +238,10 @@ def test_batches_keep_their_own_tab(desk: Desk) -> None:
 def test_the_course_names_windows_and_marks_the_chosen_one(desk: Desk) -> None:
     trained(desk.store)
     windows(desk, {}, {"house_size": 9_000.0})
-    found = traffic.windows(desk)
+    found = live_traffic.windows(desk)
     labels = {c.name: c.label for c in desk.dataset.compared}
-    worst = drift_heat.worst(traffic.cells(found), len(labels))
-    figure = drift_heat.heat(worst, labels, found[0].id, by_column=True, of=drift_heat.WINDOW)
+    worst = drift_heatmap.worst(live_traffic.cells(found), len(labels))
+    figure = drift_heatmap.heat(worst, labels, found[0].id, by_column=True, of=drift_heatmap.WINDOW)
     _, marks = figure["data"]
     assert {row[1] for row in marks["customdata"]} == {f"window {w.id}" for w in found}
     assert figure["layout"]["xaxis"]["title"]["text"] == "window"
@@ -255,7 +259,7 @@ def run(*arguments: str) -> str:
 
 
 def test_windows_on_the_command_line(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("console.terminal.configure", lambda *_: None)
+    monkeypatch.setattr("console.cli.shared.configure", lambda *_: None)
     assert f"next window: 0 of {SIZE} requests, and no model is live" in run("drift", "--live")
     trained(desk.store)
     first, second = windows(desk, {}, {"house_size": 9_000.0, "garden": None})
@@ -302,14 +306,14 @@ def test_the_error_over_time_stands_beside_the_error_at_judging(desk: Desk) -> N
     said = text(app)
     assert "From feedback" in said
     assert "Mean absolute error 25" in said
-    assert "Median absolute % error 20.0%" in said
-    assert "From 40 answers" in said
-    assert "20 are the live version's" in said
+    assert "Median absolute % error 20.0 %" in said
+    assert "40 predictions with feedback" in said
+    assert "20 of the live version" in said
     deltas = [m.delta for m in app.metric]
-    assert "+150.0% since judging" in deltas  # it was judged at 10
-    assert "+0.0 points since judging" in deltas
+    assert "+150.0 % since evaluation" in deltas  # it was judged at 10
+    assert "0.0 points since evaluation" in deltas
     (alt,) = [a for a in alts(app) if "feedback" in a]
-    assert "5, 5, 25, 25; at judging 10" in alt
+    assert "5, 5, 25, 25; at evaluation 10" in alt
 
 
 def test_feedback_on_an_older_version_alone_is_drawn_without_figures(desk: Desk) -> None:
@@ -317,8 +321,8 @@ def test_feedback_on_an_older_version_alone_is_drawn_without_figures(desk: Desk)
     for prediction_id in record(desk.store, [{}] * 3, version=1):
         say(desk.store, prediction_id, 95.0)
     app = page("overview")
-    assert "0 are the live version's" in text(app)
-    assert not any("since judging" in (m.delta or "") for m in app.metric)
+    assert "0 of the live version" in text(app)
+    assert not any("since evaluation" in (m.delta or "") for m in app.metric)
 
 
 def test_points_of_other_versions_are_open_and_a_share_may_be_missing() -> None:
@@ -327,7 +331,7 @@ def test_points_of_other_versions_are_open_and_a_share_may_be_missing() -> None:
         Bucket(build.NOON, build.NOON, 10, 6.0, 0.1, (1, 2)),
         Bucket(build.NOON, build.NOON, 10, 7.0, 0.2, (2,)),
     ]
-    figure = charts_hindsight.hindsight(found, {"mae": 4.0}, 2)
+    figure = feedback_error.feedback_error(found, {"mae": 4.0}, 2)
     above, below = figure["data"]
     assert above["marker"]["symbol"] == ["circle-open", "circle-open", "circle"]
     assert below["y"] == [None, 0.1, 0.2]

@@ -1,20 +1,25 @@
-"""The Pipeline page on every kind of data: its steps, history, ledger and schedules."""
+"""The Pipeline page on all kinds of data: steps, history, batch ledger and schedules."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from console import parts, schedules
+from console.actions import schedules
 from console.desk import Desk
-from core.dataset import Dataset
-from core.records import BatchState, JobKind, JobState, QuarantinedRow
-from core.schedule import Cadence, Task, Timing
+from console.web import widgets
+from core.domain.batches import BatchState, QuarantinedRow
+from core.domain.dataset import Dataset
+from core.domain.job_results import BatchCompared, BatchStored, JobResult
+from core.domain.jobs import JobKind, JobState
+from core.domain.sources import UploadSource
+from core.rules.ops.schedule import Cadence, Task, Timing
 from tests.build import somebody
 from tests.views.desks import at_a_desk, away, button, labels, page, text
 
@@ -38,7 +43,7 @@ def job(
     *,
     actor: str = "ana",
     error: str = "",
-    **result: object,
+    result: JobResult | None = None,
 ) -> int:
     with desk.store.begin() as work:
         made, _ = work.jobs.request(kind, {}, actor)
@@ -56,12 +61,12 @@ def job(
 
 
 def test_each_step_shows_its_last_result_beside_its_button(desk: Desk) -> None:
-    job(desk, JobKind.INGEST, note="Batch 3 of epoch 1: 80 rows stored.")
+    job(desk, JobKind.INGEST, result=BatchStored(note="Batch 3 of epoch 1: 80 rows stored."))
     job(desk, JobKind.TRAIN, JobState.FAILED, error="MLflow did not answer.")
     said = text(page("pipeline"))
     assert "Batch 3 of epoch 1: 80 rows stored." in said
     assert "MLflow did not answer." in said
-    assert "It follows each ingest by itself." in said
+    assert "Runs automatically after each ingest." in said
 
 
 def test_what_runs_shows_how_far_it_is_and_for_how_long(desk: Desk) -> None:
@@ -91,7 +96,7 @@ def test_a_restart_is_confirmed_first(desk: Desk) -> None:
     button(app, "Restart source").click().run()
     with desk.store.read() as work:
         assert work.jobs.recent() == []
-    assert "replaces the rows" in text(app)
+    assert "Epoch 1 has no rows that would go" in text(app)
     button(app, "Restart and ingest the first batch").click().run()
     with desk.store.read() as work:
         assert work.jobs.recent()[0].args == {"restart_epoch": 1}
@@ -101,23 +106,23 @@ def test_a_restart_is_confirmed_first(desk: Desk) -> None:
 
 
 def test_history_is_filtered(desk: Desk) -> None:
-    calm = job(desk, JobKind.INGEST, note="fine")
+    calm = job(desk, JobKind.INGEST, result=BatchStored(note="fine"))
     bad = job(desk, JobKind.TRAIN, JobState.FAILED, actor="ben", error="Too few rows.")
     app = page("pipeline")
     assert {f"open-{calm}", f"open-{bad}"} <= {b.key for b in app.button}
     app.selectbox(key="kind").select(JobKind.TRAIN).run()
     assert f"open-{calm}" not in {b.key for b in app.button}
     app.selectbox(key="state").select(JobState.SUCCEEDED).run()
-    assert "No job fits these filters." in text(app)
+    assert "No job matches these filters." in text(app)
 
 
 def opened(**query: str) -> AppTest:
-    """The page as a link opens it."""
+    """The page opened by its address."""
     return page("pipeline", **query)
 
 
 def test_a_link_opens_the_same_view(desk: Desk) -> None:
-    job(desk, JobKind.INGEST, note="fine")
+    job(desk, JobKind.INGEST, result=BatchStored(note="fine"))
     bad = job(desk, JobKind.TRAIN, JobState.FAILED, actor="ben", error="Too few rows.")
     app = opened(state="failed", actor="ben", text="few")
     assert [b.key for b in app.button if b.label == "Open"] == [f"open-{bad}"]
@@ -138,11 +143,14 @@ def test_a_long_history_comes_in_pages(desk: Desk) -> None:
 
 
 def test_a_job_has_a_link_of_its_own_with_its_log_and_what_followed(desk: Desk) -> None:
-    drift = job(desk, JobKind.DRIFT, reasons=["Every statistic is within its limit."])
-    ingest = job(desk, JobKind.INGEST, note="fine", drift_job=drift)
+    drift = job(
+        desk, JobKind.DRIFT,
+        result=BatchCompared(reasons=("Every statistic is within its limit.",)),
+    )  # fmt: skip
+    ingest = job(desk, JobKind.INGEST, result=BatchStored(note="fine", drift_job=drift))
     app = opened(job=str(ingest))
     assert f"A line of ingest {ingest}." in app.code[0].value
-    button(app, f"Go on to its comparison, job {drift}").click().run()
+    button(app, f"Open drift check, job {drift}").click().run()
     assert app.query_params["job"] == str(drift)
     assert f"A line of drift {drift}." in app.code[0].value
     button(app, "All jobs").click().run()
@@ -177,7 +185,7 @@ def batches(desk: Desk) -> None:
                 batch, epoch=1, number=number, stored=5, quarantined=rows, gap=0, note="n"
             )
         lost = work.batches.receive(1, "", "x.part", 0)
-        work.batches.close(lost.id, BatchState.UNREADABLE, number=None, note="The worker died.")
+        work.batches.close(lost, BatchState.UNREADABLE, note="The worker died.")
         work.batches.open_epoch()
         work.commit()
 
@@ -190,17 +198,67 @@ def test_the_ledger_of_an_epoch_names_what_never_came_and_why_rows_are_out(desk:
     assert list(table["Batch"]) == ["", "3", "1 to 2", "0"]
     assert list(table["State"]) == ["unreadable", "stored", "missing", "stored"]
     figures = {m.label: m.value for m in app.metric}
-    assert (figures["Batches stored"], figures["Never came"], figures["Quarantined"]) == (
+    assert (figures["Batches stored"], figures["Missing"], figures["Quarantined"]) == (
         "2", "2", "2",
     )  # fmt: skip
     assert list(app.dataframe[1].value["Rows"]) == [2]
     app.selectbox(key="epoch").select(2).run()
-    assert "Nothing has come in during this epoch yet." in text(app)
+    assert "No batch has been ingested in this epoch yet." in text(app)
+
+
+def given_up(desk: Desk) -> int:
+    """A batch of the current epoch that was closed after its last attempt."""
+    with desk.store.begin() as work:
+        work.batches.open_epoch()
+        batch = work.batches.receive(1, "h", "e1-a.json", 1000)
+        work.batches.note_number(batch.id, 4)
+        work.batches.begin_try(batch.id)
+        batch = work.batches.get(batch.id)
+        work.batches.close(batch, BatchState.CLOSED, note=f"Closed: {HOSTILE}")
+        work.commit()
+    return batch.id
+
+
+def test_a_batch_that_was_closed_is_read_again_at_the_push_of_a_button(desk: Desk) -> None:
+    entry = given_up(desk)
+    app = opened(view="Batches")
+    assert {m.label: m.value for m in app.metric}["Closed"] == "1"
+    assert next(iter(app.dataframe[0].value["State"])) == "closed"
+    button(app, "Read again").click().run()
+    with desk.store.read() as work:
+        batch = work.batches.get(entry)
+        assert (batch.state, batch.tries) == (BatchState.RECEIVED, 0)
+        assert work.jobs.recent()[0].kind is JobKind.INGEST
+        assert {"retry batch", "request ingest"} <= {e.action for e in work.audit.latest()}
+
+
+def test_skipping_a_batch_says_what_it_does_and_needs_a_reason(desk: Desk) -> None:
+    entry = given_up(desk)
+    button(opened(view="Batches"), "Skip…").click().run()
+
+    def script(*, entry: int) -> None:
+        from console.web import session
+        from console.web.panels.pipeline.batches import _skip
+
+        with session.desk().store.read() as work:
+            _skip(work.batches.get(entry))
+        session.show_message()
+
+    app = AppTest.from_function(script, default_timeout=30, kwargs={"entry": entry}).run()
+    assert "undoes this until the epoch ends" in text(app)
+    button(app, "Skip").click().run()
+    assert "Say why" in app.error[0].value
+    app.text_area(key="skip-reason").input("It comes again tomorrow.").run()
+    button(app, "Skip").click().run()
+    with desk.store.read() as work:
+        batch = work.batches.get(entry)
+    assert batch.state is BatchState.SKIPPED
+    assert batch.note == "Skipped by ana: It comes again tomorrow."
 
 
 def test_an_empty_ledger_and_no_schedule_say_what_to_do(desk: Desk) -> None:
-    assert "No batch has come in yet" in text(opened(view="Batches"))
-    assert "Nothing is queued by itself" in text(opened(view="Schedule"))
+    assert "No batch has been ingested yet" in text(opened(view="Batches"))
+    assert "No schedule yet" in text(opened(view="Schedule"))
 
 
 # Schedules
@@ -219,11 +277,12 @@ def test_a_schedule_is_added_with_its_next_runs_shown_first(desk: Desk) -> None:
 
 
 def asked(*, schedule: bool) -> AppTest:
-    """The dialog by itself: the whole page would close it at each rerun that AppTest makes."""
+    """The dialog without its page, whose reruns in AppTest would close it."""
 
     def script(*, schedule: bool) -> None:
-        from console import schedules, session
-        from console.pipeline.schedules import ask_timing
+        from console.actions import schedules
+        from console.web import session
+        from console.web.panels.pipeline.schedules import ask_timing
 
         ask_timing(schedules.schedules(session.desk())[0] if schedule else None)
         session.show_message()
@@ -240,11 +299,11 @@ def often(app: AppTest, cadence: Cadence) -> None:
 def test_a_cron_line_that_is_none_cannot_be_saved_and_is_not_lost(desk: Desk) -> None:
     app = asked(schedule=False)
     often(app, Cadence.CRON)
-    field = next(t for t in app.text_input if t.label == "Cron line")
+    field = next(t for t in app.text_input if t.label == "Cron expression")
     field.set_value("61 * * * *").run()
     assert "look at the field minute" in text(app)
     assert button(app, "Save").disabled
-    field = next(t for t in app.text_input if t.label == "Cron line")
+    field = next(t for t in app.text_input if t.label == "Cron expression")
     assert field.value == "61 * * * *"
     field.set_value("30 6 * * 1-5").run()
     button(app, "Save").click().run()
@@ -279,11 +338,11 @@ def test_a_schedule_is_paused_resumed_and_removed(desk: Desk) -> None:
     assert acts == ["remove schedule", "resume schedule", "pause schedule", "add schedule"]
 
 
-def test_the_next_run_is_shown_and_one_that_nobody_fires_is_said_to_be_overdue(desk: Desk) -> None:
+def test_the_next_run_is_shown_and_an_overdue_one_is_marked(desk: Desk) -> None:
     made = schedules.add(desk, somebody(), Timing("0 6 * * *"), Task.ALL)
     assert "By schedule: run all, in" in text(page("pipeline"))
     with desk.store.begin() as work:
-        late = parts.now() - timedelta(minutes=5)
+        late = widgets.now() - timedelta(minutes=5)
         work.schedules.change(made, next_run_at=late)
         work.commit()
     said = text(opened(view="Schedule"))
@@ -297,8 +356,61 @@ def test_who_edits_a_schedule_that_somebody_changed_is_told(desk: Desk) -> None:
     button(app, "Remove…").click().run()
     schedules.edit(desk, somebody("ben"), made, Timing("0 7 * * *"), Task.ALL)
     button(app, "Remove it").click().run()
-    assert "changed by somebody else" in text(app)
+    assert "changed by another person" in text(app)
     assert len(schedules.schedules(desk)) == 1
+
+
+# Upload
+
+
+@pytest.fixture
+def upload_desk(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Desk]:
+    with at_a_desk(tmp_path, replace(dataset, source=UploadSource()), monkeypatch) as made:
+        yield made
+
+
+def uploading(content: bytes, name: str) -> AppTest:
+    """The dialog's content on a page of its own: a test cannot rerun a dialog alone."""
+
+    def script() -> None:
+        from console.web.panels.pipeline import upload
+
+        upload.choose()
+
+    app = AppTest.from_function(script, default_timeout=30).run()
+    return app.file_uploader(key="upload-file").set_value((name, content, "text/csv")).run()
+
+
+def test_where_people_upload_every_batch_the_empty_desk_says_so(upload_desk: Desk) -> None:
+    for path in ("overview", "pipeline"):
+        assert "**Upload a file…** makes it the first batch" in text(page(path))
+
+
+def test_an_upload_shows_what_its_rows_are_worth_and_is_ingested(upload_desk: Desk) -> None:
+    desk = upload_desk
+    header = ",".join(desk.dataset.source_names)
+    good = "1,for_sale,1000,3,2,0.1,5,Avon,Ohio,44011,900,"
+    assert button(opened(), "Upload a file…").click().run().file_uploader(key="upload-file")
+    app = uploading(f"{header}\n{good}\n{good.replace('1000', 'dear')}\n".encode(), "jan.csv")
+    assert "1 of the first 2 rows are valid" in text(app)
+    assert "price: must be a number" in str(app.dataframe[0].value)
+    button(app, "Ingest this file").click().run()
+    with desk.store.read() as work:
+        (asked,) = work.jobs.open()
+    assert asked.args["origin"] == "jan.csv"
+    assert (desk.settings.spool / asked.args["upload"]).read_bytes().startswith(header.encode())
+
+
+@pytest.mark.usefixtures("desk")
+def test_beside_a_data_api_no_upload_is_offered() -> None:
+    assert "Upload a file…" not in [b.label for b in opened().button]
+
+
+@pytest.mark.usefixtures("upload_desk")
+def test_an_upload_that_lacks_a_column_says_so_before_it_is_ingested() -> None:
+    assert r"jan.csv has no column" in text(uploading(b"a,b\n1,2\n", "jan.csv"))
 
 
 # What goes wrong
@@ -313,7 +425,7 @@ def test_a_broken_database_is_said(desk: Desk, view: str, monkeypatch: pytest.Mo
 
 def test_hostile_text_is_inert_everywhere(desk: Desk) -> None:
     bad = job(desk, JobKind.TRAIN, JobState.FAILED, actor=HOSTILE, error=HOSTILE)
-    job(desk, JobKind.INGEST, note=HOSTILE)
+    job(desk, JobKind.INGEST, result=BatchStored(note=HOSTILE))
     batches(desk)
     schedules.add(desk, somebody(HOSTILE), Timing("0 6 * * *"), Task.INGEST)
     for query in ({}, {"job": str(bad)}, {"view": "Batches", "epoch": "1"}, {"view": "Schedule"}):

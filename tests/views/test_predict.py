@@ -1,4 +1,4 @@
-"""The Predict page: form, range, pushes, permanent links, files and history."""
+"""The Predict page: form, interval, contributions, permanent links, files and history."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 from console.desk import Desk
-from core.contract import Contract
-from core.errors import BadRow, ServingUnavailable
-from core.interval import Interval
-from core.tables import predictions
+from core.adapters.store.tables import predictions
+from core.domain.errors import BadRow, ServingUnavailable
+from core.rules.model.contract import Contract
+from core.rules.model.prediction_interval import Interval
 from tests import build
 from tests.build import contract
+from tests.views.desks import away
 from tests.views.test_pages import button, desk, page, text
 
 __all__ = ["desk"]  # the fixture
@@ -64,7 +65,7 @@ def log(desk: Desk, count: int = 1, **values: Any) -> list[str]:
 
 
 def mode(app: AppTest, name: str) -> AppTest:
-    app.segmented_control(key="show").set_value(name).run()
+    app.segmented_control(key="ask").set_value(name).run()
     assert not app.exception, app.exception
     return app
 
@@ -91,17 +92,24 @@ def test_an_answer_comes_with_its_range_its_coverage_and_what_pushed_it(desk: De
     said = text(ask(page("predict")))
     assert "250,000 USD" in said
     assert "150,000 to 400,000 USD" in said
-    assert "90% of such rows were within; measured coverage 91.2% on 877 rows" in said
-    assert "From **200,000 USD**" in said or "From **199,999 USD**" in said
-    assert "each field multiplies it" in said
+    assert "90 % prediction interval; measured coverage 91.2 % on 877 rows" in said
+    assert "the baseline **200,000 USD**" in said or "the baseline **199,999 USD**" in said
+    assert "each feature multiplies the prediction" in said
+
+
+def test_contributions_of_zero_draw_no_chart(desk: Desk) -> None:
+    live(desk)
+    zero = CONTRIBUTIONS | {"fields": [{"field": "house_size", "effect": 0.0}]}
+    desk.serving.beside = BESIDE | {"contributions": zero}  # type: ignore[attr-defined]
+    assert "All values are typical" in text(ask(page("predict")))
 
 
 def test_the_pushes_are_there_as_a_table_too(desk: Desk) -> None:
     live(desk)
     desk.serving.beside = BESIDE  # type: ignore[attr-defined]
     table = ask(page("predict")).dataframe[0].value
-    assert table["Field"].tolist() == ["House size", "State"]
-    assert table["Push"].tolist() == ["+50.0%", "\u221216.7%"]
+    assert table["Feature"].tolist() == ["House size", "State"]
+    assert table["Effect"].tolist() == ["+50.0 %", "\u221216.7 %"]
 
 
 def test_the_answer_stays_while_something_else_is_done(desk: Desk) -> None:
@@ -126,7 +134,7 @@ def test_a_field_can_be_emptied_and_a_new_value_typed(desk: Desk) -> None:
     assert "bed" not in asked
     assert "city" not in asked
     assert asked["state"] == "Atlantis"
-    assert "Atlantis” was not seen in training" in said.replace("\\", "")
+    assert "Atlantis” does not occur in the training" in said.replace("\\", "")
 
 
 def test_counts_are_whole_and_quantities_are_not(desk: Desk) -> None:
@@ -170,8 +178,8 @@ def test_a_model_from_before_there_were_ranges_says_so(desk: Desk) -> None:
     live(desk, interval=None)
     desk.serving.beside = {"contributions": None}  # type: ignore[attr-defined]
     said = text(ask(page("predict")))
-    assert "no range" in said
-    assert "its version cannot say" in said
+    assert "No prediction interval" in said
+    assert "this version cannot" in said
 
 
 # A page for each prediction
@@ -191,7 +199,7 @@ def test_a_recorded_prediction_keeps_its_page_when_its_version_is_gone(desk: Des
         assert "Version 1" in said
         assert "2026-11-23 12:00:00 UTC" in said
         assert "150,000 to 400,000 USD" in said
-        assert "measured coverage 91.2% on 877 rows" in said
+        assert "measured coverage 91.2 % on 877 rows" in said
         assert [d.value for d in app.dataframe][1]["Value"].tolist() == ["1,500 sq ft", "Ohio", "x"]
 
 
@@ -199,7 +207,7 @@ def test_its_inputs_can_be_asked_again(desk: Desk) -> None:
     live(desk)
     log(desk, id=ID, inputs={"bed": 4.0, "state": "Ohio", "bath": "many", "house_size": -1})
     app = at(page("predict"), ID)
-    button(app, "Ask again with these inputs").click().run()
+    button(app, "Predict again with these inputs").click().run()
     assert not app.exception
     assert app.number_input(key="field-bed").value == 4
     assert app.selectbox(key="field-state").value == "Ohio"
@@ -214,11 +222,25 @@ def test_an_answer_leads_to_its_page_and_back(desk: Desk) -> None:
     log(desk, id=ID)
     desk.serving.beside = {"prediction_id": ID}  # type: ignore[attr-defined]
     app = ask(page("predict"))
-    button(app, "Open its permanent page").click().run()
+    button(app, "Open permanent link").click().run()
     assert app.query_params["id"] in (ID, [ID])
     assert ID in text(app)
     button(app, "All predictions").click().run()
-    assert app.segmented_control(key="show").value == "History"
+    assert app.segmented_control(key="ask").value == "History"
+
+
+def test_with_the_database_away_a_prediction_is_not_said_to_be_off_record(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live(desk)
+    waiting = at(page("predict"), ID)
+    assert "not on record (yet)" in text(waiting)
+    away(desk, monkeypatch)
+    for app in (waiting.run(), at(page("predict"), ID)):
+        said = text(app)
+        assert "The database did not answer as it should" in said
+        assert "This page refreshes automatically." in said
+        assert "not on record" not in said
 
 
 def test_what_is_not_on_record_yet_is_waited_for(desk: Desk) -> None:
@@ -230,8 +252,8 @@ def test_what_is_not_on_record_yet_is_waited_for(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["x", "'; DROP TABLE predictions; --", f"{ID}0"])
-def test_what_is_no_id_is_said_to_be_none(desk: Desk, wrong: str) -> None:
-    assert "This is no prediction's id" in text(at(page("predict"), wrong))
+def test_an_invalid_prediction_id_is_named_as_invalid(desk: Desk, wrong: str) -> None:
+    assert "This is not a prediction id" in text(at(page("predict"), wrong))
 
 
 def test_hostile_text_in_a_record_is_shown_inert(desk: Desk) -> None:
@@ -267,14 +289,26 @@ def test_a_file_is_previewed_with_its_rejected_rows_and_their_rules(desk: Desk) 
     live(desk)
     app = upload(mode(page("predict"), "CSV file"), GOOD)
     assert [(m.label, m.value) for m in app.metric] == [
-        ("Rows that fit", "2"),
-        ("Rows that do not", "1"),
+        ("Valid rows", "2"),
+        ("Invalid rows", "1"),
     ]
     rejected = app.dataframe[0].value
     assert rejected["line"].tolist() == [3]
     assert rejected["why"].tolist() == ["bed: must be a number"]
     assert "Not in the file, so empty" in text(app)
     assert desk.serving.asked == []  # type: ignore[attr-defined]
+
+
+def test_empty_rows_and_columns_that_are_left_aside_are_named(desk: Desk) -> None:
+    live(desk)
+    app = upload(mode(page("predict"), "CSV file"), b"bed,note,price\n3,a,1\n,,\n4,b,2\n")
+    assert "The model takes no column note, price, and the file has no " in text(app)
+    assert not app.metric
+    app.checkbox[-1].check().run()
+    assert app.metric[0].value == "2"
+    said = text(app).replace("\\", "")
+    assert "Ignored, because the model does not take them: note, price." in said
+    assert "1 empty row left out: line 3." in said
 
 
 def test_its_rows_are_predicted_and_kept_for_download(desk: Desk) -> None:
@@ -284,17 +318,17 @@ def test_its_rows_are_predicted_and_kept_for_download(desk: Desk) -> None:
     button(app, "Predict 2 rows").click().run()
     assert not app.exception
     assert desk.serving.asked == [{"bed": 3, "city": "=evil()"}, {"bed": 4, "city": "b"}]  # type: ignore[attr-defined]
-    assert "2 rows are predicted by version 3" in text(app)
+    assert "2 rows predicted by version 3" in text(app)
     shown = app.dataframe[-1].value
     assert shown["prediction"].tolist() == [250_000.0] * 2
     app.run()
-    assert "2 rows are predicted" in text(app), "a rerun loses nothing"
+    assert "2 rows predicted" in text(app), "a rerun loses nothing"
     assert len(desk.serving.asked) == 2  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"", "empty"), (b"bed;city\n1;a\n", "semicolons"), (b"city\n\xff\n", "UTF-8"),
+    [(b"", "empty"), (b"PK\x03\x04", "Excel"),
      (b"price\n1\n", "no column price")],
 )  # fmt: skip
 def test_a_file_that_cannot_be_understood_is_said_so(desk: Desk, content: bytes, says: str) -> None:
@@ -308,7 +342,7 @@ def test_when_serving_goes_away_half_way_what_was_answered_is_kept(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live(desk)
-    monkeypatch.setattr("console.actions.PREDICTED_AT_ONCE", 2)
+    monkeypatch.setattr("console.actions.predictions.PREDICTED_AT_ONCE", 2)
     ask_batch, lots = desk.serving.predict_batch, []
 
     def flaky(rows: Any) -> Any:
@@ -320,18 +354,18 @@ def test_when_serving_goes_away_half_way_what_was_answered_is_kept(
     monkeypatch.setattr(desk.serving, "predict_batch", flaky)
     app = upload(mode(page("predict"), "CSV file"), b"bed\n" + b"1\n" * 5)
     button(app, "Predict 5 rows").click().run()
-    assert "What was answered so far is kept" in text(app).replace("\\", "")
+    assert "The predictions so far are kept" in text(app).replace("\\", "")
     app.run()
-    assert "2 of 5 rows are answered" in text(app)
-    button(app, "Go on with the other 3 rows").click().run()
-    assert "5 rows are predicted" in text(app)
+    assert "2 of 5 rows are predicted" in text(app)
+    button(app, "Continue with the remaining 3 rows").click().run()
+    assert "5 rows predicted" in text(app)
     assert len(desk.serving.asked) == 5  # type: ignore[attr-defined]
 
 
 def test_the_form_and_the_file_say_what_to_do_without_a_model(desk: Desk) -> None:
     app = mode(page("predict"), "CSV file")
     assert "No model is live yet" in text(app)
-    assert "Nothing has been predicted yet" in text(mode(app, "History"))
+    assert "No predictions yet" in text(mode(app, "History"))
 
 
 def test_with_serving_away_that_is_said_and_what_is_on_record_is_shown(desk: Desk) -> None:
@@ -345,7 +379,7 @@ def test_with_serving_away_that_is_said_and_what_is_on_record_is_shown(desk: Des
     assert len(app.dataframe[0].value) == 1
     app = at(app, ID)
     assert "1,000 USD" in text(app)
-    assert "Ask again with these inputs" not in [b.label for b in app.button]
+    assert "Predict again with these inputs" not in [b.label for b in app.button]
 
 
 # History
@@ -370,12 +404,12 @@ def test_history_is_searched_by_id_version_time_and_value(desk: Desk) -> None:
     app.text_input(key="starts").set_value(ids[7][:36]).run()
     assert app.dataframe[0].value["city"].tolist() == ["Town 7"]
     app.text_input(key="starts").set_value("").run()
-    app.number_input(key="version").set_value(2).run()
+    app.number_input(key="model").set_value(2).run()
     assert set(app.dataframe[0].value["Version"]) == {2}
     app.text_input(key="has").set_value("city=town 11").run()
     assert app.dataframe[0].value["Open"].tolist() == [f"predict?id={ids[11]}"]
     app.date_input(key="since").set_value(build.NOON.date() + timedelta(days=1)).run()
-    assert "Nothing fits" in text(app)
+    assert "No prediction matches" in text(app)
     app.date_input(key="since").set_value(build.NOON.date()).run()
     app.date_input(key="until").set_value(build.NOON.date()).run()
     assert len(app.dataframe[0].value) == 1
@@ -384,7 +418,7 @@ def test_history_is_searched_by_id_version_time_and_value(desk: Desk) -> None:
 def test_a_search_that_cannot_be_is_said_so(desk: Desk) -> None:
     app = mode(page("predict"), "History")
     app.text_input(key="starts").set_value("3f").run()
-    assert "four at least" in text(app)
+    assert "at least the first four" in text(app)
     app.text_input(key="starts").set_value("").run()
     app.query_params["before"] = "yesterday"
     app.run()
@@ -400,15 +434,15 @@ def test_a_new_search_starts_from_the_newest(desk: Desk) -> None:
 
 
 def test_the_results_file_is_inert(desk: Desk) -> None:
-    from console import predicting
-    from console.csvfile import read_sheet
-    from console.inert import inert_csv
+    from console.text import prediction
+    from console.text.csv_input import read_sheet
+    from console.text.csv_output import inert_csv
 
     made = live(desk)
     sheet = read_sheet(GOOD, made)
     answers = desk.serving.predict_batch([a.row for a in sheet.accepted])
     rows = list(
-        csv.DictReader(io.StringIO(inert_csv(predicting.result_rows(sheet.accepted, answers))))
+        csv.DictReader(io.StringIO(inert_csv(prediction.result_rows(sheet.accepted, answers))))
     )
     assert [r["city"] for r in rows] == ["'=evil()", "b"]
     assert [r["line"] for r in rows] == ["2", "4"]

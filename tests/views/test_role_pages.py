@@ -1,4 +1,4 @@
-"""What the pages show to whom: the login, what is greyed out, and sessions that end on the way."""
+"""What the pages show by role: the login, disabled buttons, and sessions that expire."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import streamlit as st
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
-from console import session
 from console.desk import Desk
-from core.dataset import Dataset
-from core.errors import LoggedOut
-from core.settings import Settings
+from console.web import session
+from core.domain.dataset import Dataset
+from core.domain.errors import LoggedOut
+from core.platform.settings import Settings
 from tests.build import proposed, stored_batch
 from tests.stacks import ROOT
 from tests.views.desks import at_a_desk, button, labels, text
 
-APP = str(ROOT / "console" / "app.py")
+APP = str(ROOT / "console" / "web" / "app.py")
 ROLES = """
 [viewer]
 emails = ["vic@desk.internal"]
@@ -42,7 +42,7 @@ AUTH = {
 
 
 class Secrets(dict[str, Any]):
-    """Streamlit's secrets, as far as the session asks for them."""
+    """A fake of Streamlit's secrets with what the session reads."""
 
     def load_if_toml_exists(self) -> bool:
         return True
@@ -92,7 +92,7 @@ def greyed(app: AppTest) -> dict[str, bool]:
     return {b.label: b.disabled for b in app.button}
 
 
-def test_nobody_sees_a_page_before_the_login(desk: Desk) -> None:
+def test_no_page_is_shown_before_the_login(desk: Desk) -> None:
     for user in ({}, {"is_logged_in": False}, {"email": "amy@desk.internal"}):
         app = opened(user)
         assert labels(app) == ["Log in"]
@@ -101,13 +101,13 @@ def test_nobody_sees_a_page_before_the_login(desk: Desk) -> None:
 
 ACTS = {
     "pipeline": ["Ingest next batch", "Check drift", "Train anyway", "Run all", "Restart source"],
-    "promotion": ["Approve…", "Reject…", "Force…", "Judge anew"],
+    "promotion": ["Approve…", "Reject…", "Force…", "Re-evaluate"],
     "services": ["Send a test"],
 }
 MAY = {
     "vic": [],
-    "ben": ["Ingest next batch", "Check drift", "Train anyway", "Run all", "Judge anew"],
-    "ana": ["Ingest next batch", "Check drift", "Train anyway", "Run all", "Judge anew",
+    "ben": ["Ingest next batch", "Check drift", "Train anyway", "Run all", "Re-evaluate"],
+    "ana": ["Ingest next batch", "Check drift", "Train anyway", "Run all", "Re-evaluate",
             "Approve…", "Reject…", "Force…"],
     "amy": [name for names in ACTS.values() for name in names],
 }  # fmt: skip
@@ -141,7 +141,7 @@ def test_the_header_says_who_and_as_what(desk: Desk) -> None:
 def test_without_a_role_there_is_a_page_that_says_whom_to_ask(desk: Desk) -> None:
     app = opened(token("eve@desk.internal"))
     assert labels(app) == ["Log out"]
-    assert "eve@desk.internal, and have no role" in text(app).replace("**", "")
+    assert "eve@desk.internal, but have no role" in text(app).replace("**", "")
     assert "Ask Olga, room 7" in text(app)
 
 
@@ -162,14 +162,14 @@ def test_a_role_that_was_taken_away_is_gone_at_the_next_click(desk: Desk, roles:
 def test_a_session_that_ended_does_nothing_more(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page was open when the time came: what is clicked is not done, and the login is shown."""
+    """The session expired while the page was open: a click does nothing and shows the login."""
     app = opened(token("ben@desk.internal", timedelta(hours=7)), "pipeline")
     assert not button(app, "Ingest next batch").disabled
     app.user = token("ben@desk.internal", timedelta(hours=8))
     button(app, "Ingest next batch").click().run()
     assert labels(app) == ["Log in"]
     assert "Your session has ended: it lasts 8 hours" in text(app)
-    assert "What you asked for last was not done." in text(app)
+    assert "Your last action was not carried out." in text(app)
     with desk.store.read() as work:
         assert work.jobs.open() == []
 
@@ -191,9 +191,11 @@ def test_a_download_is_not_made_for_who_has_left(
     made: list[Any] = []
 
     def script() -> None:
-        from console import queries, session
+        from console.queries import status
+        from console.web import page_state as kept
+        from console.web import session
 
-        session.keep("put", session.later(queries.status))
+        kept.set_state("put", session.deferred_query(status.status))
 
     app = AppTest.from_function(script, default_timeout=60)
     app.user = token("ben@desk.internal", timedelta(hours=8) - timedelta(seconds=60))
@@ -201,7 +203,7 @@ def test_a_download_is_not_made_for_who_has_left(
     assert not app.exception
     put = app.session_state["put"]
     assert put().last_batch
-    monkeypatch.setattr("console.session.datetime", Later)
+    monkeypatch.setattr("console.web.session.datetime", Later)
     with pytest.raises(LoggedOut):
         made.append(put())
     assert made == []
@@ -234,7 +236,7 @@ def test_a_login_that_is_not_set_up_shows_nothing(
 ) -> None:
     monkeypatch.setattr(st, "secrets", Secrets(auth=AUTH | {"client_secret": "xxx"}))
     app = opened({})
-    assert "give client_secret a value" in text(app)
+    assert "set client_secret in [auth]" in text(app)
     assert labels(app) == []
     config.set_option("server.trustedUserHeaders", {"X-User": "email"})
     monkeypatch.setattr(st, "secrets", Secrets(auth=AUTH))
@@ -290,7 +292,7 @@ def test_without_login_another_name_and_a_proxy_are_refused(
     with at_a_desk(tmp_path, dataset, monkeypatch):
         monkeypatch.setattr(session.st, "context", Context())
         app = opened({})
-        assert "Without login the console" in text(app)
+        assert "Without a login" in text(app)
         assert labels(app) == []
 
 

@@ -1,22 +1,25 @@
-"""The Services page: who is well, who hangs, who works, and what was told to the outside."""
+"""The Services page: health, hanging services, workers and notifications."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from console import health, notices
+from console.actions import notifications, pipeline
 from console.desk import Desk
-from console.health import Watch
-from core.dataset import Dataset
-from core.errors import SettingsError
-from core.notice import Delivery, Event
-from core.queue import WorkerInfo
-from core.records import JobKind
+from console.queries import health, service_checks, status
+from console.queries.health import Watch
+from core.adapters.rq_queue import WorkerInfo
+from core.domain.dataset import Dataset
+from core.domain.errors import SettingsError
+from core.domain.jobs import JobKind, JobState
+from core.rules.ops.notification import Delivery, Event
 from tests.build import somebody
 from tests.views.desks import at_a_desk, away, button, page, text
 
@@ -41,7 +44,7 @@ def crew(desk: Desk, *workers: WorkerInfo) -> None:
     desk.queue.crew = list(workers)  # type: ignore[attr-defined]
 
 
-def by_name(services: list[health.Service]) -> dict[str, health.Service]:
+def by_name(services: list[service_checks.Service]) -> dict[str, service_checks.Service]:
     return {s.name: s for s in services}
 
 
@@ -58,16 +61,41 @@ def test_workers_are_named_busy_idle_and_dead(desk: Desk) -> None:
     crew(desk, worker("work", "busy", entry="train-4-1"), worker("desk", silent=600.0))
     desk.queue.submit(JobKind.PROMOTE, 5, 1)
     said = text(page("services"))
-    assert ":blue-badge[busy] work01234567, on train-4-1" in said
+    assert ":blue-badge[busy] work01234567, running train-4-1" in said
     assert ":red-badge[dead] desk01234567" in said
-    assert "heard 10 min ago" in said
+    assert "last heartbeat 10 min ago" in said
     assert "**desk** · 1 waiting" in said
     assert "python -m workers run --queue desk" in said
     found = by_name(health.look(desk))["Workers"]
     assert not found.healthy
-    assert "Nobody serves the queue desk" in found.says
+    assert "No worker is running for the queue desk" in found.says
     crew(desk, worker("work"), worker("desk"))
     assert by_name(health.look(desk))["Workers"].says == "2 idle"
+
+
+def test_case_h_a_redis_that_refuses_writes_is_told_and_no_worker_is_called_dead(
+    desk: Desk,
+) -> None:
+    refused = "Redis refuses writes: OOM, its memory is full. Raise its maxmemory."
+    crew(desk, worker("work", silent=600.0), worker("desk", silent=600.0))
+    desk.queue.refuses = refused  # type: ignore[attr-defined]
+    found = by_name(health.look(desk))
+    assert (found["Queue (Redis)"].healthy, found["Queue (Redis)"].says) == (False, refused)
+    for name in ("Workers", "Reconciler"):
+        assert found[name].healthy is None
+        assert found[name].advice == ""
+    said = text(page("services"))
+    assert said.count(refused) == 3  # its card, and each line of work
+    assert "Start a worker" not in said
+    assert "-badge[dead]" not in said
+
+
+def test_case_h_a_job_that_waits_for_redis_says_so(desk: Desk) -> None:
+    desk.queue.refuses = "Redis refuses writes: OOM, its memory is full."  # type: ignore[attr-defined]
+    job = pipeline.request_ingest(desk, somebody())
+    assert job.state is JobState.REQUESTED
+    (line,) = status.job_log(desk, job.id)
+    assert line.message == "Waits to be queued. Redis refuses writes: OOM, its memory is full."
 
 
 def test_a_reconciler_is_well_while_it_is_heard(desk: Desk) -> None:
@@ -93,6 +121,16 @@ def test_every_replica_of_serving_is_asked(
         assert two.link == "http://127.0.0.1:2/docs"
 
 
+def test_where_registry_and_record_disagree_is_told(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notice = "The registry names no champion; version 3 stays live by the record."
+    with at_a_desk(tmp_path, dataset, monkeypatch, serving_url="http://127.0.0.1:1") as desk:
+        desk.serving.about = {"version": 3, "notice": notice}  # type: ignore[attr-defined]
+        says = next(s.says for s in health.look(desk) if s.name.startswith("Serving"))
+        assert says == f"Answers with version 3. {notice}"
+
+
 def test_a_link_leads_where_a_browser_can_go(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,12 +139,12 @@ def test_a_link_leads_where_a_browser_can_go(
         "mlflow_tracking_uri": "http://mlflow:5000", "data_api_url": "http://data-api:8010",
     }  # fmt: skip
     with at_a_desk(tmp_path, dataset, monkeypatch, **told) as desk:
-        links = {check.name: check.link for check in health.checks(desk)}
+        links = {check.name: check.link for check in service_checks.checks(desk)}
     assert not any(links.values())
     told |= {"serving_link": "https://serving.example", "mlflow_link": "https://mlflow"}
     told |= {"data_api_url": "http://data.example:8010"}
     with at_a_desk(tmp_path, dataset, monkeypatch, **told) as desk:
-        links = {check.name: check.link for check in health.checks(desk) if check.link}
+        links = {check.name: check.link for check in service_checks.checks(desk) if check.link}
     assert links == {
         "MLflow": "https://mlflow",
         "Serving at proxy:8000": "https://serving.example/docs",
@@ -148,6 +186,42 @@ def test_what_was_known_is_shown_while_it_is_asked_again(
     hang.set()
     assert found.healthy
     assert found.asking >= 0
+    assert found.age is not None
+
+
+def test_one_that_hangs_is_not_well_whatever_it_said_before(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(desk)
+    assert by_name(watch.look(30))["Queue (Redis)"].healthy
+    hang, hung = threading.Event(), threading.Event()
+
+    def ping() -> str:
+        hung.set()
+        hang.wait(60)
+        return "9.1"
+
+    monkeypatch.setattr(desk.queue, "ping", ping)
+    monkeypatch.setattr(health, "_REST", 0.0)
+    monkeypatch.setattr(service_checks, "HANGS", 0.0)  # any silence is a long one
+    watch.look(0.0)
+    assert hung.wait(30)
+    found = by_name(watch.look(0.0))["Queue (Redis)"]
+    assert found.healthy is False
+    assert found.says.startswith("No answer since ")
+    assert found.advice == "Start Redis or check REDIS_URL."
+    assert found.version == ""
+    assert found.age is not None
+    hang.set()
+    monkeypatch.setattr(service_checks, "HANGS", 3.0)
+    silent = replace(found, says="No answer since 26 s", asking=26.0)
+    well = service_checks.Service("Database", True, "Epoch 1", 2.0, "", "", age=4.0)
+    seen = SimpleNamespace(look=lambda _patience: [silent, well])
+    monkeypatch.setattr("console.web.session.watch", lambda: seen)
+    said = text(page("services"))
+    assert "**Queue (Redis)** :red-badge[Down]" in said
+    assert "No answer since 26 s · last answered" in said
+    assert "2 ms · checked 4 s ago" in said
 
 
 def test_a_check_that_breaks_is_an_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,10 +247,10 @@ def test_with_redis_and_the_database_away_the_page_still_says_what_it_knows(
 
 def test_a_test_is_sent_by_the_button_and_goes_through_the_outbox(desk: Desk) -> None:
     app = page("services")
-    assert "Nothing has been told yet." in text(app)
+    assert "No notification yet." in text(app)
     button(app, "Send a test").click().run()
     with desk.store.read() as work:
-        (notice,) = work.notify.latest()
+        (notice,) = work.notifications.latest()
         assert work.audit.latest()[0].action == "test webhook"
     assert (notice.event, notice.state) == (Event.TEST, Delivery.PENDING)
     assert list(app.dataframe[0].value["State"]) == ["pending"]
@@ -184,7 +258,10 @@ def test_a_test_is_sent_by_the_button_and_goes_through_the_outbox(desk: Desk) ->
 
 def test_neither_the_address_nor_the_secret_is_shown(desk: Desk) -> None:
     app = page("services")
-    assert "Posted to hooks.example, signed: breach, candidate, failed, promoted." in text(app)
+    assert (
+        "Posted to hooks.example, signed: breach, candidate, closed, epoch, failed, held, promoted."
+        in text(app)
+    )
     everything = str(app) + text(app)
     assert "S3CRET" not in everything
     assert "hush-hush" not in everything
@@ -198,14 +275,14 @@ def test_without_an_address_the_page_says_how_to_set_one(
         assert "Set `WEBHOOK_URL`" in text(app)
         assert button(app, "Send a test").disabled
         with pytest.raises(SettingsError, match="WEBHOOK_URL"):
-            notices.send_test(desk, somebody())
+            notifications.send_test(desk, somebody())
 
 
 def test_hostile_text_is_inert(desk: Desk) -> None:
     crew(desk, worker("work", "busy", entry=HOSTILE))
     desk.serving.about = {"version": 3, "refused": {"version": 4, "reason": HOSTILE}}  # type: ignore[attr-defined]
     with desk.store.begin() as work:
-        work.notify.add(Event.FAILED, "job:1", HOSTILE)
+        work.notifications.add(Event.FAILED, "job:1", HOSTILE)
         work.commit()
     app = page("services")
     for kind in ("markdown", "caption", "info", "warning", "error"):
@@ -224,4 +301,4 @@ def test_the_doctor_comes_when_he_is_called(desk: Desk) -> None:
     shown = app.dataframe[before].value.set_index("Check")
     assert shown.loc["Migrations", "State"] == "ok"
     assert shown.loc["Data API", "State"] == "bad"
-    assert "DATA_API_URL" in shown.loc["Data API", "To do"]
+    assert "DATA_API_URL" in shown.loc["Data API", "Action"]

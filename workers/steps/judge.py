@@ -1,14 +1,20 @@
-"""Judge: a version's dossier made anew, against today's champion and today's held-out rows."""
+"""Judge: evaluate a version again, with today's champion and today's held-out rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from core.records import Promotion
-from core.registry import Registry
-from workers import dossier
-from workers.material import read
-from workers.run import Run
+from core.adapters.mlflow.registry import Registry
+from core.domain.dossier import Dossier
+from core.domain.job_results import VersionJudged
+from core.domain.promotions import Promotion, Verdict
+from core.rules.model.promotion_states import decided_already
+from core.rules.model.verdict_validity import recommend
+from core.rules.ops.notification import Event, waiting
+from workers.evidence import dossier
+from workers.evidence.training_data import MOST_EVALUATED, read
+from workers.evidence.unseen_rows import on_newer_rows, unseen_by_both
+from workers.runtime.job_run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,53 +22,93 @@ class Judge:
     """What the step needs: the registry."""
 
     registry: Registry
+    most_evaluated: int = MOST_EVALUATED
 
     def __call__(self, run: Run) -> None:
-        """Ask both models again, and put the new dossier in the place of the old one.
+        """Evaluate both models again, and replace the dossier of a version that is open.
+
+        A version that was decided keeps the dossier that it was decided on; the new one is stored
+        for reading.
 
         Raises:
             Missing: the version was never proposed, or the registry has lost it.
-            ModelRefused: its file is not the registered one, or does not fit the rows.
+            ModelRefused: its file is not the one on record, or does not fit the rows.
             NothingToTrainOn: there are no rows to be judged by.
             RegistryUnavailable: MLflow is away.
         """
         with run.store.read() as work:
             promotion = work.promotions.of_version(int(run.job.args["version"]))
             requests = work.predictions.latest(200)
+            live = work.promotions.live()
         run.about(version=promotion.version)
         run.progress(0.05, "reading rows", always=True)
-        material = read(run.store)
+        material = read(run.store, most_evaluated=self.most_evaluated, learned_batches=True)
         run.progress(0.4, "fetching the models", always=True)
-        candidate = dossier.load(self.registry, promotion.version, material)
-        champion, why_not = dossier.load_champion(self.registry, material)
-        if why_not:
-            run.say(why_not, "warning")
-        if champion and champion.version == promotion.version:
-            champion = None
+        candidate = dossier.load(
+            self.registry,
+            promotion.version,
+            material.held_out,
+            promotion.file_digest,
+            task=material.dataset.task,
+        )
+        champion = dossier.load_champion(self.registry, material, live, promotion.version)
+        judged = unseen_by_both(run.store, material, promotion.version, champion)
+        if why := judged.champion.uncompared:
+            run.say(why, "warning")
+        if judged.note:
+            run.say(judged.note)
         run.progress(0.6, "comparing", always=True)
-        about = {"job": run.job.id, "parity": promotion.dossier.get("parity")}
+        first = promotion.dossier
+        parity = first.parity if first else None
         with run.interruptible():
-            made = dossier.make(material, candidate, champion, requests, about)
-        self._keep(run, promotion, made)
+            evidence, verdict = dossier.make(
+                judged.material,
+                candidate,
+                judged.champion,
+                requests,
+                job=run.job.id,
+                parity=parity,
+                after=judged.after,
+                newer=on_newer_rows(material, (promotion, candidate), (live, champion.model)),
+            )
+        if first:  # what the version was trained on does not change
+            evidence = replace(
+                evidence,
+                learned=first.learned,
+                data_digest=first.data_digest,
+                batches=first.batches,
+                training_rows=first.training_rows,
+                split=first.split,
+            )
+        self._store(run, promotion, evidence, verdict)
 
-    def _keep(self, run: Run, promotion: Promotion, made: dossier.Dossier) -> None:
+    def _store(self, run: Run, promotion: Promotion, evidence: Dossier, verdict: Verdict) -> None:
+        """Store the new dossier; a version that was decided keeps the one it had."""
+        before, version = promotion.dossier_digest, promotion.version
         with run.store.begin() as work:
             run.fence(work)
-            digest = work.dossiers.freeze(promotion.version, made.content)
-            work.promotions.judge_anew(promotion, made.verdict, made.short, digest)
-            work.audit.add(
-                run.job.actor,
-                "judge anew",
-                f"version:{promotion.version}",
-                reason=made.verdict.reasons[0],
-                details={"dossier": digest, "before": promotion.dossier_digest},
-            )
-            work.jobs.log(run.job.id, f"Judged anew. {made.verdict.reasons[0]}")
-            run.complete(
-                work,
-                {
-                    "judged": promotion.version,
-                    "recommended": made.verdict.promote,
-                    "reasons": list(made.verdict.reasons),
-                },
-            )
+            digest = work.dossiers.freeze(evidence)
+            replaced = work.promotions.replace_evidence(promotion, verdict, evidence, digest)
+            now = work.promotions.of_version(version)
+            advice = recommend(now, work.promotions.live_version())
+            note = f"Re-evaluated: {advice.standing}. {advice.says}"
+            if replaced:
+                work.audit.add(
+                    run.job.actor,
+                    "re-evaluate",
+                    f"version:{version}",
+                    reason=advice.says,
+                    details={"dossier": digest, "before": before},
+                )
+                if now.verdict.promote != promotion.verdict.promote:
+                    work.notifications.add(
+                        Event.CANDIDATE, f"version:{version}", waiting(version, advice)
+                    )
+            else:
+                note = (
+                    f"The new dossier {digest[:12]} is kept for reading and takes no other's place."
+                    f" {decided_already(now)} The new one says: {verdict.reasons[0]}"
+                )
+            work.jobs.log(run.job.id, note)
+            reasons = verdict.reasons if replaced else (note,)
+            run.complete(work, VersionJudged(version, verdict.promote, reasons))

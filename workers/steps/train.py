@@ -1,48 +1,58 @@
-"""Train: the current epoch's rows to a candidate, judged against the champion and proposed.
+"""Train: fit a candidate on the current epoch's rows, compare it with the champion, propose it.
 
-Both are scored through the same runtime, as ONNX, on the held-out rows of the current epoch.
-The split is by row content, so those rows are unseen by every version ever trained.
+Both are scored with the same runtime, as ONNX, on held-out rows of the current epoch that are
+unseen by both: with a split by hash every version leaves the same rows out; with a split by time
+only rows later than the training rows of both count.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema
 from numpy.typing import NDArray
 
-from core.contract import METADATA_KEY, Contract, describe
-from core.dataset import Dataset
-from core.decisions import approve
-from core.evidence import score
-from core.interval import calibrate
-from core.notice import Event, waiting
-from core.promotion import is_best
-from core.records import ColumnProfile
-from core.registry import Registry, digest_of
-from core.runtime import ABOUT_KEY, GOLDEN_KEY, Runtime
-from core.store import Work
-from workers import dossier, export, training
-from workers.dossier import Dossier, Model, load_champion
-from workers.material import Material, read
-from workers.run import Run
-
-_REQUIREMENTS = ("onnxruntime", "numpy")
+from core.adapters.mlflow.registry import Registry, digest_of
+from core.adapters.onnx_runtime import ABOUT_KEY, GOLDEN_KEY, Runtime
+from core.adapters.store import Work
+from core.domain.dataset import Dataset
+from core.domain.dossier import Dossier
+from core.domain.errors import DecidedAlready, Missing, ModelRefused, Refused
+from core.domain.job_results import NothingNew, VersionProposed
+from core.domain.jobs import Job
+from core.domain.promotions import Promotion, Verdict
+from core.rules.data.training_set import ANYWAY, nothing_new
+from core.rules.model.contract import METADATA_KEY, Contract
+from core.rules.model.scoring import scoring_of
+from core.rules.model.verdict_validity import Recommendation, recommend
+from core.rules.ops.notification import Event, waiting
+from core.usecases.batch_facts import already_learned
+from core.usecases.batch_holds import note_trained_on_held
+from core.usecases.decisions import approve
+from core.usecases.open_candidates import renew
+from workers.evidence import dossier
+from workers.evidence.dossier import Model, load_champion
+from workers.evidence.training_data import TrainingData, read
+from workers.evidence.unseen_rows import unseen_by_both
+from workers.recipes import export
+from workers.recipes.port import Fitted
+from workers.runtime.job_run import Run
+from workers.steps.fit import TrainingLimits, fit, left_files, parity
 
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """What the step needs: dataset and registry, and whether good candidates promote themselves."""
+    """What the step needs; good candidates promote themselves if it `promotes`."""
 
     dataset: Dataset
     registry: Registry
     promotes: bool
     submit: Callable[[int], None]
+    limits: TrainingLimits = field(default_factory=TrainingLimits)
 
     def __call__(self, run: Run) -> None:
         """Fit, export, check, score, judge, register, propose.
@@ -51,83 +61,123 @@ class Train:
             NothingToTrainOn: too few rows.
             ModelRefused: the exported model does not say what the fitted one says.
             RegistryUnavailable: MLflow is away; nothing was proposed.
+            RegistryReplaced: MLflow would give the version a number that is on record already.
         """
+        with run.store.read() as work:
+            above = next((p.version for p in work.promotions.latest(1)), 0)
+        run.progress(0.01, "asking MLflow for the next version", always=True)
+        self.registry.require_ready(above)  # before minutes are spent on a fit for nothing
         run.progress(0.02, "reading rows", always=True)
-        material = read(run.store)
-        run.progress(0.1, f"fitting on {material.training_rows:,} rows", always=True)
-        with run.interruptible():
-            fitted = training.fit(material.training, self.dataset)
+        data = read(run.store, run.job.args.get("epoch"), self.limits.evaluated)
+        if self._is_known(run, data):
+            return
+        run.progress(0.1, f"fitting on {data.training_rows:,} rows", always=True)
+        fitted, contract = fit(run, data, self.limits)
         run.progress(0.45, "exporting to ONNX", always=True)
-        contract = self._contract(material, fitted)
         with run.interruptible():
-            model = export.to_onnx(fitted, self.dataset, {METADATA_KEY: contract.to_json()})
+            model = fitted.to_onnx({METADATA_KEY: contract.to_json()})
             runtime = Runtime(model)
-            worst = export.check_parity(runtime, fitted, material.held_out)
-        run.progress(0.55, f"scoring on {len(material.actual):,} rows", always=True)
+            worst = parity(runtime, fitted, data.held_out)
+        run.progress(0.55, f"scoring on {len(data.actual):,} rows", always=True)
         with run.interruptible():
-            predicted = runtime.predict(material.held_out)
-            metrics = score(material.actual, predicted)
-            model, runtime = self._stamped((model, contract), material, predicted, metrics)
+            predicted = runtime.predict(data.held_out)
+            scoring = scoring_of(self.dataset, data.actual, [contract])
+            metrics = scoring.score(scoring.answers(contract, predicted))
+            model, runtime = self._stamped((model, contract), data, predicted, metrics)
+        if self._is_identical(run, digest_of(model)):
+            return
         run.progress(0.6, "registering in MLflow", always=True)
         version = self.registry.publish(
             model,
             job=str(run.job.id),
-            parameters=self._parameters(material, fitted),
+            parameters=self._parameters(data, fitted, contract),
             metrics=metrics,
-            tags={"driftdesk.dataset": self.dataset.name, "driftdesk.data": material.digest},
-            signature=_signature(contract, self.dataset),
-            requirements=_REQUIREMENTS,
+            tags={"driftdesk.dataset": self.dataset.name, "driftdesk.data": data.digest},
+            signature=contract,
+            requirements=("onnxruntime", "numpy"),
+            above=above,
+            fence=run.still_held,
+            files=left_files(run, fitted),
         )
         run.about(version=version)
         run.progress(0.75, "comparing with the champion", always=True)
-        champion, why_not = load_champion(self.registry, material)
-        if why_not:
-            run.say(why_not, "warning")
         with run.store.read() as work:
             requests = work.predictions.latest(200)
-        about = {"job": run.job.id, "parity": worst}
+            live = work.promotions.live()
+        champion = load_champion(self.registry, data, live)
+        judged = unseen_by_both(run.store, data, None, champion)
+        if why := judged.champion.uncompared:
+            run.say(why, "warning")
+        if judged.note:
+            run.say(judged.note)
         candidate = Model(version, runtime, digest_of(model))
         with run.interruptible():
-            made = dossier.make(material, candidate, champion, requests, about)
-        self._propose(run, version, made, material.profiles)
+            evidence, verdict = dossier.make(
+                judged.material,
+                candidate,
+                judged.champion,
+                requests,
+                job=run.job.id,
+                parity=worst,
+                learned=data.lesson,
+                after=judged.after,
+            )
+        self._propose(run, evidence, verdict, data)
 
-    def _contract(self, material: Material, fitted: training.Fitted) -> Contract:
-        """What the model takes, with the range around its answers where rows suffice for one."""
-        contract = describe(self.dataset, material.profiles)
-        if not len(material.actual):
-            return contract
-        grids = {p.column: p.grid for p in material.profiles}
-        interval = calibrate(
-            material.actual,
-            fitted.predict(material.held_out),
-            material.held_out_hashes,
-            levels=grids.get(self.dataset.target.name, ()),
-            on_log=fitted.on_log,
-            floor=self.dataset.target.minimum,
-        )
-        return replace(contract, interval=interval)
+    def _is_known(self, run: Run, data: TrainingData) -> bool:
+        """End the job if a version was trained on the same already and no reason was given.
+
+        It was asked when the job was queued; the rows may have been learned from since.
+        """
+        with run.store.read() as work:
+            version = already_learned(work, data.lesson)
+        if version is None:
+            return False
+        if run.job.args.get(ANYWAY):
+            run.say(f"{nothing_new(version)} A reason was given, so it is trained all the same.")
+            return False
+        self._nothing_new(run, version, nothing_new(version))
+        return True
+
+    def _is_identical(self, run: Run, digest: str) -> bool:
+        """End the job where a version on record has this very file, and the registry still has it.
+
+        Raises:
+            RegistryUnavailable: MLflow is away.
+        """
+        with run.store.read() as work:
+            recorded = [p.version for p in work.promotions.of_file(digest)]
+        version = next((v for v in recorded if self._is_there(v)), None)
+        if version is None:
+            return False
+        note = f"The model is identical to version {version}, file for file; it is not proposed."
+        self._nothing_new(run, version, note)
+        return True
+
+    def _is_there(self, version: int) -> bool:
+        try:
+            self.registry.fetch(version)
+        except (Missing, ModelRefused):
+            return False
+        return True
+
+    def _nothing_new(self, run: Run, version: int, note: str) -> None:
+        with run.store.begin() as work:
+            run.fence(work)
+            work.jobs.log(run.job.id, note, "warning")
+            run.complete(work, NothingNew(version, note))
 
     def _stamped(
         self,
         draft: tuple[bytes, Contract],
-        material: Material,
+        data: TrainingData,
         predicted: NDArray[np.float64],
         metrics: dict[str, float],
     ) -> tuple[bytes, Runtime]:
-        """The file with what it is to say of itself, and the answers that it must always give.
-
-        All of it follows from the rows, so the same rows still give the same file.
-        """
+        """The model file with its metadata and golden predictions; it depends on the rows only."""
         model, contract = draft
-        about = {
-            "epoch": material.batches[0].epoch if material.batches else 0,
-            "batches": [b.number for b in material.batches],
-            "training_rows": material.training_rows,
-            "held_out_rows": len(material.actual),
-            "data_digest": material.digest,
-            "metrics": metrics,
-        }
-        golden = dossier.golden(material, contract, predicted)
+        about = data.facts | {"metrics": metrics}
+        golden = [asdict(entry) for entry in dossier.golden(data, contract, predicted)]
         stamped = export.stamp(
             model, {ABOUT_KEY: json.dumps(about), GOLDEN_KEY: json.dumps(golden)}
         )
@@ -135,81 +185,91 @@ class Train:
         runtime.check_golden()
         return stamped, runtime
 
-    def _parameters(self, material: Material, fitted: training.Fitted) -> dict[str, Any]:
-        return {
-            "batches": ",".join(str(b.number) for b in material.batches),
-            "epoch": material.batches[0].epoch if material.batches else 0,
-            "training_rows": material.training_rows,
-            "held_out_rows": len(material.actual),
-            "data_digest": material.digest,
-            **training.parameters(fitted),
-        }
+    def _parameters(self, data: TrainingData, fitted: Fitted, contract: Contract) -> dict[str, Any]:
+        batches = ",".join(str(b.number) for b in data.batches)
+        threshold = {} if contract.threshold is None else {"threshold": contract.threshold}
+        return threshold | data.facts | {"batches": batches} | dict(fitted.parameters)
 
-    def _propose(
-        self,
-        run: Run,
-        version: int,
-        made: Dossier,
-        profiles: tuple[ColumnProfile, ...],
-    ) -> None:
-        champion = self.registry.champion()
-        verdict = made.verdict
+    def _propose(self, run: Run, evidence: Dossier, verdict: Verdict, data: TrainingData) -> None:
+        version, alias = evidence.candidate.version, self.registry.champion()
         promote = None
         with run.store.begin() as work:
             run.fence(work)
-            work.batches.add_profile("model", version, profiles)
-            digest = work.dossiers.freeze(version, made.content)
-            work.promotions.propose(version, verdict, made.short, run.job.actor, digest=digest)
+            _require_unrecorded(work, version)
+            work.batches.add_profile("model", version, data.profiles)
+            work.lineage.trained(version, (b.id for b in data.batches))
+            # What was held while the training ran is in it all the same.
+            seen = [work.batches.get(b.id) for b in data.batches]
+            note_trained_on_held(work, version, seen, run.job.actor)
+            digest = work.dossiers.freeze(evidence)
+            promotion = work.promotions.propose(
+                version, verdict, evidence, run.job.actor, digest=digest
+            )
+            # What is live may have changed since the comparison.
+            advice = recommend(promotion, work.promotions.live_version())
             work.audit.add(
                 run.job.actor,
                 "propose",
                 f"version:{version}",
-                reason=verdict.reasons[0],
+                reason=advice.says,
                 details={
                     "job": run.job.id,
                     "recommended": verdict.promote,
                     "dossier": digest,
                 },
             )
-            work.notify.add(Event.CANDIDATE, f"version:{version}", waiting(version, verdict))
-            current = made.content["champion"]
-            unmoved = champion == (current["version"] if current else None)
-            if self.promotes and is_best(verdict) and unmoved and not _is_promoting(work):
-                promote = approve(
-                    work,
-                    version,
-                    actor="auto",
-                    champion=champion,
-                    digest=digest,
-                    reason="PROMOTION=auto: " + verdict.reasons[0],
-                )
-            work.jobs.log(run.job.id, f"Version {version} is proposed. {verdict.reasons[0]}")
+            work.notifications.add(Event.CANDIDATE, f"version:{version}", waiting(version, advice))
+            work.jobs.log(run.job.id, f"Version {version} is proposed. {advice.says}")
+            if self.promotes:
+                promote = self._promote_unasked(run, work, promotion, advice, alias)
+            renew(work)
             run.complete(
                 work,
-                {
-                    "version": version,
-                    "recommended": verdict.promote,
-                    "reasons": list(verdict.reasons),
-                    "metrics": made.content["candidate"]["metrics"],
-                    "promote_job": promote.id if promote else None,
-                },
+                VersionProposed(
+                    version,
+                    verdict.promote,
+                    (advice.says,),
+                    evidence.candidate.metrics,
+                    promote.id if promote else None,
+                ),
             )
         if promote:
             self.submit(promote.id)
 
+    def _promote_unasked(
+        self,
+        run: Run,
+        work: Work,
+        promotion: Promotion,
+        advice: Recommendation,
+        alias: int | None,
+    ) -> Job | None:
+        """Under PROMOTION=auto, approve what a person could approve without force."""
+        try:
+            with work.attempt():
+                return approve(
+                    work,
+                    promotion.version,
+                    actor="auto",
+                    champion=alias,
+                    digest=promotion.dossier_digest,
+                    reason=f"PROMOTION=auto: {advice.says}",
+                )
+        except Refused as obstacle:
+            says = f"PROMOTION=auto leaves version {promotion.version} to a person. {obstacle}"
+            work.jobs.log(run.job.id, says)
+            return None
 
-def _is_promoting(work: Work) -> bool:
-    return any(job.kind == "promote" for job in work.jobs.open())
 
+def _require_unrecorded(work: Work, version: int) -> None:
+    """Let pass if the version is not on record: it may have been judged as an outside one.
 
-def _signature(contract: Contract, dataset: Dataset) -> ModelSignature:
-    texts = {c.name for c in dataset.features if c.is_text}
-    return ModelSignature(
-        inputs=Schema(
-            [
-                ColSpec("string" if f.name in texts else "float", f.name, required=not f.nullable)
-                for f in contract.fields
-            ]
-        ),
-        outputs=Schema([ColSpec("float", "prediction")]),
-    )
+    Raises:
+        DecidedAlready: it is.
+    """
+    with suppress(Missing):
+        recorded = work.promotions.of_version(version)
+        raise DecidedAlready(
+            f"Version {version} is on record already, proposed by {recorded.proposed_by}: this "
+            "training's evidence was not kept. Re-evaluate that version, or train again."
+        )

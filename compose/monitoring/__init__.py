@@ -1,1 +1,0 @@
-"""Prometheus and Grafana for driftdesk: what is scraped, what is told of, and what is shown."""

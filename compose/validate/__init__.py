@@ -1,1 +1,0 @@
-"""Checks of what nothing on a developer's machine runs: images, manifests and workflows."""

@@ -1,0 +1,53 @@
+"""The permission check of every action: the same for a page, the command line, and any caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+import structlog
+
+from console.desk import Desk
+from core.domain.errors import NotAllowed, StoreUnavailable
+from core.rules.access.roles import Actor, Right
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = structlog.get_logger()
+
+
+def needs(
+    right: Right,
+) -> Callable[[Callable[Concatenate[Desk, Actor, P], R]], Callable[Concatenate[Desk, Actor, P], R]]:
+    """Run an action only for actors with this right; the check comes before anything else."""
+
+    def guard(
+        verb: Callable[Concatenate[Desk, Actor, P], R],
+    ) -> Callable[Concatenate[Desk, Actor, P], R]:
+        @wraps(verb)
+        def guarded(desk: Desk, actor: Actor, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            demand(desk, actor, right, verb.__name__)
+            return verb(desk, actor, *args, **kwargs)
+
+        return guarded
+
+    return guard
+
+
+def demand(desk: Desk, actor: Actor, right: Right, verb: str) -> None:
+    """Require the right; a refusal goes on record if the database answers.
+
+    Raises:
+        NotAllowed: the actor does not have it; nothing else was written.
+    """
+    try:
+        actor.demand(right, desk.settings.auth_contact)
+    except NotAllowed:
+        log.warning("refused", actor=actor.name, verb=verb, needs=right.name.lower())
+        with suppress(StoreUnavailable), desk.store.transaction(actor) as work:
+            subject = f"right:{right.name.lower()}"
+            work.audit.add(actor.name, "refused", subject, details={"verb": verb})
+        raise

@@ -1,0 +1,168 @@
+"""A backup of all persistent data: database, models, spool and dataset file, in one file.
+
+The spool is copied before the database is read, and every response that the database then calls
+unread must be among the copies. The queue is not copied: every job is a row first, and the
+reconciler queues again the jobs that are in no queue.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from console.actions.access import needs
+from console.actions.backup.archive import Writer, create
+from console.desk import Desk
+from core import VERSION
+from core.adapters.mlflow.transfer import Carriage
+from core.adapters.spool import SpoolFolder, open_spool
+from core.adapters.store.dump import Snapshot, shapes, snapshot
+from core.adapters.store.schema_version import advice
+from core.domain.dataset import Dataset
+from core.domain.errors import FileMissing, SchemaMismatch, Unavailable
+from core.rules.access.roles import Actor, Right
+
+NAME = "driftdesk-{:%Y%m%dT%H%M%SZ}.tar.gz"
+STAGING = ".arrow"
+
+_TRIES = 3
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A finished backup: its path, its size in bytes, and its contents.
+
+    `lost_versions` are registered in MLflow without a model file; the backup lacks them.
+    """
+
+    path: Path
+    bytes: int
+    rows: int
+    versions: int
+    spool_files: int
+    chain_is_whole: bool
+    lost_versions: tuple[int, ...] = ()
+
+
+@needs(Right.OPERATE)
+def back_up(desk: Desk, actor: Actor, where: Path, *, models: bool = True) -> Backup:
+    """Back everything up into a new file, or into a new file in a folder.
+
+    With `models` false the models are left out: for an MLflow with a backup of its own. A version
+    whose files MLflow has lost is left out and named, so that the rest can be backed up.
+
+    Raises:
+        NotAllowed: the actor may not operate this desk.
+        NotEmpty, Missing, DiskRefused: see `console.actions.backup.archive.create`.
+        StoreUnavailable, RegistryUnavailable, SpoolUnavailable: a part cannot be read, and no file
+            is left.
+        SchemaMismatch: the database is of another version.
+    """
+    now = datetime.now(UTC)
+    path = where / NAME.format(now) if where.is_dir() else where
+    for attempt in range(1, _TRIES + 1):
+        try:
+            with create(path) as (writer, manifest):
+                manifest |= {"made_at": now.isoformat(), "made_by": f"driftdesk {VERSION}"}
+                _write(desk, writer, manifest, models=models)
+            break
+        except _Moved:
+            if attempt == _TRIES:
+                raise
+    backup = Backup(
+        path,
+        path.stat().st_size,
+        sum(table["rows"] for table in manifest["tables"].values()),
+        len(manifest["versions"]),
+        len(manifest["spool"]),
+        bool(manifest["chain"]["whole"]),
+        tuple(manifest["lost_versions"]),
+    )
+    with desk.store.transaction(actor) as work:
+        details: dict[str, Any] = {"rows": backup.rows, "versions": backup.versions}
+        if backup.lost_versions:
+            details["lost_versions"] = list(backup.lost_versions)
+        work.audit.add(actor.name, "backup", f"backup:{path.name}"[:100], details=details)
+    return backup
+
+
+class _Moved(Unavailable):
+    """A response arrived and was read meanwhile; the next attempt finds it stored."""
+
+
+def _write(desk: Desk, writer: Writer, manifest: dict[str, Any], *, models: bool) -> None:
+    dataset = desk.dataset
+    writer.add("dataset.toml", desk.settings.dataset_path.read_bytes())
+    manifest["dataset"] = {"name": dataset.name, "columns": [c.name for c in dataset.columns]}
+    spool = open_spool(desk.settings)
+    copied = [name for name in sorted(f.name for f in spool.files()) if _copy(spool, name, writer)]
+    with snapshot(desk.store.engine, dataset) as database:
+        if todo := advice(database.revision):
+            raise SchemaMismatch(todo)
+        manifest["schema"] = database.revision
+        for name in set(database.unread()) - set(copied):
+            if not _copy(spool, name, writer):
+                raise _Moved(f"The response {name} was read during the backup; try again.")
+            copied.append(name)
+        manifest["spool"] = copied
+        _write_tables(database, dataset, writer, manifest)
+    manifest["versions"], manifest["model"], manifest["lost_versions"] = [], None, []
+    if models:
+        _write_models(Carriage(desk.registry), writer, manifest)
+
+
+def _copy(spool: SpoolFolder, name: str, writer: Writer) -> bool:
+    """Copy a file of the spool; False if it is gone, or is only being prepared."""
+    if name.endswith(STAGING):
+        return False
+    with suppress(FileNotFoundError), spool.borrowed(name) as file, file.open("rb") as source:
+        writer.stream(f"spool/{name}", source, os.fstat(source.fileno()).st_size)
+        return True
+    return False
+
+
+def _write_tables(
+    database: Snapshot, dataset: Dataset, writer: Writer, manifest: dict[str, Any]
+) -> None:
+    manifest["tables"] = {}
+    for shape in shapes(dataset):
+        rows = 0
+        for number, (part, count) in enumerate(database.lines(shape)):
+            writer.add(f"tables/{shape.name}/{number:06}.ndjson", part)
+            rows += count
+        manifest["tables"][shape.name] = {"columns": shape.columns, "rows": rows}
+    (events, digest), broken = database.chain()
+    manifest["chain"] = {"events": events, "hash": digest, "whole": broken is None}
+
+
+def _write_models(carriage: Carriage, writer: Writer, manifest: dict[str, Any]) -> None:
+    model, versions = carriage.model(), carriage.versions()
+    lost = [v["version"] for v in versions if not _write_files(carriage, writer, v["version"])]
+    if model:
+        model["aliases"] = {a: v for a, v in model["aliases"].items() if v not in lost}
+    manifest["model"], manifest["lost_versions"] = model, lost
+    manifest["versions"] = [v for v in versions if v["version"] not in lost]
+
+
+def _write_files(carriage: Carriage, writer: Writer, number: int) -> bool:
+    """Add a version's files; returns whether MLflow had them."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            root = carriage.download(number, Path(folder))
+        except FileMissing as error:
+            log.warning("a version is not in the backup", version=number, reason=str(error))
+            return False
+        for file in sorted(p for p in root.rglob("*") if p.is_file()):
+            name = f"models/{number}/{file.relative_to(root).as_posix()}"
+            with file.open("rb") as source:
+                writer.stream(name, source, file.stat().st_size)
+    return True

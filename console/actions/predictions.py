@@ -1,0 +1,56 @@
+"""Predictions of the live model, and feedback on them; the decorator alone needs the actor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from console.actions.access import needs
+from console.desk import Desk
+from core.rules.access.roles import Actor, Right
+
+PREDICTED_AT_ONCE = 500
+"""Rows in one request to serving: few enough to show progress."""
+
+
+@needs(Right.PREDICT)
+def predict(
+    desk: Desk, _actor: Actor, row: Mapping[str, Any], *, explain: bool = False
+) -> dict[str, Any]:
+    """Predict one row; with `explain`, also its feature contributions.
+
+    Raises:
+        BadRow: the row does not fit the live model.
+        ServingUnavailable: serving is unavailable, or has no model yet.
+    """
+    return desk.serving.predict(row, explain=explain)
+
+
+@needs(Right.PREDICT)
+def give_feedback(desk: Desk, _actor: Actor, prediction_id: str, actual: float | str) -> bool:
+    """Report the actual value of a prediction: in the target's unit, or the class.
+
+    Returns whether that prediction is already recorded; if not, the feedback counts once it is.
+
+    Raises:
+        BadRow: the id is invalid, or the value is not a number or not a class of the live model.
+        ServingUnavailable: serving is unavailable.
+    """
+    desk.serving.feedback(prediction_id, actual)
+    with desk.store.read() as work:
+        return work.predictions.get(prediction_id.lower()) is not None
+
+
+@needs(Right.PREDICT)
+def predict_rows(
+    desk: Desk, _actor: Actor, rows: Sequence[Mapping[str, Any]]
+) -> Iterator[list[dict[str, Any]]]:
+    """Predict many rows, some hundreds at a time; yields the answers of each chunk.
+
+    Raises:
+        BadRow: a row does not fit the live model, which may have changed meanwhile; the chunks
+            before it are answered.
+        ServingUnavailable: serving is unavailable, or has no model any more.
+    """
+    for start in range(0, len(rows), PREDICTED_AT_ONCE):
+        yield desk.serving.predict_batch(rows[start : start + PREDICTED_AT_ONCE])

@@ -1,0 +1,54 @@
+"""The commands that read the record: the audit trail, and the lineage of one id."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from console import queries
+from console.cli import output
+from console.cli.shared import Output
+from console.desk import Desk
+from console.text import formatting
+
+
+def audit(
+    desk: Desk,
+    *,
+    subject: Annotated[str, typer.Option(help="Only this subject, such as version:3.")] = "",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Verify the hash chain: that no event was altered.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many events.")] = 50,
+) -> Output:
+    """Who did what, when and why, newest first."""
+    if verify:
+        chain = queries.promotion.verify_audit(desk)
+        return Output(chain, [chain.says], code=0 if chain.whole else 1)
+    events = queries.promotion.audit(desk, limit, subject=subject)
+    now = datetime.now(UTC)
+    lines = [
+        f"{formatting.ago(e.at, now):>12}  {e.actor}  {e.action}  {e.subject}  {e.reason}"
+        for e in events
+    ]
+    return Output(events, lines or ["There are no events yet."])
+
+
+def passport(
+    desk: Desk,
+    subject: Annotated[
+        str,
+        typer.Argument(
+            help="A prediction's id, or version:3, job:7, batch:2/3 (batch 3 of epoch 2), "
+            "batch:3 (of the current epoch), batch-id:12 (an old record's batch:12)."
+        ),
+    ],
+) -> Output:
+    """The lineage of one id: prediction, version, approval, dossier, batches, drift."""
+    record = queries.lineage.passport(desk, subject)
+    return Output(record.to_json(), output.passport_lines(record))
+
+
+COMMANDS = (audit, passport)

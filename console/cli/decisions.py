@@ -1,0 +1,108 @@
+"""The commands that decide about a version, and those that show the evidence."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from console import actions, queries
+from console.cli import output
+from console.cli.shared import MOST, Note, Output, Reason, Version, say
+from console.desk import Desk
+from core.domain.jobs import Job
+from core.domain.promotions import ForceRequest
+from core.rules.access.roles import Actor
+
+Dossier = Annotated[
+    str, typer.Option(help="The digest of the dossier decided on; default: the newest.")
+]
+
+
+def approve(
+    desk: Desk, actor: Actor, version: Version, *, reason: Reason = "", dossier: Dossier = ""
+) -> Job:
+    """Approve a candidate that passes every gate, and make it live. Others need force."""
+    return actions.decisions.approve(desk, actor, version, digest=dossier, reason=reason)
+
+
+def reject(desk: Desk, actor: Actor, version: Version, *, reason: Reason = "") -> Output:
+    """Reject a candidate; needs a reason."""
+    promotion = actions.decisions.reject(desk, actor, version, reason=reason)
+    return Output(promotion, [f"version {version}: rejected"])
+
+
+def force(
+    desk: Desk, actor: Actor, version: Version, *, reason: Reason = "", dossier: Dossier = ""
+) -> Output | Job:
+    """Promote any version of the registry, even if it is not recommended; needs a reason."""
+    outcome = actions.decisions.force(desk, actor, version, reason=reason, digest=dossier or None)
+    if isinstance(outcome, ForceRequest):
+        line = f"version {version}: awaits a second person: `driftdesk confirm {version}`"
+        return Output(outcome, [line])
+    return outcome
+
+
+def confirm(desk: Desk, actor: Actor, version: Version, *, dossier: Dossier = "") -> Job:
+    """Confirm, as a second person, a force that another person requested."""
+    return actions.decisions.confirm_force(desk, actor, version, digest=dossier or None)
+
+
+def withdraw(desk: Desk, actor: Actor, version: Version, *, reason: Reason = "") -> Output:
+    """Withdraw or decline a force that awaits a second person."""
+    request = actions.decisions.withdraw_force(desk, actor, version, reason=reason)
+    return Output(request, [f"version {version}: not forced"])
+
+
+def judge(desk: Desk, actor: Actor, version: Version) -> Job:
+    """Re-evaluate a version against the current champion, in a new dossier."""
+    return actions.pipeline.request_judge(desk, actor, version)
+
+
+def dossier(desk: Desk, version: Version) -> Output:
+    """The evidence about a version, as it was recorded."""
+    report = queries.promotion.evidence_report(desk, version)
+    return Output(report.to_json(), output.dossier_lines(report))
+
+
+def follow_ups(
+    desk: Desk,
+    actor: Actor,
+    close: Annotated[
+        int | None, typer.Argument(min=1, max=MOST, help="The follow-up to close.")
+    ] = None,
+    *,
+    note: Note = "",
+) -> Output:
+    """List the open follow-ups; with a number, close that one with --note."""
+    if close is not None:
+        actions.decisions.close_follow_up(desk, actor, close, note=note)
+    items = queries.promotion.follow_ups(desk)
+    return Output(items, output.follow_up_lines(items))
+
+
+def rollback(
+    desk: Desk,
+    actor: Actor,
+    *,
+    to: Annotated[
+        int | None,
+        typer.Option(help="The version to go back to; default: the one before.", min=0, max=MOST),
+    ] = None,
+    reason: Reason = "",
+) -> Job:
+    """Go back to the version that was live before; needs a reason.
+
+    The version before is the newest that was live before this one and that no rollback took away.
+    """
+    from core.rules.model.promotion_states import Seen, named
+
+    live, before = queries.promotion.rollback(desk)
+    if to is None and before is not None:
+        to = before.version
+    if to is not None:
+        say(f"Version {to} comes back in the place of {named(live)}.", err=True)
+    return actions.decisions.roll_back(desk, actor, reason=reason, to=to, seen=Seen(live))
+
+
+COMMANDS = (approve, reject, force, confirm, withdraw, rollback, judge, dossier, follow_ups)

@@ -1,0 +1,125 @@
+"""The commands for operating driftdesk: doctor, backup, restore, pruning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console import actions, queries
+from console.cli import shared as options
+from console.cli.shared import Output, Reason, at_desk, in_words, permitted, say, tell
+from console.desk import Desk
+from core.domain.errors import DriftdeskError, NotAllowed
+from core.rules.access.roles import Actor
+
+if TYPE_CHECKING:
+    from core.usecases.retention import Due
+
+Models = Annotated[
+    bool, typer.Option("--models/--without-models", help="Whether MLflow's models are included.")
+]
+
+
+def doctor(*, as_json: options.AsJson = False) -> None:
+    """Check everything that driftdesk depends on; exit code 1 if anything is bad."""
+    try:
+        settings, _ = permitted()
+        with Desk.opened(settings) as desk:
+            findings = queries.doctor.examine(desk)
+    except NotAllowed as error:
+        say(str(error), err=True)
+        raise typer.Exit(1) from error
+    except DriftdeskError as error:
+        findings = queries.doctor.unreadable(error)
+    tell(findings, as_json=as_json, lines=lambda: queries.doctor.lines(findings))
+    if queries.doctor.is_bad(findings):
+        raise typer.Exit(1)
+
+
+def prune(
+    desk: Desk,
+    actor: Actor,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what has expired.")] = False,
+) -> Output:
+    """Delete what has expired by the RETAIN settings, as the reconciler does every hour."""
+    due = actions.retention.due(desk) if dry_run else actions.retention.prune(desk, actor)
+    return Output(due.to_json(), _due_lines(due, dry_run=dry_run))
+
+
+def backup(
+    where: Annotated[Path, typer.Argument(help="A folder, or a file that does not exist yet.")],
+    *,
+    models: Models = True,
+    as_json: options.AsJson = False,
+    actor: options.Actor = "",
+) -> None:
+    """Back up database, models, spool and dataset file into one file, while the system runs."""
+    from console.actions.backup.create import back_up
+    from core.adapters.store.timeouts import WORKING
+
+    with at_desk(actor, WORKING) as (desk, acting):  # a large table needs a long timeout
+        done = back_up(desk, acting, where, models=models)
+        counts = f"{done.rows:,} rows, {done.versions} versions, {done.spool_files} spool files"
+        lines = [f"{done.path}: {done.bytes / 1e6:,.1f} MB; {counts}."]
+        lines += _lost_lines(done.lost_versions)
+        if not done.chain_is_whole:
+            lines.append("The audit chain is broken; see driftdesk audit --verify.")
+        tell(done, as_json=as_json, lines=lambda: lines)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file made by driftdesk backup.")],
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the contents of the database.")
+    ] = False,
+    models: Models = True,
+    as_json: options.AsJson = False,
+    actor: options.Actor = "",
+) -> None:
+    """Verify a backup, then restore all of it into the stores that the settings name."""
+    from console.actions.backup.restore import restore as put_back
+
+    with in_words():
+        settings, acting = permitted(actor)
+        done = put_back(settings, acting, file, force=force, models=models)
+        line = (
+            f"Restored as of {done.made_at}: {done.rows:,} rows, {done.versions} versions "
+            f"({done.added_versions} added to MLflow), {done.spool_files} spool files."
+        )
+        tell(done, as_json=as_json, lines=lambda: [line, *_lost_lines(done.lost_versions)])
+
+
+def continue_numbers(desk: Desk, actor: Actor, *, reason: Reason = "") -> Output:
+    """Let MLflow number new versions above those on record, after its old ones were lost."""
+    done = actions.retention.continue_numbers(desk, actor, reason=reason)
+    line = f"Nothing to do: MLflow has already reached version {done.newest}."
+    if done.used_up:
+        line = (
+            f"MLflow continues at version {done.newest + 1}; {done.used_up} numbers were skipped."
+        )
+    return Output(done, [line])
+
+
+def _lost_lines(versions: Sequence[int]) -> list[str]:
+    """A sentence about the versions that a backup lacks."""
+    if not versions:
+        return []
+    named = ", ".join(map(str, versions))
+    return [f"Without version {named}: MLflow had no model file of it when the backup was made."]
+
+
+def _due_lines(due: Due, *, dry_run: bool) -> list[str]:
+    if due.is_empty:
+        return ["Nothing has expired."]
+    lines = [f"{n:>12,}  {kind.value}" for kind, n in due.counts.items() if n]
+    if due.files:
+        lines.append(f"{due.files:>12,}  spool files ({due.bytes / 1e6:,.1f} MB)")
+    return [*lines, "Nothing was deleted." if dry_run else "Deleted."]
+
+
+COMMANDS = (doctor, backup, restore, prune, continue_numbers)

@@ -1,0 +1,200 @@
+"""The text output of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from console import queries
+from console.text import formatting
+from core.domain.drift import DriftReport, StoredReport
+from core.domain.job_results import sentence
+from core.domain.jobs import Job
+from core.domain.number_format import percent
+from core.domain.promotions import FollowUp, Promotion
+from core.rules.drift.live_windows import Window
+from core.rules.model.metric_comparison import change, signed
+from core.rules.model.promotion_states import decision_in_words
+
+_MOVED = {False: "a prediction that changes by more than 10 %", True: "another label"}
+
+
+def job_line(job: Job) -> str:
+    """A job and its result."""
+    head = f"{job.kind.value} {job.id}: {job.state.value.lower()}"
+    note = job.error or sentence(job.result)
+    return f"{head}. {note}" if note else head
+
+
+def report_lines(reports: list[StoredReport], view: queries.drift.View | None = None) -> list[str]:
+    """The verdict, what decides, the findings by reference, and the recommendation."""
+    if not reports:
+        return ["No batch has been compared yet."]
+    lines = [view.verdict.sentence, f"decides: {view.verdict.decided_by}"] if view else []
+    for r in reports:
+        lines.append(
+            f"drift rule: epoch {r.epoch}, batch {r.batch_number} against {r.reference_name}: "
+            f"{r.report.verdict}" + (f" ({r.note})" if r.note else "")
+        )
+        lines += _reasons(r.report)
+        if breaches := r.report.measure_reasons:
+            lines.append(f"additional measures: {len(breaches)} beyond limit and noise")
+            lines += [f"  {reason.says}" for reason in breaches]
+    if advice := view.advice if view else None:
+        lines.append(f"recommendation: {advice.recommendation.value}")
+        lines += [f"  {reason}" for reason in advice.reasons]
+        lines += [
+            f"  {w.label}: drift {w.drift:.1f} times its limit"
+            + (f", importance {percent(w.importance)}" if w.importance is not None else "")
+            + (", never seen before" if w.unseen else "")
+            for w in advice.columns
+            if w.drift > 1
+        ]
+    return lines
+
+
+def window_lines(now: queries.live_traffic.Waiting, windows: list[Window]) -> list[str]:
+    """The progress of the next window of live traffic, then each window with its reasons."""
+    against = f"to be compared with version {now.live}" if now.live else "and no model is live"
+    lines = [f"next window: {now.recorded} of {now.size} requests, {against}"]
+    for w in windows:
+        span = formatting.span(w.started_at, w.ended_at)
+        refused = f", {w.unreadable} unreadable" if w.unreadable else ""
+        verdict = "drifted" if w.drifted else w.report.verdict
+        lines.append(f"window {w.id}, {span}, {w.rows} requests{refused}, ")
+        lines[-1] += f"against version {w.version}: {verdict}"
+        lines += _reasons(w.report)
+        lines += [f"  {reason.says}" for reason in w.report.measure_reasons]
+    return lines
+
+
+def _reasons(report: DriftReport) -> list[str]:
+    sentences = [reason.says for reason in report.reasons]
+    return [f"  {sentence}" for sentence in [*sentences, report.estimate] if sentence]
+
+
+def status_lines(
+    now: queries.status.Status,
+    services: list[queries.service_checks.Service],
+    stuck: Mapping[int, str],
+) -> list[str]:
+    """The state of the pipeline; `stuck` has the reasons of jobs without progress."""
+    batch, newest = now.last_batch, now.batches.newest
+    lines = [
+        f"epoch      {now.epoch.number} ({now.epoch.state.value.lower()})"
+        if now.epoch
+        else "epoch      none yet: run `driftdesk ingest`",
+        f"batch      {batch.number}: {batch.note}" if batch else "batch      none yet",
+        f"verdict    {newest.sentence}" if newest else "verdict    none yet",
+        f"live       version {now.live.version}" if now.live else "live       none yet",
+    ]
+    if now.ending and now.ending.coming:
+        lines.insert(1, f"           {now.ending.coming}")
+    lines += [f"held       batch {b.number}, entry {b.id}: {b.hold_reason}" for b in now.held]
+    for c in now.candidates:
+        seen = now.recommendation(c)
+        lines.append(f"candidate  version {c.version}, {seen.standing}: {seen.says}")
+    lines += [f"waits      {v.sentence}" for v in now.batches.waiting if v is not newest]
+    for j in now.open_jobs:
+        lines.append(f"job        {job_line(j)} {j.progress:.0%} {j.stage}")
+        if j.id in stuck:
+            lines.append(f"           {stuck[j.id]}")
+    signs = {True: "ok  ", False: "DOWN", None: "?   "}
+    for s in services:
+        advice = f"{'' if s.says.endswith('.') else '.'} {s.advice}" if s.advice else ""
+        lines.append(f"{signs[s.healthy]}       {s.name}: {s.says}{advice}")
+    return lines
+
+
+def candidate_lines(versions: list[Promotion], now: queries.status.Status) -> list[str]:
+    """Every version: state, scores, decision, reasons."""
+    if not versions:
+        return ["No model has been trained yet: run `driftdesk train`."]
+    lines = []
+    for p in versions:
+        scores = "  ".join(
+            f"{name} {formatting.metric(name, value)}" for name, value in p.metrics.items()
+        )
+        seen = now.recommendation(p)
+        lines += [
+            f"version {p.version}  {p.state.value.lower()}  {seen.standing}  {scores}",
+            *([f"  {decision_in_words(p)}"] if p.decided_by else []),
+            f"  {seen.says}",
+            *(f"  {reason}" for reason in p.verdict.reasons if reason != seen.says),
+        ]
+        if p.failure:
+            lines.append(f"  failed: {p.failure}")
+    return lines
+
+
+def dossier_lines(report: queries.promotion.EvidenceReport) -> list[str]:
+    """The evidence about a version: the gates, then the differences."""
+    dossier = report.dossier
+    candidate = dossier.candidate
+    lines = [f"version {candidate.version}, dossier {report.digest[:12]}"]
+    lines += [f"  {batch.sentence}" for batch in report.held]
+    lines += [
+        f"  {'passed' if gate.passed else 'FAILED'}  {gate.name}: {gate.says}"
+        for gate in dossier.gates
+    ]
+    for name, value in dossier.baseline.metrics.items() if dossier.baseline else ():
+        mine = candidate.metrics[name]
+        lines.append(
+            f"  {name} {formatting.metric(name, mine)}, baseline "
+            f"{formatting.metric(name, value)}: {change(name, mine, value)}"
+        )
+    for name, d in dossier.differences.items():
+        low, high = signed(name, d.low), signed(name, d.high)
+        lines.append(
+            f"  {name} against the champion: {signed(name, d.difference)} (95 %: {low} to {high})"
+        )
+    if newer := dossier.newer:
+        batches = ", ".join(map(str, newer.batches))
+        lines.append(f"  newer than both models: batch {batches}, {newer.rows:,} rows")
+        lines += [
+            f"    {name}: {formatting.metric(name, value)} against "
+            f"{formatting.metric(name, newer.champion[name])}"
+            for name, value in newer.candidate.items()
+        ]
+    elif dossier.champion:
+        lines.append("  no rows were newer than both models")
+    if split := dossier.split:
+        lines.append(f"  trained on rows up to {split.text} ({split.column})")
+    if dossier.replay.requests:
+        lines.append(
+            f"  {percent(dossier.replay.moved)} of the latest {dossier.replay.requests} requests "
+            f"get {_MOVED[dossier.task.is_classifier]}"
+        )
+    return lines
+
+
+def follow_up_lines(items: list[FollowUp]) -> list[str]:
+    """The open follow-ups."""
+    return [f"{f.id}  {f.subject}  {f.text}" for f in items] or ["There are no open follow-ups."]
+
+
+def passport_lines(lineage: queries.lineage.Lineage) -> list[str]:
+    """The lineage of one id."""
+    lines = [lineage.subject]
+    if lineage.verdict:
+        lines.append(f"  {lineage.verdict.sentence}")
+    if prediction := lineage.prediction:
+        answer_text = (prediction.answer or {}).get("label") or f"{prediction.prediction:,.2f}"
+        lines.append(f"  answered {answer_text} by version {prediction.model_version}")
+    if version := lineage.version:
+        lines.append(f"  version {version.version} is {version.state.value.lower()}")
+    lines += [
+        f"  {e.at:%Y-%m-%d %H:%M}  {e.actor}  {e.action}  {e.reason}".rstrip()
+        for e in lineage.decisions
+    ]
+    if version and version.dossier_digest:
+        lines.append(f"  dossier {version.dossier_digest[:12]}")
+    lines += [f"  {b.subject}: {b.note or b.state.value.lower()}" for b in lineage.batches]
+    lines += [
+        f"  drift of batch {r.batch_number} of epoch {r.epoch} against {r.reference_name}: "
+        f"{r.report.reasons[0].says}"
+        for r in lineage.drift
+    ]
+    if lineage.versions:
+        lines.append(f"  trained versions {', '.join(map(str, lineage.versions))}")
+    lines += [f"  {job_line(job)}" for job in lineage.jobs]
+    return lines

@@ -1,0 +1,32 @@
+"""The questions that pages and commands ask; a module is imported when it is first used (PEP 562).
+
+See `console.actions`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from console.queries import (  # noqa: F401 - for type checkers
+        doctor,
+        drift,
+        health,
+        lineage,
+        live_traffic,
+        overview,
+        promotion,
+        quarantine,
+        rows_export,
+        source,
+        stalled_jobs,
+        status,
+    )  # fmt: skip
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return import_module(f"{__name__}.{name}")

@@ -1,0 +1,152 @@
+"""Read-only, bounded queries of the Drift page and `driftdesk limits`; no row data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.desk import Desk
+from core.domain.batches import Batch
+from core.domain.drift import Reference, StoredReport
+from core.domain.profiles import ColumnProfile
+from core.rules.data.training_set import learned_from
+from core.rules.drift.batch_verdict import BatchVerdict
+from core.rules.drift.recommendation import Advice, BatchScore
+from core.rules.drift.thresholds import Cell, Key, LimitEntry, Preview, of_dataset, preview
+from core.usecases.batch_facts import newest_batches, verdict_of
+
+MOST_BATCHES = 200
+"""How many batches the history covers."""
+
+MOST_VERSIONS = 200
+"""Among how many versions those that learned from a batch are searched."""
+
+SCORED = 12
+"""For how many batches the error is shown."""
+
+_OWNERS = {Reference.PREVIOUS: "batch", Reference.CHAMPION: "model"}
+"""Whose profile a reference's id names."""
+
+Profiles = dict[str, ColumnProfile]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedBatch:
+    """A compared batch, with its name in lists and in the page's address."""
+
+    id: int
+    epoch: int
+    number: int
+
+    @property
+    def name(self) -> str:
+        """The batch's name in lists."""
+        return f"epoch {self.epoch}, batch {self.number}"
+
+    @property
+    def address(self) -> str:
+        """The batch in the page's address."""
+        return f"{self.epoch}/{self.number}"
+
+    def is_named(self, wanted: str) -> bool:
+        """Whether an address names this batch: by epoch and number, or by id (old links)."""
+        return wanted in (self.address, str(self.id))
+
+
+def compared(desk: Desk) -> list[ComparedBatch]:
+    """The compared batches, newest first."""
+    with desk.store.read() as work:
+        return [ComparedBatch(*row) for row in work.drift.compared(MOST_BATCHES)]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One batch's comparisons: with the previous batch and with the champion's training data.
+
+    `learned_by` are the versions trained on the batch, newest first. `why_a_reason` says why a
+    training now needs a reason; empty if it needs none. `stamp` changes when a report is written.
+    """
+
+    batch: Batch
+    reports: dict[Reference, StoredReport]
+    advice: Advice | None
+    verdict: BatchVerdict
+    learned_by: tuple[int, ...]
+    why_a_reason: str
+    stamp: tuple[int, datetime | None]
+
+
+def view(desk: Desk, batch_id: int) -> View:
+    """One batch with its comparisons, verdict and recommendation.
+
+    Raises:
+        Missing: there is no such batch.
+    """
+    with desk.store.read() as work:
+        reports = {r.reference: r for r in reversed(work.drift.latest(8, batch_id=batch_id))}
+        batch = work.batches.get(batch_id)
+        versions = work.promotions.latest(MOST_VERSIONS)
+        return View(
+            batch,
+            reports,
+            work.drift.advice(batch_id),
+            verdict_of(work, batch),
+            tuple(p.version for p in versions if learned_from(p.dossier, batch)),
+            newest_batches(work, desk.dataset).why_a_reason,
+            work.drift.stamp(),
+        )
+
+
+def profiles(desk: Desk, report: StoredReport) -> tuple[Profiles, Profiles]:
+    """The compared profiles by column: the reference's and the batch's.
+
+    The reference profile of the first batch is empty.
+    """
+    with desk.store.read() as work:
+        reference, owner = report.reference_id, _OWNERS[report.reference]
+        then = work.batches.profile(owner, reference) if reference is not None else ()
+        now = work.batches.profile("batch", report.batch_id)
+    return {p.column: p for p in then}, {p.column: p for p in now}
+
+
+def scores(desk: Desk, batch: Batch, version: int) -> list[tuple[int, BatchScore]]:
+    """One version's error on the latest batches up to this one, as (batch number, score)."""
+    with desk.store.read() as work:
+        stored = [b for b in work.batches.stored(batch.epoch) if b.id <= batch.id][-SCORED:]
+        numbers = {b.id: b.number or 0 for b in stored}
+        scores = work.scores.of(version, list(numbers))
+    return [(numbers[s.batch_id], s) for s in scores]
+
+
+def history(desk: Desk, reference: Reference, limit: int = MOST_BATCHES) -> list[Cell]:
+    """All statistics of the latest batches against one reference, oldest first."""
+    with desk.store.read() as work:
+        return work.drift.cells(reference, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The limits of the dataset file, the limits set here, and the change history."""
+
+    files: dict[Key, float]
+    set_here: dict[Key, float]
+    entries: list[LimitEntry]
+
+    @property
+    def limits(self) -> dict[Key, float]:
+        """The limits of the next comparison."""
+        return {key: self.set_here.get(key, value) for key, value in self.files.items()}
+
+
+def limits(desk: Desk, entries: int = 50) -> InForce:
+    """The current limits with their change history."""
+    with desk.store.read() as work:
+        return InForce(
+            of_dataset(desk.dataset), work.limits.in_force(), work.limits.history(entries)
+        )
+
+
+def would_have_said(cells: list[Cell], wanted: Mapping[Key, float]) -> list[Preview]:
+    """The verdicts of past reports under other limits, newest first."""
+    return preview(cells, wanted)[::-1]

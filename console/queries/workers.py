@@ -1,0 +1,74 @@
+"""The queues and their workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from console.desk import Desk
+from core.adapters.rq_queue import QUEUES, WorkerInfo
+from core.domain.errors import QueueUnavailable
+
+_SILENT = timedelta(seconds=45)
+"""A worker sends a heartbeat every 15 s while it is idle and every 5 s while it works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker and its state: busy, idle or dead; `entry` is the job that it runs."""
+
+    name: str
+    state: str
+    entry: str
+    heartbeat: datetime | None
+    started: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One queue: its kinds of jobs, its length and its workers.
+
+    `stalled` is the reason if Redis refuses writes; the workers are then unknown.
+    """
+
+    name: str
+    kinds: str
+    length: int
+    workers: list[Worker]
+    stalled: str = ""
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a living worker takes jobs from it."""
+        return any(worker.state != "dead" for worker in self.workers)
+
+
+def queues(desk: Desk) -> list[Queue]:
+    """Every queue with its workers.
+
+    Raises:
+        QueueUnavailable: Redis is unavailable.
+    """
+    now, stalled = datetime.now(UTC), ""
+    try:
+        desk.queue.try_write()
+    except QueueUnavailable as error:
+        stalled = str(error)
+    workers = sorted(desk.queue.workers(), key=lambda w: w.name)
+    every = []
+    for name, length in sorted(desk.queue.lengths().items(), reverse=True):
+        kinds = ", ".join(kind.value for kind, queue in QUEUES.items() if queue == name)
+        serving = [
+            Worker(w.name, state_of(w, now), w.entry, w.heartbeat, w.born)
+            for w in workers
+            if name in w.queue.split(",") and not stalled
+        ]
+        every.append(Queue(name, kinds, length, serving, stalled))
+    return every
+
+
+def state_of(worker: WorkerInfo, now: datetime) -> str:
+    """Busy, idle, or dead: no heartbeat for much longer than the interval between two."""
+    if worker.heartbeat is None or now - worker.heartbeat > _SILENT:
+        return "dead"
+    return "busy" if worker.state == "busy" else "idle"

@@ -1,0 +1,70 @@
+"""The login page, and the messages for users without access."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from console.web import session, widgets
+from core.domain.errors import DriftdeskError, LoggedOut
+from core.rules.access.roles import Right
+
+
+def instead_of_pages() -> Callable[[], None] | None:
+    """The content shown instead of the pages; None if the session may view the desk.
+
+    Raises:
+        BadInput: the settings or the dataset are invalid.
+    """
+    session.needs_login()
+    try:
+        actor = session.actor()
+    except LoggedOut as error:
+        return partial(_login_page, str(error))
+    except DriftdeskError as error:
+        return partial(_unavailable, str(error))
+    return None if actor.may(Right.SEE) else partial(_without_role, actor.name, actor.known_by)
+
+
+def _login_page(why: str) -> None:
+    """The login page, with a note if the session ended or the last action failed."""
+    with _page():
+        if st.user.get("is_logged_in"):
+            st.warning(widgets.plain(why), icon=":material/timer_off:")
+        else:
+            st.write("Log in to monitor and promote the model.")
+        if session.failed():
+            st.error("Your last action was not carried out.", icon=":material/error:")
+        st.button("Log in", type="primary", icon=":material/login:", on_click=st.login)
+
+
+def _unavailable(why: str) -> None:
+    """The console's configuration or the login is invalid."""
+    with _page():
+        st.error(widgets.plain(why), icon=":material/lock:")
+        if session.needs_login() and st.user.get("is_logged_in"):
+            _log_out()
+
+
+def _without_role(name: str, known_by: str) -> None:
+    """A logged-in user without a role: whom to ask for one."""
+    with _page():
+        st.warning(
+            f"You are logged in as **{widgets.plain(name)}**, but have no role here. "
+            f"Ask {widgets.plain(session.contact())} for one: viewer, operator, approver or admin.",
+            icon=":material/person_off:",
+        )
+        st.caption(f"Your identity: {widgets.plain(known_by)}")
+        _log_out()
+
+
+def _page() -> st.delta_generator.DeltaGenerator:
+    widgets.load_style()
+    st.title("driftdesk", anchor=False)
+    return st.container(width=560)
+
+
+def _log_out() -> None:
+    st.button("Log out", icon=":material/logout:", on_click=session.log_out)

@@ -1,0 +1,67 @@
+"""Widget state of one browser tab, and the page's address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+_DRAWN = "driftdesk.drawn"
+_DIALOG = "driftdesk.dialog"
+
+
+def begin() -> None:
+    """Reset the state of a run of the whole page: no values drawn yet, no dialog open."""
+    st.session_state[_DRAWN] = {}
+    dialog_closed()
+
+
+def dialog_opened() -> None:
+    """Record that a dialog is open in this tab."""
+    st.session_state[_DIALOG] = True
+
+
+def dialog_closed() -> None:
+    """Record that no dialog is open in this tab."""
+    st.session_state[_DIALOG] = False
+
+
+def changed(name: str, value: Any) -> bool:
+    """Whether the rest of the page was drawn with another value than this.
+
+    For fragments: if True, the whole page must rerun. False while a dialog is open, because a
+    rerun would close it.
+    """
+    if st.session_state.get(_DIALOG):
+        return False
+    return bool(st.session_state.setdefault(_DRAWN, {}).setdefault(name, value) != value)
+
+
+def address(name: str) -> str:
+    """A query parameter of the page's address; empty if it is absent."""
+    return str(st.query_params.get(name, ""))
+
+
+def note_address(name: str, value: str) -> None:
+    """Set a query parameter to what the person has chosen.
+
+    For widget callbacks only: each call adds an entry to the browser's history. If a page wrote
+    its default while it is drawn, Back would return to the same page, and the write could reach
+    the address of the next page.
+    """
+    st.query_params[name] = value
+
+
+def get_state(key: str, default: Any = "") -> Any:
+    """The value of a widget, or of `set_state`, in this tab."""
+    return st.session_state.get(key, default)
+
+
+def set_state(key: str, value: Any) -> None:
+    """Set a value of this tab, also that of a widget before it is drawn."""
+    st.session_state[key] = value
+
+
+def default_state(key: str, value: Any) -> None:
+    """Give a widget an initial value that can be cleared."""
+    st.session_state.setdefault(key, value)

@@ -1,0 +1,86 @@
+"""Tables of the Audit page, and its CSV download."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from console.desk import Desk
+from console.queries import promotion
+from console.text import formatting
+from console.text.csv_output import inert_csv
+from core.domain.audit_event import AuditEvent
+from core.domain.batches import Batch
+from core.domain.drift import StoredReport
+
+_MOST = 10_000
+_CSV = ("id", "at", "actor", "action", "subject", "reason")
+
+
+def table(events: Sequence[AuditEvent]) -> list[dict[str, Any]]:
+    """Events as rows for the page."""
+    return [
+        {
+            "About": e.subject,
+            "Action": e.action,
+            "Reason": e.reason,
+            "When (UTC)": e.at.replace(tzinfo=None),
+            "Who": e.actor,
+            "Role": e.details.get("by", {}).get("role", ""),
+            "Details": details(e.details),
+            "Id": e.id,
+        }
+        for e in events
+    ]
+
+
+def details(value: Any) -> str:
+    """An event's details as "key: value" pairs, without the actor, who has columns."""
+    if isinstance(value, dict):
+        pairs = ((str(k).replace("_", " "), v) for k, v in value.items() if k != "by")
+        return "; ".join(f"{k}: {details(v)}" for k, v in pairs if v not in (None, "", [], {}))
+    if isinstance(value, list):
+        return ", ".join(details(item) for item in value)
+    return str(value)
+
+
+def batches(ledger: Sequence[Batch]) -> list[dict[str, Any]]:
+    """Ledger entries as rows for the page."""
+    return [
+        {
+            "Epoch": b.epoch,
+            "Batch": b.number,
+            "State": formatting.STATES[b.state][1],
+            "Stored": b.stored,
+            "Quarantined": b.quarantined,
+            "Content hash": b.content_hash[:16],
+            "Received (UTC)": b.received_at.replace(tzinfo=None),
+        }
+        for b in ledger
+    ]
+
+
+def reports(stored: Sequence[StoredReport]) -> list[dict[str, Any]]:
+    """Drift reports as rows for the page."""
+    return [
+        {
+            "Batch": r.batch_number,
+            "Epoch": r.epoch,
+            "Compared with": r.compared_with,
+            "Verdict": r.report.verdict,
+            "Reasons": " ".join(reason.text for reason in r.report.reasons),
+        }
+        for r in stored
+    ]
+
+
+def csv(desk: Desk, *, action: str, actor: str, subject: str, days: int) -> bytes:
+    """The matching events as CSV, newest first, at most ten thousand."""
+    events = promotion.audit(desk, _MOST, action=action, actor=actor, subject=subject, days=days)
+    rows = [
+        {name: getattr(e, name) for name in _CSV}
+        | {"details": json.dumps(e.details, ensure_ascii=False), "hash": e.hash}
+        for e in events
+    ]
+    return inert_csv(rows).encode("utf-8-sig")

@@ -1,0 +1,215 @@
+"""One comparison on the Drift page: verdict, rule, measures, recommendation and ratio charts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from console.figures import drift_heatmap, drift_ratios
+from console.text import formatting
+from console.web import page_state, session, widgets
+from core.domain.dataset import STATISTICS
+from core.domain.drift import (
+    DriftReport,
+    Finding,
+    Reason,
+    Reference,
+    RetrainWhen,
+    StatChange,
+    StoredReport,
+    breach_reasons,
+)
+from core.rules.drift.batch_verdict import DECIDES, BatchVerdict, Stand
+from core.rules.drift.recommendation import Advice, Recommendation
+
+BY_STATISTIC, BY_COLUMN = "By statistic", "By column"
+
+ADVICE = {
+    Recommendation.IGNORE: ("green", ":material/check_circle:", "ignore"),
+    Recommendation.RETRAIN: ("orange", ":material/model_training:", "retrain"),
+    Recommendation.BLOCK: ("red", ":material/block:", "block (the batch looks broken)"),
+}
+
+DECIDING, ADVISORY = ":blue-badge[decides]", ":gray-badge[does not decide]"
+"""Marks the finding that the verdict follows, and the others."""
+
+NAMES = {Reference.PREVIOUS: "previous batch", Reference.CHAMPION: "champion's training data"}
+
+
+STANDS = {
+    Stand.UNCOMPARED: (st.info, ":material/help:"),
+    Stand.CALM: (st.success, ":material/check:"),
+    Stand.ASKS: (st.warning, ":material/notification_important:"),
+    Stand.BROKEN: (st.error, ":material/block:"),
+    Stand.HELD: (st.error, ":material/block:"),
+    Stand.TRAINING: (st.info, ":material/model_training:"),
+    Stand.LEARNED: (st.success, ":material/check:"),
+    Stand.DISMISSED: (st.info, ":material/do_not_disturb_on:"),
+}
+
+
+def standing(verdict: BatchVerdict) -> None:
+    """The batch's verdict, the same sentence as on other pages."""
+    show, icon = STANDS[verdict.stand]
+    show(f"**{widgets.plain(verdict.title)}.** {widgets.plain(verdict.detail)}", icon=icon)
+
+
+def rule(report: StoredReport, decided_by: RetrainWhen) -> None:
+    """The drift rule's breaches against one reference; those that could be noise are marked."""
+    breaches = sum(c.finding is Finding.BREACH for c in report.report.changes)
+    title = f"{breaches} above the limit" if breaches else "no breach"
+    with st.container(border=True):
+        _heading(f":material/rule: Drift rule: {title}", RetrainWhen.RULE, decided_by, report)
+        _reasons(report.report.reasons)
+
+
+def measures(report: StoredReport, decided_by: RetrainWhen) -> None:
+    """The breaches of the additional measures against one reference."""
+    rule_report = report.report
+    if not any(m.known for m in rule_report.measures):
+        return
+    breaches = len(rule_report.measure_reasons)
+    title = f"{breaches} beyond limit and noise" if breaches else "none beyond limit and noise"
+    head = f":material/straighten: Additional measures: {title}"
+    with st.container(border=True):
+        _heading(head, RetrainWhen.BEYOND_NOISE, decided_by, report)
+        if breaches:
+            _reasons(rule_report.measure_reasons)
+        else:
+            st.markdown("- Categories, empty values and means are within limits or noise.")
+
+
+def _heading(
+    title: str, finding: RetrainWhen, decided_by: RetrainWhen, report: StoredReport
+) -> None:
+    """The heading of a finding, which says whether it decides."""
+    together = {RetrainWhen.RULE, RetrainWhen.BEYOND_NOISE}
+    if decided_by is RetrainWhen.BEYOND_NOISE and finding in together:
+        badge = ":blue-badge[decides if beyond noise]"
+    else:
+        badge = DECIDING if finding is decided_by else ADVISORY
+    named = f"Against {widgets.plain(report.reference_name)}. {DECIDES[decided_by]}."
+    st.markdown(f"#### {title} {badge}", help=named)
+
+
+def verdict(report: DriftReport, drifted: str, within: str = "No drift.") -> None:
+    """The verdict of one comparison, the surest breach first."""
+    breaches = breach_reasons(report)
+    if not breaches and not any(check.known for check in report.checks):
+        st.info(widgets.plain(" ".join(r.text for r in report.reasons)), icon=":material/help:")
+        return
+    show = st.warning if breaches else st.success
+    icon = ":material/notification_important:" if breaches else ":material/check:"
+    first = _with_noise((breaches or report.reasons)[0])
+    show(f"**{drifted if breaches else within}** {first}", icon=icon)
+    _more(breaches)
+
+
+def _reasons(reasons: Sequence[Reason]) -> None:
+    st.markdown(f"- {_with_noise(reasons[0])}")
+    _more(reasons)
+
+
+def _more(reasons: Sequence[Reason]) -> None:
+    more = [_with_noise(reason) for reason in reasons[1:]]
+    if more:
+        with st.expander(f"{len(more)} more above the limit"):
+            st.markdown("\n".join(f"- {reason}" for reason in more))
+
+
+def _with_noise(reason: Reason) -> str:
+    return widgets.plain(reason.text) + (
+        " :gray-badge[could be noise]" if reason.could_be_noise else ""
+    )
+
+
+def advice(recommended: Advice | None, verdict: BatchVerdict, learned: tuple[int, ...]) -> None:
+    """The recommendation when the batch was compared, and whether it was followed since."""
+    if recommended is None:
+        st.info(
+            "This batch was compared before driftdesk gave recommendations. "
+            "**Compare again** calculates one.",
+            icon=":material/help:",
+        )
+        return
+    colour, icon, title = ADVICE[recommended.recommendation]
+    done = done_since(verdict, learned)
+    if done:
+        colour = "gray"
+    with st.container(border=True):
+        decides = verdict.decided_by is RetrainWhen.RECOMMENDATION
+        badge = DECIDING if decides else ADVISORY
+        heading = f"#### {icon} Recommendation when compared: :{colour}[{title}{done}] {badge}"
+        st.markdown(heading, help=f"{DECIDES[verdict.decided_by]}.")
+        st.markdown("\n".join(f"- {widgets.plain(reason)}" for reason in recommended.reasons))
+
+
+def done_since(verdict: BatchVerdict, learned: tuple[int, ...]) -> str:
+    """What was done since the comparison, in brackets; empty if the recommendation is open."""
+    if verdict.recommendation == Recommendation.IGNORE.value:
+        return ""
+    if verdict.stand is Stand.LEARNED and learned:
+        return f" (done: version {learned[0]})"
+    words = {Stand.LEARNED: "done", Stand.TRAINING: "training", Stand.DISMISSED: "dismissed"}
+    return f" ({words[verdict.stand]})" if verdict.stand in words else ""
+
+
+def ratios(report: DriftReport, grouping: str, file: str) -> None:
+    """Charts of every ratio with its limit and its noise band; stacked on a narrow screen.
+
+    `file` is the base of the charts' keys and file names.
+    """
+    labels = {c.name: c.label for c in session.desk().dataset.compared}
+    shown = [c for c in report.changes if c.column in labels]
+    if not shown:
+        return
+    largest = max([c.ratio or 0 for c in shown] + [c.limit for c in shown])
+    if grouping == BY_COLUMN:
+        present = {c.column for c in shown}
+        groups = [(labels[k], [c for c in shown if c.column == k]) for k in labels if k in present]
+        names = [[drift_ratios.TITLES[c.statistic] for c in changes] for _, changes in groups]
+    else:
+        titles = drift_ratios.TITLES
+        groups = [(titles[k], [c for c in shown if c.statistic == k]) for k in STATISTICS]
+        names = [[labels[c.column] for c in changes] for _, changes in groups]
+    st.caption(
+        "Relative change from the reference. Amber line: limit. Grey bar: noise band (the expected "
+        "difference between two samples of the same data). Red and hatched: breach. Dotted with "
+        f"~: breach within the noise band. {report.estimate}".rstrip()
+    )
+    wide = 3 if grouping == BY_COLUMN else len(STATISTICS)
+    row: list[st.delta_generator.DeltaGenerator] = []
+    for n, ((title, changes), bars) in enumerate(zip(groups, names, strict=True)):
+        if n % wide == 0:
+            row = list(st.columns(wide))
+        figure = drift_ratios.ratios(changes, bars, title, largest=largest)
+        key, name = f"ratios-{file}-{grouping}-{n}", f"{file}-{title.lower()}"
+        with row[n % wide]:
+            widgets.chart(figure, key, name, _alt(title, changes))
+
+
+def heat_key(of: str) -> None:
+    """The legend of the history's shades and marks."""
+    keys = " ".join(
+        f'<span style="display:inline-block;width:.8em;height:.8em;background:{colour}"></span> '
+        f"{text} &nbsp;"
+        for _, colour, text in drift_heatmap.STEPS
+    )
+    st.html(
+        f'<div style="font-size:.8rem">{keys} &nbsp; &times; or ! breach &nbsp; ○ or ~ breach '
+        f"that could be noise &nbsp; click a cell to open the {of}</div>"
+    )
+
+
+def clicked_cell(key: str) -> int | None:
+    """The id of the batch or window whose cell of the history was clicked."""
+    points = (page_state.get_state(key, None) or {}).get("selection", {}).get("points", [])
+    return int(points[0]["customdata"][0]) if points and points[0].get("customdata") else None
+
+
+def _alt(title: str, changes: list[StatChange]) -> str:
+    return f"{title}: " + "; ".join(
+        f"{c.name} {formatting.percent(c.ratio)} of limit {formatting.percent(c.limit)}"
+        for c in changes
+    )

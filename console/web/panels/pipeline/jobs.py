@@ -1,0 +1,153 @@
+"""The job history with filters, and one job by its address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from console.queries import job_history, status
+from console.queries.job_history import JobFilter
+from console.text import formatting
+from console.text.as_json import jsonable
+from console.text.batch_ledger import first_batch
+from console.web import job_widgets, session, widgets
+from core.domain.job_results import BatchCompared, BatchStored, VersionProposed, next_job
+from core.domain.jobs import Job, JobKind, JobState
+from core.domain.safe_text import key_of
+
+_NEXT: dict[type, str] = {
+    BatchStored: "drift check",
+    BatchCompared: "training",
+    VersionProposed: "promotion",
+}
+"""The job that one with this result queues."""
+_REFRESH = 1.5
+
+
+def chosen() -> str:
+    """The job id in the address, if any."""
+    return str(st.query_params.get("job", ""))
+
+
+def show(job_id: int | None) -> None:
+    """Set the job id in the address, or remove it."""
+    if job_id is None:
+        st.query_params.pop("job", None)
+    else:
+        st.query_params["job"] = str(job_id)
+
+
+def listing() -> None:
+    """The matching jobs, page by page."""
+    wanted = _filters()
+    total = session.query(job_history.count, wanted)
+    if total is None:
+        return
+    if not total:
+        _nothing(wanted)
+        return
+    shown = st.container(border=True, gap="small")
+    foot = st.container(horizontal=True, vertical_alignment="center")
+    foot.caption(formatting.count(total, "job"))
+    pages = -(-total // job_history.PAGE)
+    page = foot.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    with shown:
+        for job in session.query(job_history.jobs, wanted, page) or []:
+            _row(job)
+
+
+def _filters() -> JobFilter:
+    kinds, states, actors, texts = st.columns([2, 2, 2, 3])
+    one: dict[str, Any] = {"index": None, "placeholder": "Any", "on_change": _first_page}
+    kind = kinds.selectbox(
+        "Kind", list(JobKind), format_func=lambda k: k.value, key="kind", bind="query-params", **one
+    )
+    state = states.selectbox(
+        "State", list(JobState), format_func=lambda s: formatting.STATES[s][1], key="state",
+        bind="query-params", **one,
+    )  # fmt: skip
+    names, one["placeholder"] = session.query(job_history.actors) or [], "Anyone"
+    actor = actors.selectbox("Requested by", names, key="by", bind="query-params", **one)
+    text = texts.text_input(
+        "Search", placeholder="Job id, or words of a log or error", key="text", max_chars=100,
+        bind="query-params", on_change=_first_page,
+    )  # fmt: skip
+    return JobFilter(kind, state, actor or "", text or "")
+
+
+def _first_page() -> None:
+    st.session_state["page"] = 1
+
+
+def _nothing(wanted: JobFilter) -> None:
+    if wanted == JobFilter():
+        st.info(
+            f"No jobs yet. {first_batch(session.desk().dataset.source)}, which is compared "
+            "automatically.",
+            icon=":material/flag:",
+        )
+    else:
+        st.info("No job matches these filters.", icon=":material/filter_alt_off:")
+
+
+def _row(job: Job) -> None:
+    columns = st.columns([8, 1, 1], vertical_alignment="center", gap="small")
+    note = job.error or job_widgets.why_it_waits(job) or job_widgets.job_note(job) or job.stage
+    columns[0].markdown(
+        f"{job_widgets.job_badge(job)} **{job.kind.value} {job.id}** · "
+        f"{formatting.ago(job.requested_at, widgets.now())} · {widgets.plain(job.actor)}"
+        + (f"  \n:gray[:small[{widgets.plain(note)}]]" if note else ""),
+        help=widgets.exact(job.requested_at),
+        width="stretch",
+    )
+    job_widgets.retry_button(columns[1], job, type="tertiary")
+    columns[2].button(
+        "Open",
+        key=f"open-{job.id}",
+        type="tertiary",
+        help=f"{job.kind.value} {job.id}: its log and result",
+        on_click=show,
+        args=(job.id,),
+    )
+
+
+def detail(named: str) -> None:
+    """One job: its state, times, log, arguments and result."""
+    st.button("All jobs", icon=":material/arrow_back:", on_click=show, args=(None,))
+    job = session.query(status.job, key_of(named) or 0)
+    if job is None:
+        return
+    every = None if job.state.is_over else _REFRESH
+    st.fragment(_detail, run_every=every)(job.id, is_over=job.state.is_over)
+
+
+def _detail(job_id: int, *, is_over: bool) -> None:
+    job = session.query(status.job, job_id)
+    if job is None:
+        return
+    if job.state.is_over != is_over:
+        st.rerun()  # the rest of the page changes, too
+    with st.container(border=True):
+        job_widgets.job_card(job)
+    _times(job)
+    if job.result and (following := next_job(job.result)):
+        st.button(
+            f"Open {_NEXT[type(job.result)]}, job {following}",
+            icon=":material/arrow_forward:",
+            on_click=show,
+            args=(following,),
+        )
+    st.subheader("Log", anchor=False)
+    job_widgets.job_log(job)
+    with st.expander("Arguments and result"):
+        st.json({"args": job.args, "result": jsonable(job.result) or {}})
+
+
+def _times(job: Job) -> None:
+    row = st.container(horizontal=True, gap="medium")
+    times = {"Requested": job.requested_at, "Started": job.started_at, "Finished": job.finished_at}
+    for label, at in times.items():
+        clock, exact = (f"{at:%H:%M:%S}", widgets.exact(at)) if at else ("-", None)
+        row.metric(label, clock, help=exact, width="content")
+    row.metric("Attempt", job.attempt, width="content")

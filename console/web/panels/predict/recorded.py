@@ -1,0 +1,73 @@
+"""The page of one recorded prediction, under its permanent address."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+from console.queries import status
+from console.text import prediction
+from console.text.prediction import Answer
+from console.web import session, widgets
+from console.web.panels.predict import answer as answer_panel
+from console.web.panels.predict import form
+from core.domain.errors import DriftdeskError, Missing
+from core.rules.model.contract import Contract
+
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def permanent(wanted: str, contract: Contract | None) -> None:
+    """A recorded prediction by its id, whichever version is live."""
+    icon, back = ":material/arrow_back:", answer_panel.leave
+    st.button("All predictions", icon=icon, on_click=back, args=("History",))
+    if not _ID.fullmatch(wanted):
+        st.error("This is not a prediction id. Ids look like 3fa85f64-5717-4562-b3fc-2c963f66afa6.",
+                 icon=":material/link_off:")  # fmt: skip
+        return
+    try:
+        record = status.prediction(session.desk(), wanted.lower())
+    except DriftdeskError:
+        wait(wanted.lower())  # shows why, and retries
+        return
+    answer = prediction.recorded(record)
+    st.markdown(f"##### Prediction `{answer.id}`")
+    answer_panel.show(answer, contract)
+    inputs(answer, contract)
+
+
+@st.fragment(run_every=2.0)
+def wait(wanted: str) -> None:
+    """Retry until the record exists: serving writes it after the response."""
+    try:
+        status.prediction(session.desk(), wanted)
+    except Missing:
+        st.info(
+            f"Prediction {wanted} is not on record (yet). Serving writes the record within seconds "
+            "of the response, or later if the database is unavailable. This page refreshes "
+            "automatically. An unknown id is never found.",
+            icon=":material/hourglass_empty:",
+        )
+        return
+    except DriftdeskError as error:  # the record cannot be looked up
+        st.error(
+            f"{widgets.plain(str(error))} This page refreshes automatically.",
+            icon=":material/cloud_off:",
+        )
+        return
+    st.rerun()
+
+
+def inputs(answer: Answer, contract: Contract | None) -> None:
+    """The request's input values."""
+    st.subheader("Inputs", anchor=False)
+    columns = {c.name: (c.label, c.unit) for c in session.desk().dataset.columns}
+    rows = []
+    for name, value in answer.inputs.items():
+        label, unit = columns.get(name, (name, ""))
+        rows.append({"Field": label, "Value": prediction.value_words(value, unit)})
+    widgets.table(rows or [{"Field": "(none)", "Value": "all fields were empty"}])
+    if contract:
+        label, icon, values = "Predict again with these inputs", ":material/replay:", answer.inputs
+        st.button(label, icon=icon, on_click=form.refill, args=(contract, values))

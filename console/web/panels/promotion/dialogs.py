@@ -1,0 +1,175 @@
+"""The dialogs in which a person decides about a version: each shows what will change."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from console.actions import decisions
+from console.queries import forward_scores
+from console.web import page_state, session, widgets
+from console.web.panels.promotion import dossier, newer_batches
+from core.domain.promotions import ForceRequest, Promotion, PromotionState
+from core.rules.model.promotion_states import Seen, named
+from core.rules.model.verdict_validity import Recommendation
+
+
+@widgets.dialog("Approve")
+def approve(promotion: Promotion, live: int | None, advice: Recommendation) -> None:
+    """Say what an approval changes, and on which dossier it is made."""
+    version = promotion.version
+    st.markdown(
+        f"Serving answers with **{named(live)}** today. After this it answers with "
+        f"**version {version}**."
+    )
+    st.caption(
+        "The alias moves, and every replica of serving must name this version, its file and the "
+        "answers that the dossier foretold. If one does not, the alias is put back. You can roll "
+        "back at any time."
+    )
+    if advice.passes_over:
+        st.warning(
+            f"It does not pass: {widgets.plain(', '.join(advice.passes_over))}. Nothing is live "
+            "yet and only these comparisons are open, so it can be approved without force.",
+            icon=":material/gavel:",
+        )
+    dossier.held(promotion)
+    if on_newer := session.query(forward_scores.forward_report, version):
+        newer_batches.fact(on_newer)
+    digest = promotion.dossier_digest
+    st.caption(f"You decide on dossier `{digest[:12]}`.")
+    done = f"Version {version} is approved; serving is being asked."
+    widgets.confirm_with_reason(
+        "Approve and serve it", "approve-reason", done, decisions.approve, version,
+        prompt="Reason (optional)", digest=digest, seen=Seen(live),
+    )  # fmt: skip
+
+
+@widgets.dialog("Reject")
+def reject(promotion: Promotion) -> None:
+    """A rejection goes on record with a reason."""
+    st.markdown(
+        f"**Version {promotion.version}** is not promoted. It stays in the registry, and can be "
+        "forced later."
+    )
+    version, done = promotion.version, f"Version {promotion.version} is rejected."
+    widgets.confirm_with_reason("Reject", "reject-reason", done, decisions.reject, version)
+
+
+@widgets.dialog("Force")
+def force(version: int, promotion: Promotion | None, live: int | None, reviewers: int) -> None:
+    """Name each gate that is passed over; ask for a reason and a typed confirmation."""
+    st.markdown(
+        f"Serving answers with **{named(live)}** today. Forcing serves **version {version}**, "
+        "whatever was recommended."
+    )
+    dossier.held(promotion)
+    if promotion is None or not promotion.dossier_digest:
+        st.warning("It was never judged here, so nothing is known of how well it does.")
+    elif promotion.failed_gates:
+        _failed(promotion)
+    else:
+        st.info("It passes every gate of its dossier.")
+    st.caption(
+        "A follow-up is opened: check how the version performs."
+        + (" A second person must confirm before anything changes." if reviewers > 1 else "")
+    )
+    widgets.reason("force-reason")
+    words = f"force {version}"
+    st.text_input(f"Type {words} to confirm", key="force-typed")
+
+    def decide() -> None:
+        if page_state.get_state("force-typed").strip().lower() != words:
+            session.refuse(f"Type {words} to confirm; nothing was done.")
+            return
+        done = (
+            f"Version {version} waits for a second person."
+            if reviewers > 1
+            else f"Version {version} is forced; serving is being asked."
+        )
+        digest = promotion.dossier_digest if promotion else ""
+        look = {"reason": page_state.get_state("force-reason"), "digest": digest}
+        session.act(done, decisions.force, version, seen=Seen(live), **look)
+
+    widgets.confirm("Force", decide)
+
+
+@widgets.dialog("Confirm a force")
+def confirm_force(request: ForceRequest, promotion: Promotion | None, live: int | None) -> None:
+    """The second person sees what the first one saw, and what is live now."""
+    st.markdown(
+        f"Serving answers with **{named(live)}** today. After this it answers with **version "
+        f"{request.version}**."
+    )
+    st.markdown(
+        f"{widgets.plain(request.asked_by)} asked {widgets.when(request.asked_at)} to force "
+        f"**version {request.version}**."
+    )
+    st.markdown(f"> {widgets.plain(request.reason)}")
+    dossier.held(promotion)
+    if promotion and promotion.failed_gates:
+        _failed(promotion)
+    done = f"Version {request.version} is forced; serving is being asked."
+    look = {"digest": promotion.dossier_digest if promotion else "", "seen": Seen(live)}
+    decide = partial(session.act, done, decisions.confirm_force, request.version, **look)
+    widgets.confirm("Confirm and serve it", decide)
+
+
+def _failed(promotion: Promotion) -> None:
+    gates = (f"- **{gate.name}**: {widgets.plain(gate.says)}" for gate in promotion.failed_gates)
+    st.warning("It does not pass:\n\n" + "\n".join(gates))
+
+
+@widgets.dialog("Turn down a force")
+def withdraw_force(request: ForceRequest) -> None:
+    """Anybody may turn it down, who asked for it too."""
+    st.markdown(f"Version {request.version} is not forced. The request is closed.")
+    version = request.version
+    done, action = f"The request to force version {version} is closed.", decisions.withdraw_force
+    widgets.confirm_with_reason("Turn it down", "withdraw-reason", done, action, version)
+
+
+@widgets.dialog("Roll back")
+def roll_back(live: int, before: Promotion) -> None:
+    """Say what a rollback brings back."""
+    st.markdown(
+        f"Serving answers with **version {live}** today. After this it answers with **version "
+        f"{before.version}** again, which went live last on {widgets.exact(before.live_at)}."
+    )
+    if before.state is PromotionState.FAILED:
+        st.warning(
+            f"It failed to come back before: {widgets.plain(before.failure)}",
+            icon=":material/warning:",
+        )
+    dossier.held(before)
+    widgets.confirm_with_reason(
+        f"Go back to version {before.version}", "rollback-reason", "The rollback is queued.",
+        decisions.roll_back, to=before.version, seen=Seen(live),
+    )  # fmt: skip
+
+
+@widgets.dialog("Put the registry back")
+def put_back(live: int | None, alias: int | None) -> None:
+    """Undo a change that was made in MLflow."""
+    st.markdown(
+        f"The alias `champion` names **{named(alias)}**; it will name **{named(live)}** again, "
+        "as was decided here. Serving follows within seconds."
+    )
+    done = "The registry names what was decided here."
+    widgets.confirm_with_reason(
+        "Put it back", "put-back-reason", done, decisions.put_back, seen=Seen(live)
+    )
+
+
+@widgets.dialog("Close the follow-up")
+def close_follow_up(follow_up_id: int, text: str) -> None:
+    """Say what was found."""
+    st.markdown(widgets.plain(text))
+    widgets.reason("follow-up-note", "What you found")
+
+    def decide() -> None:
+        note, action = page_state.get_state("follow-up-note"), decisions.close_follow_up
+        session.act("The follow-up is closed.", action, follow_up_id, note=note)
+
+    widgets.confirm("Close it", decide)

@@ -1,0 +1,274 @@
+"""The frozen dossier on the page: scores, gates and evidence of a version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from console.figures import dossier_charts
+from console.queries.promotion import EvidenceReport
+from console.text import formatting
+from console.web import widgets
+from console.web.panels.promotion import classes, training_data
+from core.domain.dataset import Dataset
+from core.domain.dossier import Baseline, Difference, Dossier, DossierSummary
+from core.domain.metrics import ERROR, ERROR_OF, METRICS, METRICS_OF, MetricUnit
+from core.domain.promotions import Promotion
+from core.rules.model.metric_comparison import (
+    Sense,
+    certainty,
+    change,
+    sense,
+    signed,
+)
+
+_QUIET = {"displayModeBar": False}
+_SHARES = 10
+"""The maximum number of classes whose shares are listed."""
+
+_HIGHER = {
+    False: "R² is shown as the reduction of 1 \u2212 R².",
+    True: "A metric that is better when higher is shown as the reduction of 1 \u2212 the metric.",
+}
+_SIGNIFICANT = {Sense.BETTER: "yes, better", Sense.WORSE: "yes, worse", Sense.SAME: "no"}
+
+
+def scores(promotion: Promotion, unit: str) -> None:
+    """The metrics of candidate and champion on the same rows."""
+    summary = promotion.dossier
+    if summary is None:
+        return
+    candidate = summary.candidate.metrics
+    champion = summary.champion.metrics if summary.champion else {}
+    row = st.container(horizontal=True)
+    for name in METRICS:
+        if name not in candidate:
+            continue
+        delta, colour = None, "gray"
+        if name in champion:
+            delta = change(name, candidate[name], champion[name])
+            colour = formatting.SENSES[sense(name, candidate[name], champion[name])]
+        look: dict[str, Any] = {"delta_color": colour, "delta_arrow": "off", "width": 190}
+        if champion:
+            look["help"] = f"Champion: {formatting.metric(name, champion.get(name), unit)}"
+        value = formatting.metric(name, candidate[name], unit)
+        row.metric(METRICS[name].heading, value, delta, **look)
+    rows = formatting.count(summary.candidate.rows, "held-out row")
+    text = f"Evaluated on {rows}; there was no champion to compare with."
+    if champion:
+        text = (
+            f"Compared with version {summary.compared_with} on the same {rows}, which no "
+            "version was trained on."
+        )
+        if summary.compared_after:
+            text = (
+                f"Compared with version {summary.compared_with} on the same {rows}, all later "
+                f"than {summary.compared_after.text}: neither was trained on a later row."
+            )
+    trained = formatting.count(summary.training_rows, "row")
+    if summary.split:
+        trained += f" up to {summary.split.text} ({summary.split.column})"
+    st.caption(f"{text} Trained on {trained}.{_constant(summary, unit)}")
+
+
+def _constant(summary: DossierSummary, unit: str) -> str:
+    """The scores of the constant answer as a baseline; empty in dossiers without them."""
+    if summary.baseline is None:
+        return ""
+    metrics = summary.baseline.metrics
+    scores = (
+        f"{metric.name} {formatting.metric(n, metrics[n], unit)}"
+        for n, metric in METRICS.items()
+        if n in metrics
+    )
+    constant = f"the {summary.task.constant} of the training rows"
+    return f" Baseline ({constant}): {', '.join(scores)}."
+
+
+def gates(promotion: Promotion) -> None:
+    """Each gate with its result and its explanation."""
+    for gate in promotion.dossier.gates if promotion.dossier else ():
+        icon, colour = ("check_circle", "green") if gate.passed else ("cancel", "red")
+        word = "passed" if gate.passed else "not passed"
+        st.markdown(
+            f":{colour}[:material/{icon}:] **{gate.name}** :{colour}-badge[{word}]  \n"
+            f"{widgets.plain(gate.says)}"
+        )
+
+
+def held(promotion: Promotion | None) -> None:
+    """Say which of a version's training batches are held."""
+    for batch in promotion.held if promotion else ():
+        st.warning(widgets.plain(batch.sentence), icon=":material/front_hand:")
+
+
+def evidence(report: EvidenceReport, dataset: Dataset) -> None:
+    """Tabs with differences, segments, predictions, importance and training data."""
+    full = report.dossier
+    labels = {c.name: c.label for c in dataset.columns} | {
+        "target": dataset.target.label,
+        "batch": "Batch",
+    }
+    answers: dict[str, Callable[[], None]] = {"Predictions": lambda: _predictions(full, dataset)}
+    if full.task.is_classifier:
+        answers = {
+            "Confusion": lambda: classes.confusion(full),
+            "Curves": lambda: classes.curves(full),
+        }
+    shows: dict[str, Callable[[], None]] = {
+        "Differences": lambda: _differences(full, dataset.target.unit),
+        "Segments": lambda: _segments(full, labels, dataset),
+        **answers,
+        "Importance": lambda: _importance(full, labels),
+        "Training data and files": lambda: training_data.show(report),
+    }
+    tabs = st.tabs(list(shows), key="evidence", bind="query-params")
+    for tab, show in zip(tabs, shows.values(), strict=True):
+        if tab.open:
+            with tab:
+                show()
+
+
+def _differences(full: Dossier, unit: str) -> None:
+    baseline, champion = full.baseline, full.champion
+    if champion and full.differences:
+        st.caption(
+            "Relative to the champion, with 95 % confidence intervals (CI) from a paired bootstrap "
+            "over the held-out rows. An interval that excludes zero is statistically significant "
+            f"(5 % level). {_HIGHER[full.task.is_classifier]}"
+        )
+        differences = _ordered(full, full.differences)
+        figure = dossier_charts.intervals(full.candidate, champion, differences)
+        st.plotly_chart(figure, key="intervals", config=_QUIET)
+        _table(full.candidate.metrics, "Champion", champion.metrics, differences, unit)
+    else:
+        st.caption("There was no champion to compare with at the evaluation.")
+    _newer(full, unit)
+    if baseline:
+        st.caption(
+            f"Baseline: {_baseline(full, baseline, unit)} A model must be significantly better."
+        )
+        constant = full.task.constant.capitalize()
+        differences = _ordered(full, baseline.differences)
+        _table(full.candidate.metrics, constant, baseline.metrics, differences, unit)
+
+
+def _newer(full: Dossier, unit: str) -> None:
+    """Both models on the batches that were newer than both at the evaluation."""
+    newer = full.newer
+    if newer is None:
+        if full.champion:
+            st.caption("At the evaluation no rows were newer than both models.")
+        return
+    batches = ", ".join(str(number) for number in newer.batches)
+    name = "batch" if len(newer.batches) == 1 else "batches"
+    st.caption(
+        f"Both models on {name} {batches}, newer than all their training batches: "
+        f"{formatting.count(newer.rows, 'row')}."
+    )
+    differences = _ordered(full, newer.differences)
+    _table(newer.candidate, "Champion", newer.champion, differences, unit)
+
+
+def _ordered(full: Dossier, differences: Mapping[str, Difference]) -> Mapping[str, Difference]:
+    """A classifier's metrics in their defined order; others as they are stored."""
+    if not full.task.is_classifier:
+        return differences
+    return {name: differences[name] for name in METRICS_OF[full.task] if name in differences}
+
+
+def _baseline(full: Dossier, baseline: Baseline, unit: str) -> str:
+    """The baseline's constant answer in words."""
+    if not full.task.is_classifier:
+        amount = formatting.metric(ERROR, baseline.value, unit)
+        return f"the median of the training rows ({amount}) as the prediction for every row."
+    shares = sorted(baseline.shares.items(), key=lambda item: -item[1])
+    listed = [f"{widgets.plain(label)} {formatting.percent(p)}" for label, p in shares[:_SHARES]]
+    more = f" and {len(shares) - _SHARES} more" if len(shares) > _SHARES else ""
+    return (
+        f"the class shares of the training rows ({', '.join(listed)}{more}) as the probabilities "
+        "for every row."
+    )
+
+
+def _table(
+    mine: Mapping[str, float],
+    other: str,
+    metrics: Mapping[str, float],
+    differences: Mapping[str, Difference],
+    unit: str,
+) -> None:
+    """The metrics of the candidate and of another model, with their difference."""
+    interval = f"95 % CI, candidate \u2212 {other.lower()}"
+    widgets.table(
+        [
+            {
+                "Metric": METRICS[name].heading,
+                "Candidate": formatting.metric(name, mine[name], unit),
+                other: formatting.metric(name, metrics[name], unit),
+                "Change": change(name, mine[name], metrics[name]),
+                interval: f"{signed(name, d.low)} to {signed(name, d.high)} "
+                + (unit if METRICS[name].unit is MetricUnit.TARGET else ""),
+            }
+            for name, d in differences.items()
+        ],
+        alt=f"Every metric of the candidate and of the {other.lower()}, and their difference",
+    )
+
+
+def _segments(full: Dossier, labels: Mapping[str, str], dataset: Dataset) -> None:
+    if not full.slices:
+        st.caption("No segment of the held-out rows is large enough to be evaluated separately.")
+        return
+    error = ERROR_OF[full.task]
+    unit = f" in {dataset.target.unit}" if dataset.target.unit and error == ERROR else ""
+    st.caption(f"The {METRICS[error].name}{unit} on segments of the same held-out rows.")
+    chart = dossier_charts.slices(full.slices, labels, error)
+    st.plotly_chart(chart, key="slices", config=_QUIET)
+    if full.champion:
+        form = "localized" if error == ERROR else "percent"
+        localized = st.column_config.NumberColumn(format=form)
+        number = formatting.rounded if error == ERROR else float
+        widgets.table(
+            [
+                {
+                    "By": labels.get(s.by, s.by),
+                    "Segment": s.value,
+                    "Rows": s.rows,
+                    "Candidate": number(s.candidate),
+                    "Champion": number(s.champion),
+                    "Change": change(error, s.candidate, s.champion),
+                    "Statistically significant": _SIGNIFICANT[certainty(error, s.difference)],
+                }
+                for s in full.slices
+                if s.champion is not None and s.difference
+            ],
+            column_config=dict.fromkeys(("Candidate", "Champion"), localized),
+            alt="Both models on each segment",
+        )
+
+
+def _predictions(full: Dossier, dataset: Dataset) -> None:
+    log, unit = dataset.fit_on == "log", dataset.target.unit
+    st.caption(
+        f"{formatting.count(len(full.points.actual), 'held-out row')}, the same for each "
+        "version. Points on the dotted line are exact predictions."
+    )
+    left, right = st.columns(2)
+    predicted = dossier_charts.predictions(full.points, log=log, unit=unit)
+    left.plotly_chart(predicted, key="predicted", config=_QUIET)
+    residuals = dossier_charts.residuals(full.points, log=log, unit=unit)
+    right.plotly_chart(residuals, key="residuals", config=_QUIET)
+
+
+def _importance(full: Dossier, labels: Mapping[str, str]) -> None:
+    if not full.importance:
+        st.caption("Not measured.")
+        return
+    error = "log loss" if full.task.is_classifier else METRICS[ERROR].name
+    st.caption(f"Permutation importance: the increase of the {error} when a column is shuffled.")
+    st.plotly_chart(
+        dossier_charts.importance(full.importance, labels), key="importance", config=_QUIET
+    )

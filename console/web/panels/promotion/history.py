@@ -1,0 +1,86 @@
+"""The History and Follow-ups tabs of the Promotion page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from console.queries import promotion, status
+from console.text import formatting
+from console.web import session, widgets
+from console.web.panels.promotion import dialogs, versions
+from core.domain.metrics import METRICS
+from core.domain.promotions import Promotion, Term
+from core.rules.access.roles import Right
+from core.rules.model.promotion_states import decision_in_words
+
+
+def roll_back(live: int | None, *, busy: bool) -> None:
+    """A button that rolls back to the previous live version."""
+    previous = session.query(status.rollback_target)
+    if not live or not previous:
+        return
+    label = f"Roll back to version {previous.version}…"
+    if widgets.button(st, label, ":material/undo:", Right.DECIDE, disabled=busy):
+        dialogs.roll_back(live, previous)
+
+
+def follow_ups() -> None:
+    """Open follow-ups of forced promotions."""
+    items = session.query(promotion.follow_ups)
+    if items is None:
+        return
+    if not items:
+        st.caption("No open follow-ups. A forced promotion opens one.")
+    for item in items:
+        row = st.container(horizontal=True, border=True, vertical_alignment="center")
+        row.markdown(
+            f"{widgets.plain(item.text)}  \n:gray[opened {widgets.when(item.opened_at)} by "
+            f"{widgets.plain(item.opened_by)}]",
+            help=widgets.exact(item.opened_at),
+        )
+        key = f"follow-up-{item.id}"
+        if widgets.button(row, "Close…", ":material/task_alt:", Right.DECIDE, key=key):
+            dialogs.close_follow_up(item.id, item.text)
+
+
+def history(promotions: list[Promotion]) -> None:
+    """The deployment history, and every version with its decision."""
+    terms = session.query(promotion.terms) or []
+    if terms:
+        st.markdown("##### Deployment history")
+        columns = ("Version", "Since (UTC)", "Duration", "By", "How", "Why")
+        rows = (
+            (t.version, t.since.replace(tzinfo=None), _duration(t), t.by, t.action, t.reason)
+            for t in terms
+        )
+        alt = "The deployment history"
+        widgets.table([dict(zip(columns, row, strict=True)) for row in rows], alt=alt)
+    cut = len(promotions) >= versions.LISTED
+    st.markdown(f"##### The newest {versions.LISTED} versions" if cut else "##### Every version")
+    dataset = session.desk().dataset
+    metric, unit = dataset.primary_metric, dataset.target.unit
+    heading = METRICS[metric].heading
+    st.caption(f"{heading}: each on its own held-out rows; not comparable between versions.")
+    widgets.table(
+        [
+            {
+                "Version": p.version,
+                "State": formatting.STATES[p.state][1],
+                "Recommended": "yes" if p.verdict.promote else "no",
+                heading: formatting.metric(metric, p.metrics.get(metric), unit),
+                "Held-out rows": p.dossier.held_out_rows if p.dossier else None,
+                "Proposed (UTC)": p.proposed_at.replace(tzinfo=None),
+                "Decision": decision_in_words(p),
+                "Why": p.reason,
+                "Failure": p.failure,
+            }
+            for p in promotions
+        ],
+        column_config={"Held-out rows": st.column_config.NumberColumn(format="localized")},
+        alt="Every version with its state",
+    )
+
+
+def _duration(term: Term) -> str:
+    lasted = formatting.duration(term.since, term.until or widgets.now())
+    return lasted if term.until else f"{lasted}, still live"

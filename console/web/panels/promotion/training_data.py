@@ -1,0 +1,49 @@
+"""What a version was trained and evaluated on."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from console.queries.promotion import EvidenceReport
+from console.web import widgets
+
+
+def show(report: EvidenceReport) -> None:
+    """Rows, digests, parity, replay and batches."""
+    full = report.dossier
+    rows = f"**{full.training_rows:,}** training rows, **{full.held_out_rows:,}** held-out rows"
+    lines = [
+        f"{rows}, **{full.overlap:,}** in both",
+        f"Digests: model file `{full.digest[:16]}`, data `{full.data_digest[:16]}`",
+    ]
+    if full.candidate.rows < full.held_out_rows:
+        which = "those with the smallest content hashes (the same sample for every version)"
+        if full.compared_after:
+            which = f"those later than {full.compared_after.text}"
+        lines.append(f"Evaluated on **{full.candidate.rows:,}** of the held-out rows: {which}")
+    if full.parity is not None:
+        of = "difference of probabilities" if full.task.is_classifier else "relative difference"
+        lines.append(f"Largest {of} between the fitted and the ONNX model: {full.parity:.1e}")
+    else:
+        lines.append("No parity check: the training command wrote only an ONNX file")
+    replay = full.replay
+    if replay.requests:
+        invalid = f"; {replay.unreadable} are invalid for it" if replay.unreadable else ""
+        how = "labels change" if full.task.is_classifier else "predictions change by over 10 %"
+        lines.append(
+            f"Replay of the latest {replay.requests:,} requests: "
+            f"**{100 * replay.moved:.0f} %** of {how}{invalid}"
+        )
+    else:
+        lines.append("No requests were on record to replay")
+    st.markdown("\n".join(f"- {line}" for line in lines))
+    held_now = {batch.id: batch.reason for batch in report.held}
+    widgets.table(
+        [
+            {"Epoch": b.epoch, "Batch": b.number, "Rows": b.rows, "Id": b.id}
+            | ({"Held": held_now.get(b.id, "")} if held_now else {})
+            for b in full.batches
+        ],
+        height=min(38 + 35 * max(len(full.batches), 1), 320),
+        alt="The batches it was trained on",
+    )

@@ -1,0 +1,134 @@
+"""The version that the Promotion page shows: queue, selection, and external versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from console.actions import pipeline
+from console.queries import promotion as promotion_queries
+from console.queries import status as status_queries
+from console.text import formatting
+from console.web import page_state, session, widgets
+from core.domain.promotions import Promotion, PromotionState
+from core.rules.access.roles import Right
+
+LISTED = 200
+"""How many versions are listed; the address can name any version."""
+
+# The queue is listed from this many candidates on.
+_QUEUE = 2
+_SHOWN = 5
+_ELSEWHERE = 20
+_LONGEST_NUMBER = 9
+_VERSION, _CHOSEN = "version", "promotion-version"
+
+
+def queue(status: status_queries.Status, promotions: list[Promotion]) -> None:
+    """The candidates, newest first, each with its current recommendation."""
+    waiting = [p for p in promotions if p.state is PromotionState.PROPOSED]
+    if len(waiting) < _QUEUE:
+        return
+    st.markdown(f"**{len(waiting)} versions await approval**")
+    for promotion in waiting[:_SHOWN]:
+        row = st.container(horizontal=True, vertical_alignment="center")
+        with row:
+            link(promotion.version, "queue")
+        advice = status.recommendation(promotion)
+        colour = formatting.STANDINGS[advice.standing]
+        badge = f":{colour}-badge[{advice.standing}]"
+        row.markdown(f"{badge} {widgets.plain(advice.says)}", width="stretch")
+    if len(waiting) > _SHOWN:
+        st.caption(f"{len(waiting) - _SHOWN} older ones are listed below.")
+
+
+def link(version: int, place: str) -> None:
+    """A button to one version: a page link to the current page would not change its address."""
+    st.button(
+        f"Version {version}", key=f"{place}-{version}", type="tertiary",
+        icon=":material/fact_check:", on_click=page_state.note_address,
+        args=(_VERSION, str(version)),
+    )  # fmt: skip
+
+
+def choose(promotions: list[Promotion]) -> Promotion | None:
+    """The version named by the address, else the newest candidate, else the live version.
+
+    If the address names an unknown version, shows a message and returns None.
+    """
+    asked = page_state.address(_VERSION)
+    shown = {p.version: p for p in promotions}
+    if asked:
+        promotion = _asked(asked, shown)
+        if promotion is None:
+            _missing(asked, promotions)
+            return None
+        shown[promotion.version] = promotion
+        chosen = promotion.version
+    else:
+        chosen = _default(promotions)
+    page_state.set_state(_CHOSEN, chosen)
+
+    def note() -> None:
+        page_state.note_address(_VERSION, str(page_state.get_state(_CHOSEN)))
+
+    picked = st.selectbox(
+        "Version",
+        sorted(shown, reverse=True),
+        key=_CHOSEN,
+        on_change=note,
+        format_func=lambda v: f"Version {v} · {formatting.STATES[shown[v].state][1]}",
+        help="Proposed versions await approval.",
+    )
+    if len(promotions) >= LISTED:
+        st.caption(
+            f"The newest {LISTED} versions are listed. Open an older one by address: ?version=7"
+        )
+    return shown[picked]
+
+
+def _default(promotions: list[Promotion]) -> int:
+    for state in (PromotionState.PROPOSED, PromotionState.LIVE):
+        for promotion in promotions:
+            if promotion.state is state:
+                return promotion.version
+    return promotions[0].version
+
+
+def _asked(asked: str, shown: dict[int, Promotion]) -> Promotion | None:
+    """The version that the address names, of any age; None if there is none."""
+    if not (asked.isascii() and asked.isdigit() and len(asked) <= _LONGEST_NUMBER):
+        return None
+    version = int(asked)
+    return shown.get(version) or session.query_or_none(promotion_queries.promotion, version)
+
+
+def _missing(asked: str, promotions: list[Promotion]) -> None:
+    """Report that the address names an unknown version, and link to known ones."""
+    why = f"There is no version {widgets.plain(asked[:40])} on record."
+    st.warning(why, icon=":material/search_off:")
+    st.markdown("Known versions:")
+    first = _default(promotions)
+    for version in dict.fromkeys([first, *(p.version for p in promotions[:_SHOWN])]):
+        link(version, "instead")
+
+
+def elsewhere(force: Callable[[int], None], *, busy: bool) -> None:
+    """Versions registered outside driftdesk, with buttons to evaluate or force them."""
+    external = session.query_cached(10.0, status_queries.registered_elsewhere) or []
+    if not external:
+        return
+    st.markdown("##### Registered outside driftdesk")
+    for version in external[:_ELSEWHERE]:
+        row = st.container(horizontal=True, border=True, vertical_alignment="center")
+        row.markdown(f"**Version {version.version}** was never evaluated here.")
+        number = version.version
+        key, done = f"judge-{number}", f"Version {number} is being evaluated."
+        look = {"icon": ":material/balance:", **widgets.only(Right.RUN)}
+        widgets.act_button(row, "Evaluate", key, done, pipeline.request_judge, number, **look)
+        look = {"key": f"force-{number}", "disabled": busy}
+        if widgets.button(row, "Force…", ":material/gavel:", Right.DECIDE, **look):
+            force(number)
+    if len(external) > _ELSEWHERE:
+        st.caption(f"And {len(external) - _ELSEWHERE} older ones.")

@@ -1,0 +1,215 @@
+"""Drift of batches and of live traffic: verdict, recommendation, history, evidence, limits."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from console.actions import pipeline
+from console.desk import Desk
+from console.figures import drift_heatmap
+from console.queries import drift
+from console.text import formatting
+from console.web import session, widgets
+from console.web.panels.drift import comparison, impact, live_traffic, profiles, statistics
+from console.web.panels.drift import limits as limits_panel
+from console.web.panels.pipeline.steps import ask_why_train
+from core.domain.drift import Reference, StoredReport
+from core.rules.access.roles import Right
+from core.rules.drift.batch_verdict import BatchVerdict
+from core.rules.drift.thresholds import Cell
+
+PREVIOUS, CHAMPION = "Previous batch", "Champion's training data"
+SECTIONS = ["Impact", "All statistics", "Distributions", "Data quality", "Limits"]
+WINDOWS = {"Last 12": 12, "Last 50": 50, "Last 200": drift.MOST_BATCHES}
+# For more batches the history shows the largest change of each column, of so many columns.
+_EVERY_STATISTIC, _ROWS = 50, 20
+_BATCH, _HEAT = "drift-batch", "drift-heat"
+
+
+@widgets.dialog("Dismiss this batch")
+def ask_why_dismiss(verdict: BatchVerdict) -> None:
+    """Close a recommendation without training; ask for the reason."""
+    st.write(
+        f"{widgets.plain(verdict.title)}. If no action is needed, give the reason. It is recorded, "
+        "and the batch needs no action any more, even if it is compared again."
+    )
+    widgets.confirm_with_reason(
+        "Dismiss it", "drift-dismiss-reason", "The batch is dismissed.", pipeline.dismiss_batch,
+        verdict.batch_id, prompt="Why is no action needed?",
+    )  # fmt: skip
+
+
+def choose(batches: list[drift.ComparedBatch]) -> drift.ComparedBatch:
+    """The selected batch, kept in the page's address."""
+    named = {b.name: b for b in batches}
+    wanted = st.query_params.get("batch", "")
+    chosen = next((b for b in batches if b.is_named(wanted)), None)
+    if wanted and chosen is None:
+        st.info(
+            f"Batch {widgets.plain(wanted)} is not among the newest {len(batches)} compared "
+            "batches; the newest is shown.",
+            icon=":material/info:",
+        )
+    addresses = {b.name: b.address for b in batches}
+    shown = (chosen or batches[0]).name
+    return named[widgets.choice(st, "Batch", addresses, shown, _BATCH)]
+
+
+def buttons(view: drift.View, report: StoredReport) -> None:
+    """The actions for this batch."""
+    row = st.container(horizontal=True)
+    look = widgets.only(Right.RUN, help="With the current limits and the current champion.")
+    look |= {"icon": ":material/refresh:", "kwargs": {"batch_id": view.batch.id}}
+    done = "The comparison is queued."
+    widgets.act_button(row, "Compare again", None, done, pipeline.request_drift, **look)
+    look = {"icon": ":material/model_training:", **widgets.only(Right.RUN)}
+    if not view.why_a_reason:
+        done = "Training is queued."
+        widgets.act_button(row, "Train", None, done, pipeline.request_train, **look)
+    elif row.button("Train anyway…", **look):
+        ask_why_train(view.why_a_reason)
+    look = widgets.only(Right.RUN, help="Record that this batch needs no action.")
+    if view.verdict.waits and row.button("Dismiss…", icon=":material/do_not_disturb_on:", **look):
+        ask_why_dismiss(view.verdict)
+    with row:
+        statistics.downloads(report)
+
+
+def open_cell() -> None:
+    """Open the batch of the clicked cell."""
+    if batch_id := comparison.clicked_cell(_HEAT):
+        batches = session.query(drift.compared, silent=True) or []
+        clicked = next((b for b in batches if b.id == batch_id), None)
+        st.query_params["batch"] = clicked.address if clicked else str(batch_id)
+
+
+def history(view: drift.View, reference: Reference, cells: list[Cell]) -> None:
+    """A heat map of the last batches; a click on a cell opens its batch."""
+    head, side = st.columns([2, 1], vertical_alignment="bottom")
+    head.subheader("History", anchor=False)
+    window = side.segmented_control(
+        "Batches", list(WINDOWS), default="Last 12", key="last", bind="query-params",
+        label_visibility="collapsed", required=True,
+    )  # fmt: skip
+    newest = list(dict.fromkeys(c.batch_id for c in cells))[-WINDOWS[window] :]
+    if not newest:
+        st.caption("The history starts with the second batch.")
+        return
+    wanted = set(newest)
+    shown = [c for c in cells if c.batch_id in wanted]
+    by_column = len(wanted) > _EVERY_STATISTIC
+    labels = {c.name: c.label for c in session.desk().dataset.compared}
+    figure = session.memo(
+        lambda: drift_heatmap.heat(
+            drift_heatmap.worst(shown, _ROWS) if by_column else shown, labels, view.batch.id,
+            by_column=by_column,
+        ),
+        "heat", view.stamp, reference.value, window, view.batch.id,
+    )  # fmt: skip
+    alt = f"Ratio / limit of each statistic, {formatting.count(len(newest), 'batch')}."
+    file = f"drift-history-{reference.value}"
+    widgets.chart(figure, _HEAT, file, alt, on_select=open_cell, selection_mode="points")
+    if by_column:
+        st.caption("For each batch and column, the statistic with the largest ratio / limit.")
+    comparison.heat_key(drift_heatmap.BATCH)
+
+
+def sections(view: drift.View, report: StoredReport, cells: list[Cell]) -> None:
+    """The tabs; only the open one is calculated."""
+    influence, table, shapes, quality, limits = st.tabs(SECTIONS, key="look", bind="query-params")
+    if influence.open:
+        with influence:
+            impact.impact(view)
+    if table.open:
+        with table:
+            statistics.table(view.reports)
+            statistics.measures(view.reports)
+    if (shapes.open or quality.open) and (sides := session.query(drift.profiles, report)):
+        with shapes if shapes.open else quality:
+            if shapes.open:
+                named = f"epoch {report.epoch}, batch {report.batch_number}"
+                file = f"batch-{report.batch_number}"
+                profiles.distributions(*sides, (report.reference_name, named), file)
+            else:
+                profiles.data_quality(*sides, report.reference_name)
+    if limits.open:
+        with limits:
+            limits_panel.editor(report.reference, cells)
+
+
+def cached_history(desk: Desk, reference: Reference, stamp: object) -> list[Cell]:
+    """The history against one reference, cached until another report is written."""
+    return session.memo(lambda: drift.history(desk, reference), "cells", stamp, reference.value)
+
+
+def page(batches: list[drift.ComparedBatch]) -> None:
+    """One batch: verdict, recommendation, actions, charts, history and tabs."""
+    left, middle, right = st.columns([2, 2, 2], vertical_alignment="bottom")
+    with left:
+        batch = choose(batches)
+    view = session.query(drift.view, batch.id)
+    if view is None:
+        return
+    against = middle.segmented_control(
+        "Compared with", [PREVIOUS, CHAMPION], default=PREVIOUS, key="against",
+        bind="query-params", required=True,
+    )  # fmt: skip
+    grouping = right.segmented_control(
+        "Charts", [comparison.BY_STATISTIC, comparison.BY_COLUMN],
+        default=comparison.BY_STATISTIC, key="group", bind="query-params", required=True,
+    )  # fmt: skip
+    wanted = Reference.CHAMPION if against == CHAMPION else Reference.PREVIOUS
+    report = view.reports.get(wanted)
+    if report is None:
+        st.info(
+            "No model was live when this batch was compared; the comparison with the previous "
+            "batch is shown.",
+            icon=":material/info:",
+        )
+        report = view.reports.get(Reference.PREVIOUS)
+    if report is None:
+        st.info("This batch has no stored comparison.", icon=":material/info:")
+        return
+    cells = session.query(cached_history, report.reference, view.stamp) or []
+    st.caption(
+        f"Compared with {report.compared_with}, {widgets.when(report.created_at)}",
+        help=widgets.exact(report.created_at),
+    )
+    if view.batch.is_held:
+        st.warning(
+            f"Batch {view.batch.number} is held: {widgets.plain(view.batch.hold_reason or '')} "
+            "It is excluded from comparisons and training until it is released on the "
+            "**Pipeline** page.",
+            icon=":material/pause_circle:",
+        )
+    comparison.standing(view.verdict)
+    comparison.rule(report, view.verdict.decided_by)
+    comparison.measures(report, view.verdict.decided_by)
+    comparison.advice(view.advice, view.verdict, view.learned_by)
+    buttons(view, report)
+    comparison.ratios(report.report, grouping, f"batch-{report.batch_number}")
+    history(view, report.reference, cells)
+    sections(view, report, cells)
+
+
+def compared() -> None:
+    """The compared batches, or how to get the first one."""
+    batches = session.query(drift.compared)
+    if batches:
+        page(batches)
+    elif batches is not None:
+        st.info(
+            "No batch has been compared yet. Ingest one on the **Pipeline** page; it is then "
+            "compared automatically.",
+            icon=":material/flag:",
+        )
+        widgets.page_link("pipeline")
+
+
+batches, live = st.tabs(["Batches", "Live traffic"], key="show", bind="query-params")
+if batches.open:
+    with batches:
+        compared()
+if live.open:
+    with live:
+        live_traffic.live_traffic()

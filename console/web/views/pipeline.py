@@ -1,0 +1,47 @@
+"""Pipeline: start and watch jobs, job history, the batch ledger, schedules, and the source."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from console.queries import job_history
+from console.queries import status as status_queries
+from console.web import page_state, session
+from console.web.panels.pipeline import batches, jobs, schedules, source, steps
+
+# Seconds between refreshes, while jobs are open and while none is.
+_BUSY, _IDLE = 1.5, 8.0
+
+_SECTIONS = {"History": jobs.listing, "Batches": batches.ledger, "Schedule": schedules.listing,
+             "Source": source.state}  # fmt: skip
+
+
+def live() -> None:
+    """The part that refreshes automatically; reruns the page when jobs start or end."""
+    status = session.query(status_queries.status)
+    if status is None:
+        return
+    if page_state.changed("pipeline", tuple(job.id for job in status.open_jobs)):
+        st.rerun()
+    steps.steps(status)
+    steps.more(status)
+    steps.headline(status)
+    steps.open_jobs(status.open_jobs)
+
+
+def sections() -> None:
+    """History, batches, schedules or the source; only the selected section is drawn."""
+    chosen = st.segmented_control(
+        "Section", list(_SECTIONS), default="History", required=True, key="view",
+        bind="query-params", label_visibility="collapsed",
+    )  # fmt: skip
+    _SECTIONS[chosen]()
+
+
+named = jobs.chosen()
+if named:
+    jobs.detail(named)
+else:
+    open_jobs = session.query(job_history.open_jobs, silent=True)
+    st.fragment(live, run_every=_BUSY if open_jobs else _IDLE)()
+    sections()

@@ -1,0 +1,160 @@
+"""Services: health of all services, queues and workers, notifications, and the doctor."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from console.actions import notifications as notification_actions
+from console.queries import doctor as doctor_queries
+from console.queries.service_checks import Service
+from console.queries.workers import Queue
+from console.queries.workers import queues as all_queues
+from console.text import formatting
+from console.web import session, widgets
+from core.rules.access.roles import Right
+from core.rules.ops.notification import Notice
+
+# Seconds to wait for health checks when the page opens, and at each refresh.
+_FIRST, _LATER = 1.0, 0.3
+
+# Seconds between refreshes, while checks are pending and when all are complete.
+_SOON, _RELAXED = 1.0, 5.0
+
+_ABREAST = 3
+_STATES = {True: "green-badge[Healthy]", False: "red-badge[Down]", None: "gray-badge[Unknown]"}
+_WORKERS = {"busy": "blue", "idle": "green", "dead": "red"}
+
+
+def services(complete: bool) -> None:  # noqa: FBT001 - what the fragment was drawn with
+    """The health of all services, as known so far; reruns the page when all checks are done."""
+    current = session.watch().look(_LATER)
+    if is_complete(current) != complete:
+        st.rerun()
+    cards(current)
+
+
+def is_complete(checked: list[Service]) -> bool:
+    """Whether each service has a result and none is overdue."""
+    return all((s.healthy is not None or s.says) and not s.is_silent for s in checked)
+
+
+def cards(checked: list[Service]) -> None:
+    """A card for each service, in rows of equal height."""
+    for start in range(0, len(checked), _ABREAST):
+        columns = st.columns(_ABREAST)
+        for column, service in zip(columns, checked[start:], strict=False):
+            with column.container(border=True, height="stretch"):
+                card(service)
+
+
+def card(service: Service) -> None:
+    """One service: state, response time, version, link, and advice if it is down."""
+    st.markdown(f"**{service.name}** :{_STATES[service.healthy]}")
+    facts = [widgets.plain(text) for text in (service.says, service.version) if text]
+    if service.healthy is not None and not service.is_silent:
+        facts.append(f"{service.milliseconds:,.0f} ms")
+    if service.age is not None:
+        verb = "last answered" if service.is_silent else "checked"
+        facts.append(f"{verb} {service.age:,.0f} s ago")
+    st.caption(" · ".join(facts) or "Checking…")
+    if service.advice:
+        st.warning(service.advice, icon=":material/build:")
+    if service.link:
+        st.link_button("Open", service.link, icon=":material/open_in_new:", type="tertiary")
+
+
+@st.fragment(run_every=5.0)
+def workers() -> None:
+    """The queues with their workers."""
+    st.subheader("Queues and workers", anchor=False)
+    queues = session.query(all_queues)
+    if queues is None:
+        return
+    for column, one in zip(st.columns(len(queues)), queues, strict=True):
+        with column.container(border=True, height="stretch"):
+            queue(one)
+
+
+def queue(shown: Queue) -> None:
+    """One queue: its kinds of jobs, its length, and its workers."""
+    waits = f"{shown.length:,} waiting" if shown.length else "empty"
+    st.markdown(f"**{shown.name}** · {waits}", help=f"For {shown.kinds}.")
+    for worker in shown.workers:
+        entry = f", running {worker.entry}" if worker.entry else ""
+        beat, began = widgets.when(worker.heartbeat), widgets.when(worker.started)
+        since = f"last heartbeat {beat}, started {began}"
+        st.markdown(
+            f":{_WORKERS[worker.state]}-badge[{worker.state}] "
+            + widgets.plain(f"{worker.name[:12]}{entry}")
+            + f" :gray[:small[{since}]]"
+        )
+    if shown.stalled:
+        st.warning(widgets.plain(shown.stalled), icon=":material/build:")
+    elif not shown.is_served:
+        st.warning(
+            "No worker is running for this queue. Start one: "
+            f"`python -m workers run --queue {shown.name}`",
+            icon=":material/build:",
+        )
+
+
+@st.fragment(run_every=5.0)
+def notifications() -> None:
+    """The sent notifications, and a test button."""
+    st.subheader("Notifications", anchor=False)
+    settings = session.desk().settings
+    host = settings.webhook_host
+    if host:
+        events = ", ".join(sorted(e.value for e in settings.notified if e.value != "test"))
+        signed = "signed" if settings.webhook_secret.get_secret_value() else "**unsigned**"
+        st.caption(f"Posted to {widgets.plain(host)}, {signed}: {events}.")
+    else:
+        st.caption(
+            "Set `WEBHOOK_URL` to be notified of drift, a new candidate, a promotion or a failed "
+            "job. Works with Slack-compatible webhooks."
+        )
+    done = "The test notification is queued; its state is shown below."
+    look = {"icon": ":material/send:", **widgets.only(Right.NOTIFY, disabled=not host)}
+    widgets.act_button(st, "Send a test", None, done, notification_actions.send_test, **look)
+    sent = session.query(notification_actions.notices)
+    if sent:
+        columns = {"Message": st.column_config.TextColumn(width="large")}
+        widgets.table([_row(notice) for notice in sent], column_config=columns)
+    elif sent is not None:
+        st.caption("No notification yet.")
+
+
+@st.fragment
+def doctor() -> None:
+    """All checks of `driftdesk doctor`, on request."""
+    with st.expander("Doctor", icon=":material/stethoscope:"):
+        st.caption(
+            "Checks versions, rights, clocks, disk, migrations and secrets, as `driftdesk "
+            f"doctor` does. Takes at most {doctor_queries.TIME_LIMIT:g} seconds."
+        )
+        if st.button("Check everything", icon=":material/play_arrow:"):
+            with st.spinner("Checking…"):
+                findings = session.query(doctor_queries.examine)
+            if findings:
+                columns = ("State", "Check", "Result", "Action")
+                rows = ((f.state.value, f.name, f.says, f.todo) for f in findings)
+                widgets.table([dict(zip(columns, row, strict=True)) for row in rows])
+
+
+def _row(notice: Notice) -> dict[str, object]:
+    return {
+        "When": widgets.when(notice.created_at),
+        "State": formatting.DELIVERIES[notice.state],
+        "Event": notice.event.value,
+        "Message": notice.text,
+        "Attempts": notice.attempts,
+        "Failure": notice.failure,
+        "At (UTC)": f"{notice.created_at:%Y-%m-%d %H:%M:%S}",
+    }
+
+
+complete = is_complete(session.watch().look(_FIRST))
+st.fragment(services, run_every=_RELAXED if complete else _SOON)(complete)
+workers()
+notifications()
+doctor()

@@ -1,0 +1,215 @@
+"""Widgets shared by several pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ParamSpec
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from console.figures import style
+from console.text import formatting
+from console.text.csv_output import inert_csv
+from console.web import page_state, session
+from core.domain.safe_text import printable_lines
+from core.rules.access.roles import Right
+
+P = ParamSpec("P")
+
+PAGES = {
+    "overview": ":material/home:",
+    "pipeline": ":material/conveyor_belt:",
+    "drift": ":material/stacked_line_chart:",
+    "promotion": ":material/approval:",
+    "predict": ":material/calculate:",
+    "audit": ":material/history_edu:",
+    "services": ":material/dns:",
+}
+"""Each page's icon, in the order of the navigation."""
+
+_STYLE = Path(__file__).parent / "style.css"
+
+
+def load_style() -> None:
+    """Load the shared style sheet."""
+    st.html(_STYLE)
+
+
+def header(title: str) -> None:
+    """The page's title, the user and the logout button."""
+    load_style()
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.title(title, anchor=False, width="stretch")
+    if not session.needs_login():
+        row.caption("Local mode: no login, everyone on this machine is admin", width="content")
+        return
+    actor = session.actor()
+    role = actor.role.value if actor.role else "no role"
+    row.caption(f"{plain(actor.name)} · {role}", width="content", help=plain(actor.known_by))
+    row.button("Log out", type="tertiary", icon=":material/logout:", on_click=session.log_out)
+
+
+def only(right: Right, *, disabled: bool = False, help: str | None = None) -> dict[str, Any]:  # noqa: A002 - Streamlit's word
+    """Arguments for a button that needs a right: disabled, with the reason, without it."""
+    if why := session.why_not(right):
+        return {"disabled": True, "help": plain(why)}
+    return {"disabled": disabled, "help": help}
+
+
+def badge(state: str) -> str:
+    """A state as a coloured badge, in Streamlit's markdown."""
+    colour, word = formatting.STATES.get(state, ("gray", str(state).lower()))
+    return f":{colour}-badge[{word}]"
+
+
+def now() -> datetime:
+    """The current time."""
+    return datetime.now(UTC)
+
+
+def plain(text: str) -> str:
+    """Text from data, escaped for Streamlit's markdown."""
+    text = printable_lines(text)
+    for mark in "\\`*_{}[]()<>#+-.!|$:~":
+        text = text.replace(mark, "\\" + mark)
+    # Streamlit links addresses even if escaped; a word joiner prevents that.
+    for start, split in (("\\://", "\u2060\\://"), ("www\\.", "www\u2060\\."), ("@", "\u2060@")):
+        text = text.replace(start, split)
+    return text
+
+
+def act_button(
+    where: DeltaGenerator | ModuleType,
+    label: str,
+    key: str | None,
+    done: str,
+    action: Callable[..., Any],
+    *args: Any,
+    **look: Any,
+) -> None:
+    """A button that acts at once and shows `done` on success."""
+    where.button(label, key=key, on_click=session.act, args=(done, action, *args), **look)
+
+
+def choice(
+    where: DeltaGenerator | ModuleType,
+    label: str,
+    addresses: Mapping[str, str],
+    shown: str,
+    key: str,
+) -> str:
+    """A select box whose choice is kept in the page's address, in the parameter named `label`.
+
+    `addresses` maps each option to its value in the address; `shown` is the selected option.
+    """
+    page_state.set_state(key, shown)
+
+    def note() -> None:
+        page_state.note_address(label.lower(), addresses[page_state.get_state(key)])
+
+    return str(where.selectbox(label, list(addresses), key=key, on_change=note))
+
+
+def table(rows: Sequence[Mapping[str, Any]], **look: Any) -> None:
+    """Rows as a table of the full width."""
+    st.dataframe(rows, hide_index=True, width="stretch", **look)
+
+
+def download_csv(label: str, rows: Sequence[Mapping[str, object]], file: str, **look: Any) -> None:
+    """A button that downloads rows as CSV with escaped formulas."""
+    look = {"icon": ":material/download:", "on_click": "ignore"} | look
+    st.download_button(label, inert_csv(rows).encode("utf-8-sig"), file, "text/csv", **look)
+
+
+def chart(figure: dict[str, Any], key: str, file: str, alt: str, **look: Any) -> None:
+    """A chart of the full width with a button that saves it as PNG; `alt` is for screen readers."""
+    config = style.png(file)
+    st.plotly_chart(figure, key=key, width="stretch", config=config, alt=alt, **look)
+
+
+def page_link(page: str, label: str = "", query: dict[str, str] | None = None) -> None:
+    """A link to a page of the console, with parameters of its address."""
+    label = label or f"Go to {page.capitalize()}"
+    st.page_link(f"views/{page}.py", label=label, icon=PAGES[page], query_params=query)
+
+
+def evidence_link(version: int) -> None:
+    """A link to a version's evidence on the Promotion page."""
+    page, query = "views/promotion.py", {"version": str(version)}
+    st.page_link(page, label="Open evidence report", icon=":material/fact_check:",
+                 query_params=query)  # fmt: skip
+
+
+def button(
+    where: DeltaGenerator | ModuleType,
+    label: str,
+    icon: str,
+    right: Right,
+    *,
+    disabled: bool = False,
+    help: str | None = None,  # noqa: A002 - Streamlit's word
+    **look: Any,
+) -> bool:
+    """A button for those who have a right; returns whether it was pressed."""
+    return where.button(label, icon=icon, **look, **only(right, disabled=disabled, help=help))
+
+
+def dialog(title: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """A dialog that stays open while the page behind it refreshes, so that no input is lost."""
+
+    def decorate(content: Callable[P, None]) -> Callable[P, None]:
+        @st.dialog(title, width="medium", on_dismiss=page_state.dialog_closed)
+        @wraps(content)
+        def shown(*args: P.args, **kwargs: P.kwargs) -> None:
+            page_state.dialog_opened()
+            content(*args, **kwargs)
+
+        return shown
+
+    return decorate
+
+
+def confirm(label: str, decide: Callable[[], None], *, disabled: bool = False) -> None:
+    """A dialog's confirm button: closes the dialog, or shows in it why the action failed."""
+    if st.button(label, type="primary", on_click=decide, disabled=disabled):
+        if session.failed():
+            session.show_message()
+        else:
+            page_state.dialog_closed()
+            st.rerun()
+
+
+def reason(key: str, label: str = "Reason") -> None:
+    """The field for an action's reason; read it with `page_state.get_state(key)`."""
+    st.text_area(f"{label}, for the record", key=key)
+
+
+def confirm_with_reason(
+    label: str, key: str, done: str, action: Callable[..., Any], *args: Any, **options: Any
+) -> None:
+    """The end of a dialog whose action needs a reason: its field, and the confirm button.
+
+    `key` is the field's, `done` is shown on success. The option `prompt` labels the field, the
+    others go to the action.
+    """
+    reason(key, options.pop("prompt", "Reason"))
+
+    def decide() -> None:
+        session.act(done, action, *args, reason=page_state.get_state(key), **options)
+
+    confirm(label, decide)
+
+
+def when(then: datetime | None) -> str:
+    """A relative time."""
+    return formatting.ago(then, now())
+
+
+def exact(then: datetime | None) -> str:
+    """A time to the second, for tooltips."""
+    return f"{then:%Y-%m-%d %H:%M:%S} UTC" if then else "never"

@@ -1,0 +1,128 @@
+"""The audit trail, written in the transaction of the act and hash-chained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.adapters.store.part import Part, equal
+from core.adapters.store.tables import audit, audit_head
+from core.domain.audit_event import AuditEvent
+from core.domain.safe_text import printable, storable
+from core.rules.access.roles import Actor
+from core.rules.ops import audit_chain
+
+_PAGE = 1000
+
+
+class Audit(Part):
+    """Who did what, when and why. Rows are added and never changed."""
+
+    def __init__(self, connection: sa.Connection, now: datetime, by: Actor | None = None) -> None:
+        super().__init__(connection, now)
+        self._by = by
+        self._waiting: list[AuditEvent] = []
+
+    def add(
+        self,
+        actor: str,
+        action: str,
+        subject: str,
+        *,
+        reason: str = "",
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        """Record one act; `subject` is a kind and an id, such as `job:12`.
+
+        For a person, the row also has their role and identity, and their name if the row is under
+        another one.
+
+        `flush` writes it as the last step of a commit, so that the chain's head is locked last and
+        briefly, and two transactions never deadlock.
+        """
+        who = printable(actor)[:200]
+        kept = (details or {}) | self._acting(actor)
+        self._waiting.append(
+            AuditEvent(0, self._now, who, action[:40], subject[:100], storable(reason), kept)
+        )
+
+    def _acting(self, actor: str) -> dict[str, Any]:
+        if self._by is None:
+            return {}
+        role = self._by.on_record()
+        return {"by": role if actor == self._by.name else {"name": self._by.name} | role}
+
+    def flush(self) -> None:
+        """Chain and write the added events."""
+        if not self._waiting:
+            return
+        head = self._connection.execute(
+            sa.select(audit_head).where(audit_head.c.id == 1).with_for_update()
+        ).one()
+        last, before = int(head.last_id), str(head.hash)
+        for event in self._waiting:
+            last += 1
+            numbered = replace(event, id=last)
+            before = audit_chain.link(before, numbered)
+            self._insert(audit, **asdict(replace(numbered, hash=before)))
+        self._update(audit_head, audit_head.c.id == 1, last_id=last, hash=before)
+        self._waiting.clear()
+
+    def latest(
+        self,
+        limit: int = 100,
+        *,
+        subject: str = "",
+        action: str = "",
+        actor: str = "",
+        since: datetime | None = None,
+        before_id: int | None = None,
+    ) -> list[AuditEvent]:
+        """The newest events first, filtered by subject, action, actor and time.
+
+        `before_id` continues after an earlier page.
+        """
+        wanted = ((audit.c.subject, subject), (audit.c.action, action), (audit.c.actor, actor))
+        query = sa.select(audit).where(*equal(*wanted)).order_by(audit.c.id.desc()).limit(limit)
+        if since is not None:
+            query = query.where(audit.c.at >= since)
+        if before_id is not None:
+            query = query.where(audit.c.id < before_id)
+        return self._all(AuditEvent, query)
+
+    def of(self, subjects: Sequence[str] = (), actions: Sequence[str] = ()) -> list[AuditEvent]:
+        """Every event of these subjects or actions, oldest first, a thousand at most."""
+        query = sa.select(audit).order_by(audit.c.id).limit(_PAGE)
+        if subjects:
+            query = query.where(audit.c.subject.in_(subjects))
+        if actions:
+            query = query.where(audit.c.action.in_(actions))
+        return self._all(AuditEvent, query)
+
+    def names(self) -> tuple[list[str], list[str]]:
+        """All recorded actions and actors, for filters."""
+        actions, actors = (
+            self._values(sa.select(column).distinct().order_by(column).limit(200))
+            for column in (audit.c.action, audit.c.actor)
+        )
+        return actions, actors
+
+    def head(self) -> tuple[int, str]:
+        """The id and hash of the last event, from `audit_head`."""
+        row = self._connection.execute(sa.select(audit_head).where(audit_head.c.id == 1)).one()
+        return int(row.last_id), str(row.hash)
+
+    def verify(self) -> audit_chain.Break | None:
+        """The first break of the hash chain, or None."""
+        return audit_chain.first_break(self._trail(), *self.head())
+
+    def _trail(self) -> Iterator[AuditEvent]:
+        last = -1
+        query = sa.select(audit).order_by(audit.c.id).limit(_PAGE)
+        while page := self._all(AuditEvent, query.where(audit.c.id > last)):
+            yield from page
+            last = page[-1].id

@@ -1,0 +1,102 @@
+"""Promotions, their evidence, and the audit trail."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from core.adapters.store.tables.types import Id, LongText, UtcDateTime, id_column, metadata
+
+# The promotion of each version, with a summary of its evidence.
+promotions = sa.Table(
+    "promotions",
+    metadata,
+    id_column(),
+    sa.Column("version", sa.Integer, nullable=False, unique=True),
+    sa.Column("state", sa.String(20), nullable=False, index=True),
+    sa.Column("recommended", sa.Boolean, nullable=False),  # by the rule, whoever decides
+    sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Column("dossier", sa.JSON, nullable=False),
+    sa.Column("proposed_at", UtcDateTime, nullable=False),
+    sa.Column("proposed_by", sa.String(200), nullable=False),
+    sa.Column("forced", sa.Boolean, nullable=False),  # by force; a rollback is not
+    sa.Column("reason", LongText, nullable=False),
+    sa.Column("decided_at", UtcDateTime),
+    sa.Column("decided_by", sa.String(200), nullable=False),
+    sa.Column("live_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("failure", LongText, nullable=False),  # why it did not go live
+    sa.Column("dossier_digest", sa.String(64), nullable=False, server_default=""),  # dossiers
+    # The last decision, as the audit trail names it; empty for a candidate.
+    sa.Column("decided_as", sa.String(20), nullable=False, server_default=""),
+    # True for the live version, null for others, so that two can never be live.
+    sa.Column("live_key", sa.Boolean, unique=True),
+)
+
+# Who did what to which subject, when and why. Append-only.
+audit = sa.Table(
+    "audit",
+    metadata,
+    id_column(),
+    sa.Column("at", UtcDateTime, nullable=False, index=True),
+    sa.Column("actor", sa.String(200), nullable=False, index=True),
+    sa.Column("action", sa.String(40), nullable=False, index=True),
+    sa.Column("subject", sa.String(100), nullable=False, index=True),  # such as version:3
+    sa.Column("reason", LongText, nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column(
+        "hash", sa.String(64), nullable=False, server_default=""
+    ),  # chained to the previous one
+)
+
+# The last event's id and hash; adding an event locks this row, so the chain never forks.
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("last_id", Id, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+# The full evidence about a version, as the text whose SHA-256 is the digest.
+dossiers = sa.Table(
+    "dossiers",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False, index=True),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("content", LongText, nullable=False),
+)
+
+# Forces that one person requested and another must confirm.
+force_requests = sa.Table(
+    "force_requests",
+    metadata,
+    id_column(),
+    sa.Column("version", sa.Integer, nullable=False, index=True),
+    sa.Column("reason", LongText, nullable=False),
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    sa.Column("asked_by", sa.String(200), nullable=False),
+    sa.Column("closed_at", UtcDateTime),
+    sa.Column("closed_by", sa.String(200), nullable=False),
+    sa.Column(
+        "outcome", sa.String(20), nullable=False
+    ),  # empty, confirmed, withdrawn or superseded
+    # The version while the request is open: two cannot be open for one version.
+    sa.Column("open_key", sa.Integer, unique=True),
+    # The dossier that the first person decided on; empty where there was none.
+    sa.Column("dossier_digest", sa.String(64), nullable=False, server_default=""),
+)
+
+# Follow-ups of decisions against the recommendation.
+follow_ups = sa.Table(
+    "follow_ups",
+    metadata,
+    id_column(),
+    sa.Column("subject", sa.String(100), nullable=False, index=True),
+    sa.Column("text", LongText, nullable=False),
+    sa.Column("opened_at", UtcDateTime, nullable=False),
+    sa.Column("opened_by", sa.String(200), nullable=False),
+    sa.Column("closed_at", UtcDateTime, index=True),
+    sa.Column("closed_by", sa.String(200), nullable=False),
+    sa.Column("note", LongText, nullable=False),
+)

@@ -1,0 +1,21 @@
+"""Audit events: who did what to which subject, when and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """Who did what to which subject, when and why; `hash` chains it to the event before."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    reason: str
+    details: dict[str, Any]
+    hash: str = ""

@@ -1,0 +1,59 @@
+"""The `[training]` section of a dataset file: TOML in, a checked recipe out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from core.domain.training import COMMAND, ESTIMATOR, RECIPES, Training
+from core.platform.toml_values import known_keys, one_of, section, shown, text
+
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_LONGEST = 200
+_MOST_WORDS = 100
+_LONGEST_PATH = 1_000
+
+
+def parse(table: object) -> Training:
+    """The recipe that a `[training]` table asks for; `boosting` without one.
+
+    Raises:
+        ValueError: a key is unknown or wrong; the message names it and the remedy.
+    """
+    keys = section("training", table)
+    known_keys(keys, ("recipe", "estimator", "command", "folder"))
+    own = next((key for key in (ESTIMATOR, COMMAND) if key in keys), None)
+    recipe = one_of("training.recipe", keys.get("recipe", own or Training().recipe), RECIPES)
+    for key, owner in ((ESTIMATOR, ESTIMATOR), (COMMAND, COMMAND), ("folder", COMMAND)):
+        if key in keys and recipe != owner:
+            raise ValueError(
+                f'training.{key} goes with recipe = "{owner}", and the recipe is "{recipe}"; '
+                "take one of them out"
+            )
+    if recipe == ESTIMATOR:
+        return Training(recipe, estimator=_function(keys.get(ESTIMATOR)))
+    if recipe == COMMAND:
+        folder = text("training.folder", keys.get("folder", "."), longest=_LONGEST_PATH)
+        return Training(recipe, command=_command(keys.get(COMMAND)), folder=folder)
+    return Training(recipe)
+
+
+def _function(value: Any) -> str:
+    if not isinstance(value, str) or not _FUNCTION.fullmatch(value[:_LONGEST]):
+        raise ValueError(
+            f"training.estimator is {shown(value)}, and must name a function that makes the "
+            'estimator, as in "mypackage.recipes:make"'
+        )
+    return value
+
+
+def _command(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not 0 < len(value) <= _MOST_WORDS:
+        raise ValueError(
+            f"training.command is {shown(value)}, and must be a list of the program and its "
+            f'arguments, at most {_MOST_WORDS}, as in ["python", "train.py"]'
+        )
+    return tuple(
+        text(f"training.command, word {place},", word, longest=_LONGEST_PATH)
+        for place, word in enumerate(value, 1)
+    )

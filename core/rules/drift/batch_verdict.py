@@ -1,0 +1,236 @@
+"""The verdict about one batch, in one sentence. Pure.
+
+A comparison has three findings: that of the drift rule, the breaches beyond noise, and the
+recommendation. The dataset file's `retrain_when` names the one that decides. This module combines
+it with what was done since. All pages, the command line, `train`, `TRAIN_ON_DRIFT` and the webhook
+use the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.domain.drift import RetrainWhen
+from core.domain.promotions import PromotionState
+from core.rules.drift.recommendation import Recommendation
+from core.rules.drift.verdict_facts import Facts, Rule
+
+DECIDES = {
+    RetrainWhen.RULE: "The drift rule decides (retrain_when)",
+    RetrainWhen.BEYOND_NOISE: "Breaches beyond noise decide (retrain_when)",
+    RetrainWhen.RECOMMENDATION: "The recommendation decides (retrain_when)",
+}
+"""Added to a verdict whose findings differ: which one decides."""
+
+_NAMES = {
+    RetrainWhen.RULE: "Rule",
+    RetrainWhen.BEYOND_NOISE: "Beyond noise",
+    RetrainWhen.RECOMMENDATION: "Recommendation",
+}
+
+
+class Stand(StrEnum):
+    """The standing of a batch.
+
+    ASKS, BROKEN and HELD wait for a person. TRAINING: a job that will train on it is open.
+    LEARNED and DISMISSED are answered. CALM: nothing is to be done.
+    """
+
+    UNCOMPARED = "not compared"
+    CALM = "no retraining needed"
+    ASKS = "retraining recommended"
+    BROKEN = "looks broken"
+    HELD = "held"
+    TRAINING = "training"
+    LEARNED = "trained on"
+    DISMISSED = "dismissed"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchVerdict:
+    """One batch's standing: `title` is the verdict, `detail` why.
+
+    `decided_by` names the finding that decides, and `required` says whether it required retraining,
+    whatever was done since. `rule_asks` and `recommendation` are findings of the comparison.
+    """
+
+    batch_id: int
+    epoch: int
+    number: int
+    stand: Stand
+    title: str
+    detail: str
+    rule_asks: bool
+    recommendation: str
+    is_current: bool
+    decided_by: RetrainWhen
+    required: bool
+
+    @property
+    def sentence(self) -> str:
+        """Verdict and reason together."""
+        return f"{self.title}. {self.detail}".strip()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a person."""
+        return self.stand in (Stand.ASKS, Stand.BROKEN, Stand.HELD)
+
+    @property
+    def looks_broken(self) -> bool:
+        """Whether the recommendation was to block it, whatever came since."""
+        return self.recommendation == Recommendation.BLOCK.value
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a version was trained on it, or a person dismissed it."""
+        return self.stand in (Stand.LEARNED, Stand.DISMISSED)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it justifies a training on the current rows; `TRAIN_ON_DRIFT` starts one."""
+        return self.stand is Stand.ASKS and self.is_current
+
+
+def verdict(facts: Facts) -> BatchVerdict:
+    """The verdict about a batch."""
+    stand, title, detail = _stand(facts)
+    if stand in (Stand.ASKS, Stand.BROKEN):
+        detail = " ".join(part for part in (detail, _since(facts)) if part)
+    return BatchVerdict(
+        facts.batch_id,
+        facts.epoch,
+        facts.number,
+        stand,
+        f"{facts.name}{title}",
+        detail,
+        facts.rule_asks,
+        facts.advised.recommendation.value if facts.advised else "",
+        facts.is_current,
+        facts.decided_by,
+        facts.asks,
+    )
+
+
+def _stand(facts: Facts) -> tuple[Stand, str, str]:
+    why = _why(facts)
+    if facts.rule is None and not facts.held:
+        return Stand.UNCOMPARED, " has not been compared yet", "Check drift compares it."
+    if facts.dismissed_by:
+        because = f"{facts.dismissed_by} dismissed it: {facts.dismissed_because}"
+        so_far = "stays held back" if facts.held else "needs no action"
+        return Stand.DISMISSED, f" {so_far}: {because}", _then(why)
+    if facts.held:
+        return Stand.HELD, *_held(facts, why)
+    if not (facts.asks or facts.looks_broken):
+        return Stand.CALM, ": no retraining needed", why
+    if facts.learned and facts.rolled_back_from is None:
+        covered = f": no further retraining needed ({_learned(facts)})"
+        return Stand.LEARNED, covered, _then(why)
+    return _unanswered(facts, why)
+
+
+def _held(facts: Facts, why: str) -> tuple[str, str]:
+    """A hold by a person has that person's reason, another one what looks broken."""
+    waits = "It waits to be released."
+    if not facts.held_by:
+        return " is held back: it looks broken", f"{why} {waits}".strip()
+    because = facts.held_because.rstrip(" .") or "no reason is on record"
+    return f" is held by {facts.held_by}: {because}", f"{waits} {_then(why)}".strip()
+
+
+def _unanswered(facts: Facts, why: str) -> tuple[Stand, str, str]:
+    if facts.training is not None:
+        return Stand.TRAINING, f": retraining requested, job {facts.training} is open", _then(why)
+    if facts.looks_broken:
+        return Stand.BROKEN, " looks broken", f"{why} No training starts by itself."
+    return Stand.ASKS, ": retraining recommended", why
+
+
+def _why(facts: Facts) -> str:
+    """The reason of the finding that decides, and the reasons of others that differ from it.
+
+    If two findings require retraining, both reasons are given.
+    """
+    if facts.looks_broken and facts.advised is not None:
+        return facts.advised.reasons[0]
+    if facts.deciding is None or facts.rule is None:
+        return ""
+    findings = {facts.decided_by: facts.deciding, RetrainWhen.RULE: facts.rule}
+    if facts.advised is not None:
+        findings.setdefault(
+            RetrainWhen.RECOMMENDATION, Rule(facts.advice_asks, facts.advised.reasons)
+        )
+    of_worth = {
+        which: finding.reasons[0]
+        for which, finding in findings.items()
+        if which is facts.decided_by
+        or (finding.reasons[0] != facts.deciding.reasons[0] and (finding.asks or facts.asks))
+    }
+    if len(of_worth) == 1:
+        return facts.deciding.reasons[0]
+    sentences = [f"{_NAMES[which]}: {reason}" for which, reason in of_worth.items()]
+    return f"{' '.join(sentences)} {DECIDES[facts.decided_by]}."
+
+
+def _then(why: str) -> str:
+    """Reasons that no longer call for a decision."""
+    return f"When it was compared: {why}" if why else ""
+
+
+def _learned(facts: Facts) -> str:
+    versions = dict(facts.learned)
+    if facts.live in versions:
+        return f"version {facts.live}, which is live, learned from it"
+    version, state = facts.learned[0]
+    became = {
+        PromotionState.PROPOSED: "and awaits approval",
+        PromotionState.APPROVED: "and is being promoted",
+        PromotionState.REJECTED: "and was rejected",
+        PromotionState.FAILED: "and its promotion failed",
+        PromotionState.RETIRED: "and was live before",
+    }
+    return f"version {version} learned from it {became.get(state, '')}".strip()
+
+
+def _since(facts: Facts) -> str:
+    """What happened since, to a batch that still waits."""
+    if not facts.is_current and facts.rows_removed:
+        return "Its rows were removed, so no training can read them."
+    if not facts.is_current:
+        return (
+            "Its rows are not of the current epoch: train on them with "
+            f"driftdesk train --epoch {facts.epoch}."
+        )
+    if left := facts.rolled_back_from:
+        return (
+            f"It is open again: version {left} learned from it and is no longer live, and version "
+            f"{facts.live}, which is, has not."
+        )
+    if not facts.later:
+        return ""
+    if len(facts.later) == 1:
+        return f"Batch {facts.later[0]} came after it, and no version has learned from it since."
+    return f"{len(facts.later)} batches came after it, and no version has learned from it since."
+
+
+def why_a_reason(verdicts: Sequence[BatchVerdict], same_as: int | None) -> str:
+    """Why training now needs a person's reason; empty if the data justifies it.
+
+    `verdicts` are of the current epoch's batches, newest first; `same_as` is the version that was
+    trained on the same rows by the same recipe, if any.
+    """
+    if same_as is not None:
+        return (
+            f"The rows and the recipe are those of version {same_as}, so training again gives "
+            "the same model."
+        )
+    broken = next((v for v in verdicts if v.stand is Stand.BROKEN and v.is_current), None)
+    if broken:
+        return f"{broken.title}: {broken.detail}"
+    if not verdicts or any(v.asks for v in verdicts):
+        return ""
+    newest = verdicts[0]
+    return newest.sentence

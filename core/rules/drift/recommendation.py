@@ -1,0 +1,291 @@
+"""The recommendation about a batch, from drift, the champion's error and feature importance. Pure.
+
+Block what looks broken; retrain if drift beyond noise is in a column that is important to the
+champion, or has values that no training row had, or if the champion's error rose; ignore the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from math import sqrt
+from typing import Any
+
+from core.domain.batches import Batch
+from core.domain.dataset import Dataset
+from core.domain.drift import DriftReport, Finding, Measured, StatChange
+from core.domain.metrics import error_in
+from core.domain.number_format import signed_percent
+from core.rules.model.metric_comparison import error_amount
+
+ROSE = 0.10
+"""The least relative rise of the error."""
+
+SURE = 2.0
+"""The number of standard errors from which a rise is more than chance."""
+
+FEWEST_SCORED = 20
+"""The fewest held-out rows for a statement about an error."""
+
+MATTERS = 0.01
+"""The least importance: shuffling the column raises the champion's error by this share."""
+
+EARLIER = 5
+"""How many earlier batches an error is compared with."""
+
+_MOST = 10.0
+"""The most that drift counts, in multiples of its limit."""
+
+Check = StatChange | Measured
+
+
+class Recommendation(StrEnum):
+    """What to do about a batch."""
+
+    IGNORE = "ignore"
+    RETRAIN = "retrain"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchScore:
+    """The metrics of one version on one batch's held-out rows.
+
+    `spread` is the standard deviation of the rows' errors: absolute errors in the target's unit, or
+    1 for a wrong label and 0 for a right one. `note` says why there are no metrics, if there are
+    none.
+    """
+
+    batch_id: int
+    version: int
+    rows: int
+    metrics: dict[str, float]
+    spread: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorChange:
+    """A version's error on this batch and on earlier ones: mean absolute error, or error rate.
+
+    `before` is None without an earlier batch to compare with.
+    """
+
+    version: int
+    rows: int
+    now: float
+    before: float | None
+    earlier_batches: int
+    earlier_rows: int
+    rose: bool
+
+    @property
+    def change(self) -> float | None:
+        """The relative change of the error."""
+        return (self.now - self.before) / self.before if self.before else None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnWeight:
+    """A column's drift and its importance to the champion.
+
+    `drift` is the largest multiple of a limit that could not be noise, at most 10; `importance` is
+    the relative rise of the error when the column is shuffled, None if unknown. `unseen` says that
+    the batch has values that the reference never had, whose importance cannot be measured. `weight`
+    is drift times importance, or the drift alone.
+    """
+
+    column: str
+    label: str
+    drift: float
+    importance: float | None
+    is_target: bool
+    weight: float
+    unseen: bool = False
+
+    @property
+    def matters(self) -> bool:
+        """Whether it is drift beyond noise in an important feature or in the target, or unseen."""
+        has_importance = self.importance is not None and not self.is_target and not self.unseen
+        return self.drift > 1 and (not has_importance or (self.importance or 0.0) >= MATTERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A recommendation, its reasons, and the figures behind it."""
+
+    recommendation: Recommendation
+    reasons: tuple[str, ...]
+    error: ErrorChange | None
+    error_note: str
+    columns: tuple[ColumnWeight, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self) | {
+            "recommendation": self.recommendation.value,
+            "reasons": list(self.reasons),
+            "columns": [asdict(c) for c in self.columns],
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Advice:
+        """The inverse of `to_json`."""
+        error = document["error"]
+        return cls(
+            Recommendation(document["recommendation"]),
+            tuple(document["reasons"]),
+            ErrorChange(**error) if error else None,
+            document["error_note"],
+            tuple(ColumnWeight(**c) for c in document["columns"]),
+        )
+
+
+def earlier(stored: Iterable[Batch], batch: Batch) -> list[Batch]:
+    """The batches that a batch's error is compared with: the last `EARLIER` of its own epoch.
+
+    Earlier epochs are excluded, because the source sends the same batches after each restart.
+    """
+    before = [b for b in stored if b.epoch == batch.epoch and b.id < batch.id]
+    return sorted(before, key=lambda b: b.id)[-EARLIER:]
+
+
+def error_change(now: BatchScore, earlier: Sequence[BatchScore]) -> ErrorChange | None:
+    """The error now and on earlier batches, weighted by rows; None without a score now.
+
+    It rose if it is larger by `ROSE` and the difference exceeds `SURE` standard errors.
+    """
+    error = error_in(now.metrics)
+    if error is None:
+        return None
+    errors = [(s, error_in(s.metrics)) for s in earlier if s.version == now.version]
+    known = [(s, e) for s, e in errors if e is not None]
+    rows = sum(s.rows for s, _ in known)
+    if not rows:
+        return ErrorChange(now.version, now.rows, error, None, 0, 0, False)
+    before = sum(s.rows * e for s, e in known) / rows
+    variance = sum(s.rows * s.spread**2 for s, _ in known) / rows
+    chance = sqrt(now.spread**2 / now.rows + variance / rows)
+    rose = error > before * (1 + ROSE) and error - before > SURE * chance
+    return ErrorChange(now.version, now.rows, error, before, len(known), rows, rose)
+
+
+def rank(
+    checks: Iterable[Check], importance: Mapping[str, float] | None, dataset: Dataset
+) -> tuple[ColumnWeight, ...]:
+    """The watched columns by drift times importance, largest first.
+
+    The target has no importance of its own; it counts as much as the most important column, and so
+    does a column with values that were never seen before.
+    """
+    drifted = dict.fromkeys((c.name for c in dataset.watched), 0.0)
+    real = [c for c in checks if c.column in drifted and c.known and not c.within_band]
+    for c in real:
+        drifted[c.column] = max(drifted[c.column], min(c.drift, _MOST))
+    new = {c.column for c in real if isinstance(c, Measured) and c.unseen and c.drift > 1}
+    most = max([*(importance or {}).values(), 0.0]) or 1.0
+    weights = []
+    for column in dataset.watched:
+        name, is_target = column.name, column.name == dataset.target.name
+        known = (importance or {}).get(name)
+        counted = most if importance and (is_target or name in new) else known
+        drift = drifted[name]
+        weight = drift * (1.0 if counted is None else max(counted, 0.0))
+        weights.append(
+            ColumnWeight(name, column.label, drift, known, is_target, weight, name in new)
+        )
+    return tuple(sorted(weights, key=lambda w: (-w.weight, -w.drift)))
+
+
+def advise(
+    dataset: Dataset,
+    reports: Sequence[DriftReport],
+    *,
+    faults: Sequence[str] = (),
+    champion: int | None,
+    error: ErrorChange | None,
+    error_note: str = "",
+    importance: Mapping[str, float] | None = None,
+) -> Advice:
+    """The recommendation about a batch, from all its comparisons.
+
+    `faults` are of `core.rules.data.quality`; `champion` is the live version, if any; `error_note`
+    says why its error is unknown, if it is.
+    """
+    checks = [c for report in reports for c in report.checks]
+    weights = rank(checks, importance, dataset)
+    breaches = [c for c in checks if c.finding is Finding.BREACH]
+    real = [c for c in breaches if not c.could_be_noise]
+    reasons = [_error_words(error, error_note, dataset)] if champion else []
+    if faults:
+        recommendation = Recommendation.BLOCK
+        reasons = [*faults, "Look at the source before anything is trained on this batch."]
+    elif champion is None:
+        recommendation = Recommendation.RETRAIN
+        reasons = ["No model is live yet, so training is needed."]
+    else:
+        matter = [w for w in weights if w.matters]
+        rose = error is not None and error.rose
+        retrain = rose or bool(matter)
+        recommendation = Recommendation.RETRAIN if retrain else Recommendation.IGNORE
+        compared = any(c.known for c in checks)
+        sentence = _drift_words(breaches, real, matter, weights, compared=compared)
+        lately = {c.column for c in reports[0].checks if c in real} if reports else set()
+        if matter and not lately & {w.column for w in matter}:
+            sentence += (
+                " It is a difference to the rows that the model was trained on, not to the batch "
+                "before."
+            )
+        reasons = [*reasons, sentence] if rose else [sentence, *reasons]
+    return Advice(recommendation, tuple(reasons), error, error_note, weights)
+
+
+def _drift_words(
+    breaches: Sequence[Check],
+    real: Sequence[Check],
+    matter: Sequence[ColumnWeight],
+    weights: Sequence[ColumnWeight],
+    *,
+    compared: bool,
+) -> str:
+    if matter:
+        names = ", ".join(w.label for w in matter[:3])
+        more = f" and {len(matter) - 3} more" if len(matter) > 3 else ""  # noqa: PLR2004
+        known = matter[0].importance is not None
+        what = "affects columns that the model depends on" if known else "may affect the model"
+        if matter[0].is_target:
+            what = "the target itself drifted"
+        elif matter[0].unseen:
+            what = "the batch has values that were never seen before"
+        return f"Unlikely to be noise; {what}: {names}{more}."
+    if real:
+        names = ", ".join(w.label for w in weights if w.drift > 1)
+        return f"Only {names} drifted, on which the model hardly depends."
+    if breaches:
+        count = len({c.name for c in breaches})
+        one = "The one breach" if count == 1 else f"All {count} breaches"
+        return f"{one} could be noise: two draws from the same data differ as much."
+    if not compared:
+        return "Nothing could be compared, so it is not known whether the data drifted."
+    return "Every statistic is within its limit."
+
+
+def _error_words(error: ErrorChange | None, note: str, dataset: Dataset) -> str:
+    if error is None:
+        return note or "The champion's error on this batch is not known."
+    name = "share of wrong answers" if dataset.task.is_classifier else "error"
+    head = f"Version {error.version}'s {name} on this batch"
+    now = f"{error_amount(dataset, error.now)} on {error.rows:,} held-out rows"
+    if error.before is None:
+        return f"{head} is {now}; there is no earlier batch to compare with."
+    before, change = error_amount(dataset, error.before), error.change
+    verdict = "rose" if error.rose else "did not rise significantly"
+    if not error.rose and change is not None and change < -ROSE:
+        verdict = "did not rise"
+    by = "" if change is None else f" {signed_percent(change)}"
+    batches = "batch" if error.earlier_batches == 1 else "batches"
+    return (
+        f"{head} {verdict}: {now},{by} against {before} on {error.earlier_rows:,} rows "
+        f"of {error.earlier_batches} earlier {batches} of this epoch."
+    )

@@ -1,0 +1,34 @@
+"""The terms during which versions were live, and those that a rollback ended. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.domain.audit_event import AuditEvent
+from core.domain.promotions import Decision, Term
+
+
+def terms_of(events: Sequence[AuditEvent]) -> list[Term]:
+    """The terms that these `live` events began, both newest first."""
+    ends = [None, *(event.at for event in events)]
+    return [
+        Term(
+            int(event.subject.partition(":")[2]),
+            event.at,
+            until,
+            event.actor,
+            str(event.details.get("action", "approve")),
+            event.reason,
+        )
+        for event, until in zip(events, ends, strict=False)
+    ]
+
+
+def taken_back(terms: Sequence[Term]) -> set[int]:
+    """The versions whose newest term was ended by a rollback; `terms` come newest first."""
+    ended_by_rollback: dict[int, bool] = {}
+    ended_as = ""
+    for term in terms:
+        ended_by_rollback.setdefault(term.version, ended_as == Decision.ROLLBACK)
+        ended_as = term.action
+    return {version for version, by_rollback in ended_by_rollback.items() if by_rollback}

@@ -1,0 +1,127 @@
+"""Which of two figures of one metric is better, by how much, and the words for it. Pure.
+
+Pages, the command line, gates and notices all ask here, so that one difference is told in one way.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+
+from core.domain.dataset import Dataset
+from core.domain.dossier import Difference
+from core.domain.metrics import ERROR_OF, METRICS, MetricUnit
+from core.domain.number_format import figure
+
+_THOUSAND = 1000.0
+
+
+class Sense(StrEnum):
+    """What a difference means for the one that is looked at."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    SAME = "the same"
+
+
+def sense(metric: str, value: float, reference: float) -> Sense:
+    """Whether `value` is better than `reference`; what is not finite is worse than anything."""
+    if not math.isfinite(value):
+        return Sense.WORSE
+    if not math.isfinite(reference):
+        return Sense.BETTER
+    if value == reference:
+        return Sense.SAME
+    return Sense.BETTER if (value > reference) is METRICS[metric].higher_is_better else Sense.WORSE
+
+
+def improvement(metric: str, value: float, reference: float) -> float:
+    """By how much `value` is better, relative to `reference`; negative is worse.
+
+    For an error it is the share by which it fell. For R², whose zero means nothing in particular,
+    it is the share of the variance left unexplained by `reference` that `value` explains. Where
+    `reference` is perfect (an error of 0, an R² of 1) there is nothing to divide by: the same is
+    0, and anything worse is infinitely worse.
+    """
+    which = sense(metric, value, reference)
+    if which is Sense.SAME:
+        return 0.0
+    if not (math.isfinite(value) and math.isfinite(reference)):
+        return math.inf if which is Sense.BETTER else -math.inf
+    return relative_gain(metric, value - reference, reference)
+
+
+def relative_gain(metric: str, difference: float, reference: float) -> float:
+    """A difference to `reference` as `improvement` measures it: relative, and positive is better.
+
+    Infinite where `reference` is perfect.
+    """
+    higher = METRICS[metric].higher_is_better
+    gain, scale = (difference, 1.0 - reference) if higher else (-difference, reference)
+    return gain / scale if scale > 0 else math.copysign(math.inf, gain)
+
+
+def certainty(metric: str, difference: Difference) -> Sense:
+    """The sense of a significant difference; SAME if its interval covers zero."""
+    if not (difference.low > 0 or difference.high < 0):
+        return Sense.SAME
+    is_higher = difference.low > 0
+    return Sense.BETTER if is_higher is METRICS[metric].higher_is_better else Sense.WORSE
+
+
+def amount(metric: str, value: float) -> str:
+    """A metric's value as sentences say it."""
+    if METRICS[metric].unit is MetricUnit.SHARE:
+        return percent(value)
+    return figure(value) if METRICS[metric].unit is MetricUnit.TARGET else f"{value:.3f}"
+
+
+def error_amount(dataset: Dataset, error: float) -> str:
+    """The error of a batch, segment or bucket as text, with its unit."""
+    figure = amount(ERROR_OF[dataset.task], error)
+    unit = "" if dataset.task.is_classifier else dataset.target.unit
+    return f"{figure} {unit}" if unit else figure
+
+
+def change(metric: str, value: float, reference: float) -> str:
+    """How `value` differs from `reference`, in words that cannot be misread.
+
+    An amount is told relative to the reference ("7.5 % worse"), a share in points ("0.9 points
+    worse"), R² as the plain difference ("0.050 higher"), and what is equal as "the same".
+    """
+    which = sense(metric, value, reference)
+    if which is Sense.SAME:
+        return which.value
+    if not (math.isfinite(value) and math.isfinite(reference)):
+        return which.value
+    apart = abs(value - reference)
+    if METRICS[metric].unit is MetricUnit.NONE:
+        return f"{_at_least(apart, 3)} {'higher' if value > reference else 'lower'}"
+    if METRICS[metric].unit is MetricUnit.SHARE:
+        return f"{_at_least(100 * apart, 1)} points {which}"
+    gain = abs(improvement(metric, value, reference))
+    if math.isinf(gain):
+        return f"{figure(apart)} {which}, from 0"
+    return f"{_at_least(100 * gain, 1)} % {which}"
+
+
+def signed(metric: str, difference: float) -> str:
+    """A difference of two values of a metric, with its sign."""
+    sign = "+" if difference > 0 else "-" if difference < 0 else ""
+    if METRICS[metric].unit is MetricUnit.SHARE:
+        return f"{sign}{abs(difference) * 100:.1f} points"
+    return sign + amount(metric, abs(difference))
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """A share as sentences say it."""
+    return f"{100 * share:,.{decimals}f} %"
+
+
+def _at_least(value: float, decimals: int) -> str:
+    """A positive figure, never rounded to a zero that would hide a difference."""
+    if value >= _THOUSAND:
+        return f"{value:,.0f}"
+    least = 10.0**-decimals
+    rounded = f"{value:.{decimals}f}"
+    return rounded if float(rounded) > 0 else f"less than {least:.{decimals}f}"

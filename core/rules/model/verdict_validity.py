@@ -1,0 +1,86 @@
+"""What a candidate's recommendation is worth today: the one answer that all who show it ask. Pure.
+
+A verdict is written when a version is judged. It holds as long as the version that it was compared
+with is live. Overview, the Promotion page, the command line and notices never read the verdict
+itself; they ask here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.domain.promotions import Promotion, PromotionState
+from core.rules.model.promotion_states import (
+    AGAIN,
+    decided_already,
+    excused,
+    why_force,
+    why_stale,
+)
+
+
+class Standing(StrEnum):
+    """Where a version stands, in the words of every list."""
+
+    RECOMMENDED = "recommended"
+    NOT_RECOMMENDED = "not recommended"
+    STALE = "to be re-evaluated"
+    JUDGING = "being re-evaluated"
+    UNJUDGED = "never judged"
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A version's present recommendation.
+
+    `says` is the sentence that decides it. `obstacle` says why it cannot be approved as it is,
+    empty where it can; `passes_over` names the gates that an approval leaves open because nothing
+    is live yet.
+    """
+
+    standing: Standing
+    says: str
+    obstacle: str = ""
+    passes_over: tuple[str, ...] = ()
+
+    @property
+    def approvable(self) -> bool:
+        """Whether an approval would be accepted now."""
+        return not self.obstacle
+
+
+def recommend(
+    promotion: Promotion, live: int | None, judging: Collection[int] = ()
+) -> Recommendation:
+    """What is recommended about a version while `live` is served.
+
+    `judging` holds the versions that are being judged, or are queued for it. For a version that is
+    decided, it is what was recommended then.
+    """
+    open_ = promotion.state is PromotionState.PROPOSED
+    old = why_stale(promotion, live) if open_ else ""
+    if open_ and promotion.version in judging:
+        return Recommendation(Standing.JUDGING, old or "A new dossier is being made.", _WAIT)
+    if not promotion.dossier_digest:
+        return Recommendation(Standing.UNJUDGED, promotion.verdict.reasons[0], "Judge it first.")
+    if old:
+        return Recommendation(Standing.STALE, old, f"{old} {AGAIN}")
+    obstacle = why_force(promotion, live) if open_ else decided_already(promotion)
+    over = tuple(gate.name for gate in excused(promotion, live)) if open_ else ()
+    if open_ and promotion.held:
+        return Recommendation(Standing.NOT_RECOMMENDED, obstacle, obstacle)
+    standing = Standing.RECOMMENDED if promotion.verdict.promote else Standing.NOT_RECOMMENDED
+    return Recommendation(standing, _decisive(promotion), obstacle, over)
+
+
+_WAIT = "It is being re-evaluated; wait for the new dossier."
+
+
+def _decisive(promotion: Promotion) -> str:
+    """The first open gate's sentence, else the verdict's own: a gain is no reason against."""
+    failed = promotion.failed_gates
+    if failed:
+        return failed[0].says
+    return next(iter(promotion.verdict.reasons), "")

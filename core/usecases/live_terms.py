@@ -1,0 +1,21 @@
+"""Which version was live when, and to which one a rollback goes."""
+
+from __future__ import annotations
+
+from core.adapters.store import Work
+from core.domain.promotions import Promotion, Term
+from core.rules.model.live_terms import taken_back, terms_of
+
+
+def terms(work: Work, limit: int = 1000) -> list[Term]:
+    """The newest terms, the present one first."""
+    return terms_of(work.audit.latest(limit, action="live"))
+
+
+def rollback_target(work: Work) -> Promotion | None:
+    """The version that went live last before the present one, whatever became of it since.
+
+    Versions that a rollback has taken away are passed over: none goes back to them unasked.
+    """
+    passed_over = taken_back(terms(work))
+    return next((p for p in work.promotions.were_live() if p.version not in passed_over), None)

@@ -1,0 +1,115 @@
+"""Back goes one page back with one press, and no page's address carries a word of another page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from core.adapters.store import Store
+from core.adapters.store.migrate import migrate
+from core.domain.dataset import Dataset
+from core.domain.drift import Reference
+from core.rules.drift.compare import compare
+from tests import build
+from tests.browser import chromium, tab
+from tests.e2e.test_hostile_pages import console
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+JOURNEY = ["", "promotion?version=1", "drift?batch=1.0", "audit"]
+TITLES = {"": "Overview", "promotion": "Promotion", "drift": "Drift", "audit": "Audit"}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Iterator[str]:
+    """A console on two compared batches, a live version and a candidate."""
+    folder = tmp_path_factory.mktemp("back")
+    url = f"sqlite:///{folder / 'desk.db'}"
+    migrate(url, dataset)
+    with closing(Store.open(url, dataset)) as store:
+        profiles = tuple(build.profile(c.name) for c in dataset.compared)
+        for number in range(2):
+            batch = build.stored_batch(store, number, profiles=profiles)
+            with store.begin() as work:
+                report = compare(profiles if number else None, profiles, dataset)
+                work.drift.put(batch, Reference.PREVIOUS, "the batch before", report)
+                work.commit()
+        build.live(store, 1)
+        build.proposed(store, 2, champion=1)
+    with console(folder, url, "http://127.0.0.1:1") as address:
+        yield address
+
+
+@pytest.fixture
+def page(desk: str) -> Iterator[Page]:
+    with chromium() as browser:
+        yield tab(browser)
+
+
+def shows(page: Page, desk: str, path: str) -> None:
+    """The page of that path is drawn, and the address is exactly that."""
+    name = urlsplit(f"{desk}/{path}").path.strip("/")
+    page.get_by_role("heading", level=1, name=TITLES[name], exact=True).wait_for()
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    page.wait_for_load_state("networkidle")
+    page.wait_for_url(f"{desk}/{path}")
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+def follow(page: Page, title: str) -> None:
+    """Press a link of the navigation."""
+    page.get_by_role("link", name=title).first.click()
+
+
+def test_back_returns_to_each_page_that_was_opened_by_its_address(page: Page, desk: str) -> None:
+    for path in JOURNEY:
+        page.goto(f"{desk}/{path}")
+        shows(page, desk, path)
+    for path in JOURNEY[-2::-1]:
+        page.go_back()
+        shows(page, desk, path)
+
+
+def test_back_returns_to_each_page_that_was_opened_by_the_navigation(page: Page, desk: str) -> None:
+    page.goto(f"{desk}/promotion?version=1")
+    shows(page, desk, "promotion?version=1")
+    for path in ("drift", "audit", ""):
+        follow(page, TITLES[path])
+        shows(page, desk, path)
+    for path in ("audit", "drift", "promotion?version=1"):
+        page.go_back()
+        shows(page, desk, path)
+    field = page.get_by_role("combobox", name="Version", exact=True)
+    assert field.input_value().startswith("Version 1")
+
+
+def test_what_is_chosen_on_a_page_is_in_its_address_alone(page: Page, desk: str) -> None:
+    page.goto(f"{desk}/")
+    shows(page, desk, "")
+    follow(page, "Promotion")
+    shows(page, desk, "promotion")
+    page.get_by_role("combobox", name="Version", exact=True).click()
+    page.get_by_role("option", name=re.compile("Version 1")).click()
+    shows(page, desk, "promotion?version=1")
+    follow(page, "Drift")
+    shows(page, desk, "drift")
+    page.get_by_role("combobox", name="Batch", exact=True).click()
+    page.get_by_role("option").last.click()
+    page.wait_for_url(f"{desk}/drift?batch=*")
+    assert set(parse_qs(urlsplit(page.url).query)) == {"batch"}
+    chosen = urlsplit(page.url)
+    follow(page, "Audit")
+    shows(page, desk, "audit")
+    page.go_back()
+    shows(page, desk, f"drift?{chosen.query}")
+
+
+def test_an_unknown_version_is_named(page: Page, desk: str) -> None:
+    page.goto(f"{desk}/promotion?version=99")
+    page.get_by_text("There is no version 99 on record.").wait_for()

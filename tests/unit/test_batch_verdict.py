@@ -1,0 +1,218 @@
+"""One verdict per batch: a table of situations, with every pair that once contradicted itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.drift import RetrainWhen
+from core.domain.promotions import PromotionState
+from core.rules.drift.batch_verdict import DECIDES, Stand, verdict, why_a_reason
+from core.rules.drift.recommendation import Advice, Recommendation
+from core.rules.drift.verdict_facts import Facts, Rule
+
+ROSE = "Version 1 errs by 9 on this batch's 80 held-out rows, +21.1 %: it rose."
+DRIFTED = "price_mean rose 21.3 % (limit 15 %)."
+WITHIN = "Every statistic is within its limit."
+FAULT = "price is 1,000 times larger."
+
+ASKS, CALM = Rule(True, (DRIFTED,)), Rule(False, (WITHIN,))
+RETRAIN = Advice(Recommendation.RETRAIN, (ROSE,), None, "", ())
+IGNORE = Advice(Recommendation.IGNORE, ("All breaches could be noise.",), None, "", ())
+BLOCK = Advice(Recommendation.BLOCK, (FAULT,), None, "", ())
+BEYOND = Rule(True, ("status: 100.0 % of the values are new (limit 5 %): sold (100.0 %).",))
+NOISE = Rule(False, ("Nothing is beyond its noise band. price_mean rose. Could be noise.",))
+NOTHING = Facts(7, 1, 2, 1, ASKS, RETRAIN, live=4, beyond=ASKS, when=RetrainWhen.RULE)
+BY_NOISE = {"when": RetrainWhen.BEYOND_NOISE}
+BY_ADVICE = {"when": RetrainWhen.RECOMMENDATION}
+LIVE_LEARNED = ((4, PromotionState.LIVE),)
+ROLLED_BACK = ((5, PromotionState.RETIRED),)
+BY_ROOT = {"held": True, "held_by": "root", "held_because": "wrong units."}
+WAITS, REJECTED = ((5, PromotionState.PROPOSED),), ((5, PromotionState.REJECTED),)
+
+TABLE = [
+    ({"rule": None, "advised": None}, Stand.UNCOMPARED, "Batch 2 has not been compared yet."),
+    ({}, Stand.ASKS, "Batch 2: retraining recommended. Rule: price_mean rose"),
+    ({"advised": None}, Stand.ASKS, "Batch 2: retraining recommended. price_mean rose"),
+    (
+        {"rule": CALM},
+        Stand.CALM,
+        (
+            "Batch 2: no retraining needed. Rule: Every statistic is within its limit. "
+            "Recommendation: Version 1 errs by 9 on this batch's 80 held-out rows, +21.1 %: it "
+            "rose. The drift rule decides"
+        ),
+    ),
+    (
+        {"advised": IGNORE},
+        Stand.ASKS,
+        (
+            "Batch 2: retraining recommended. Rule: price_mean rose 21.3 % (limit 15 %). "
+            "Recommendation: All breaches could be noise. The drift rule decides"
+        ),
+    ),
+    ({"rule": CALM} | BY_ADVICE, Stand.ASKS, "Recommendation: Version 1 errs"),
+    ({"rule": CALM} | BY_ADVICE, Stand.ASKS, "Rule: Every statistic is within its limit. The reco"),
+    (
+        {"advised": IGNORE} | BY_ADVICE,
+        Stand.CALM,
+        (
+            "Batch 2: no retraining needed. Recommendation: All breaches could be noise. Rule: "
+            "price_mean rose 21.3 % (limit 15 %). The recommendation decides"
+        ),
+    ),
+    ({"advised": None} | BY_ADVICE, Stand.ASKS, "Batch 2: retraining recommended. price_mean rose"),
+    (
+        {"rule": CALM, "advised": IGNORE} | BY_ADVICE,
+        Stand.CALM,
+        "no retraining needed. All breaches",
+    ),
+    (
+        {"beyond": NOISE} | BY_NOISE,
+        Stand.CALM,
+        (
+            "Beyond noise: Nothing is beyond its noise band. price_mean rose. Could be noise. "
+            "Rule: price_mean rose 21.3 % (limit 15 %). Recommendation: Version 1"
+        ),
+    ),
+    ({"beyond": NOISE} | BY_NOISE, Stand.CALM, "Breaches beyond noise decide"),
+    (
+        {"beyond": BEYOND, "rule": CALM, "advised": IGNORE} | BY_NOISE,
+        Stand.ASKS,
+        "retraining recommended. Beyond noise: status: 100.0 % of the values are new",
+    ),
+    ({"advised": BLOCK} | BY_ADVICE, Stand.BROKEN, "Batch 2 looks broken. price is 1,000"),
+    ({"advised": BLOCK} | BY_NOISE, Stand.BROKEN, "Batch 2 looks broken. price is 1,000"),
+    (
+        {"advised": BLOCK, "released": True, "beyond": BEYOND} | BY_ADVICE,
+        Stand.ASKS,
+        "Beyond noise: status: 100.0 %",
+    ),
+    (
+        {"advised": BLOCK, "released": True, "beyond": NOISE} | BY_ADVICE,
+        Stand.CALM,
+        "Breaches beyond noise decide",
+    ),
+    ({"rule": CALM, "advised": IGNORE}, Stand.CALM, "Batch 2: no retraining needed. Every"),
+    ({"rule": CALM, "advised": None}, Stand.CALM, "Batch 2: no retraining needed."),
+    ({"advised": BLOCK}, Stand.BROKEN, "Batch 2 looks broken. price is 1,000 times"),
+    ({"rule": CALM, "advised": BLOCK}, Stand.BROKEN, "Batch 2 looks broken."),
+    ({"advised": BLOCK, "held": True}, Stand.HELD, "Batch 2 is held back: it looks broken."),
+    (BY_ROOT, Stand.HELD, "Batch 2 is held by root: wrong units. It waits to be released. When"),
+    (BY_ROOT | {"rule": None, "advised": None}, Stand.HELD, "Batch 2 is held by root: wrong un"),
+    ({"rule": CALM, "advised": BLOCK, "released": True}, Stand.CALM, "no retraining needed"),
+    ({"advised": BLOCK, "released": True}, Stand.ASKS, "retraining recommended. Rule: price_mean"),
+    ({"held": True, "dismissed_by": "ben"}, Stand.DISMISSED, "stays held back: ben dismissed it"),
+    ({"learned": LIVE_LEARNED}, Stand.LEARNED, "version 4, which is live, learned from it"),
+    ({"learned": WAITS}, Stand.LEARNED, "version 5 learned from it and awaits approval"),
+    ({"learned": REJECTED}, Stand.LEARNED, "version 5 learned from it and was rejected"),
+    (
+        {"learned": ROLLED_BACK},
+        Stand.ASKS,
+        "open again: version 5 learned from it and is no longer",
+    ),
+    ({"learned": ROLLED_BACK, "live": 6}, Stand.LEARNED, "version 5 learned from it and was live"),
+    ({"learned": (*ROLLED_BACK, *LIVE_LEARNED)}, Stand.LEARNED, "version 4, which is live"),
+    ({"training": 9}, Stand.TRAINING, "Batch 2: retraining requested, job 9 is open."),
+    ({"later": (3,)}, Stand.ASKS, "Batch 3 came after it"),
+    ({"later": (3, 4)}, Stand.ASKS, "2 batches came after it"),
+    ({"dismissed_by": "ben", "dismissed_because": "a fair"}, Stand.DISMISSED, "ben dismissed it"),
+    ({"current_epoch": 2}, Stand.ASKS, "Batch 2 of epoch 1: retraining recommended."),
+    ({"current_epoch": 2}, Stand.ASKS, "train on them with driftdesk train --epoch 1."),
+    ({"current_epoch": 2, "rows_removed": True}, Stand.ASKS, "no training can read them"),
+    ({"names_epoch": True}, Stand.ASKS, "Batch 2 of epoch 1: retraining recommended."),
+]
+
+
+@pytest.mark.parametrize(("changes", "stand", "says"), TABLE)
+def test_every_situation_has_one_sentence(changes: dict[str, Any], stand: Stand, says: str) -> None:
+    found = verdict(replace(NOTHING, **changes))
+    assert (found.stand, says in found.sentence) == (stand, True), found.sentence
+
+
+@pytest.mark.parametrize("changes", [row[0] for row in TABLE])
+def test_no_sentence_contradicts_itself(changes: dict[str, Any]) -> None:
+    found = verdict(replace(NOTHING, **changes))
+    said = found.sentence
+    named = [name for name in ("Rule: ", "Beyond noise: ", "Recommendation: ") if name in said]
+    assert len(named) != 1
+    assert bool(named) == (f"{DECIDES[found.decided_by]}." in said)
+    if named:
+        assert min(map(said.index, named)) == said.index(named_after(found.decided_by))
+    assert "within its limit" not in found.title
+    assert found.asks <= found.waits
+    assert not (found.is_answered and found.waits)
+
+
+def named_after(decided_by: RetrainWhen) -> str:
+    return {"rule": "Rule: ", "beyond_noise": "Beyond noise: "}.get(decided_by, "Recommendation: ")
+
+
+@given(
+    st.sampled_from(RetrainWhen),
+    st.sampled_from([ASKS, CALM]),
+    st.sampled_from([BEYOND, NOISE]),
+    st.sampled_from([RETRAIN, IGNORE, None]),
+)
+def test_one_finding_decides_whatever_the_others_say(
+    when: RetrainWhen, rule: Rule, beyond: Rule, advised: Advice | None
+) -> None:
+    found = verdict(replace(NOTHING, when=when, rule=rule, beyond=beyond, advised=advised))
+    wanted = {
+        RetrainWhen.RULE: rule.asks,
+        RetrainWhen.BEYOND_NOISE: beyond.asks,
+        RetrainWhen.RECOMMENDATION: advised is RETRAIN if advised else beyond.asks,
+    }[when]
+    assert found.required == found.asks == found.waits == wanted
+    assert found.stand is (Stand.ASKS if wanted else Stand.CALM)
+    assert bool(why_a_reason([found], None)) == (not wanted)  # `train` follows the same verdict
+
+
+def test_a_cancelled_training_leaves_the_question_open() -> None:
+    assert verdict(replace(NOTHING, training=9)).waits is False
+    assert verdict(NOTHING).waits is True
+
+
+def test_what_was_learned_is_not_asked_for_again_after_a_re_check() -> None:
+    first = verdict(replace(NOTHING, advised=None, learned=LIVE_LEARNED, number=0))
+    assert (first.waits, first.asks, first.required) == (False, False, True)
+    assert first.title == (
+        "Batch 0: no further retraining needed (version 4, which is live, learned from it)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"rule": CALM, "advised": IGNORE},
+            "Batch 2: no retraining needed. Every statistic is within its limit.",
+        ),
+        ({"rule": None, "advised": None}, "has not been compared yet"),
+        ({"advised": BLOCK}, "Batch 2 looks broken: price is"),
+        ({"learned": LIVE_LEARNED}, "no further retraining needed"),
+        ({"dismissed_by": "ben"}, "ben dismissed it"),
+        ({"training": 9}, "job 9 is open"),
+    ],
+)
+def test_a_reason_is_asked_for_with_the_verdict(changes: dict[str, Any], says: str) -> None:
+    assert says in why_a_reason([verdict(replace(NOTHING, **changes))], None)
+
+
+def test_an_earlier_batch_that_waits_is_reason_enough_and_a_broken_one_is_not_passed_over() -> None:
+    calm, earlier = verdict(replace(NOTHING, rule=CALM, advised=IGNORE)), verdict(NOTHING)
+    broken = verdict(replace(NOTHING, advised=BLOCK, number=1))
+    assert why_a_reason([calm, earlier], None) == ""
+    assert "Batch 1 looks broken" in why_a_reason([earlier, broken], None)
+    assert "version 5" in why_a_reason([earlier], 5)
+    assert why_a_reason([], None) == ""
+
+
+def test_rows_of_an_earlier_epoch_are_no_reason_to_train() -> None:
+    gone = verdict(replace(NOTHING, current_epoch=2))
+    assert (gone.waits, gone.asks) == (True, False)
+    assert "not of the current epoch" in gone.sentence

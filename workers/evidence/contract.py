@@ -1,0 +1,90 @@
+"""The contract of a trained model: its inputs, and the calibration of its answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.domain.errors import NothingToTrainOn
+from core.domain.task import Task
+from core.rules.data.holdout import row_hash
+from core.rules.model import prediction_interval, prediction_sets
+from core.rules.model.class_metrics import best_threshold
+from core.rules.model.classes import HALF, classes_of, indices_of, labels_in, places_answered
+from core.rules.model.contract import Contract, describe
+from core.rules.model.evaluation import sample
+from workers.evidence.training_data import TrainingData
+from workers.recipes.port import Fitted, Recipe
+
+THRESHOLD_ROWS = 50_000
+"""The maximum number of training rows for choosing the threshold."""
+
+ONE_IN = 5
+"""One in this many of these rows chooses the threshold; a model is trained on the others."""
+
+FEWEST_OF_CLASS = 5
+"""With fewer rows of a class to choose on, the threshold is 0.5."""
+
+
+def contract_of(data: TrainingData, fitted: Fitted, recipe: Recipe | None) -> Contract:
+    """The model's inputs, with calibrated prediction intervals if there are enough rows.
+
+    A classifier has prediction sets instead, and a binary one also a threshold. Without a `recipe`
+    that can be run again, the threshold is 0.5.
+    """
+    if data.dataset.task.is_classifier:
+        return _of_classes(data, fitted, recipe)
+    contract = describe(data.dataset, data.profiles)
+    if not len(data.actual):
+        return contract
+    grids = {p.column: p.grid for p in data.profiles}
+    interval = prediction_interval.calibrate(
+        data.actual,
+        fitted.predict(data.held_out),
+        data.held_out_hashes,
+        levels=grids.get(data.dataset.target.name, ()),
+        on_log=data.dataset.fit_on == "log",
+        floor=data.dataset.target.minimum,
+    )
+    return replace(contract, interval=interval)
+
+
+def _of_classes(data: TrainingData, fitted: Fitted, recipe: Recipe | None) -> Contract:
+    classes = classes_of(labels_in(data.target, data.dataset), data.dataset)
+    contract = describe(data.dataset, data.profiles, classes)
+    if recipe and data.dataset.task is Task.BINARY:
+        contract = replace(contract, threshold=threshold_of(data, recipe))
+    if not len(data.actual):
+        return contract
+    probabilities = fitted.predict(data.held_out)
+    sets = prediction_sets.calibrate(
+        indices_of(labels_in(data.actual, data.dataset), classes),
+        probabilities,
+        places_answered(contract, probabilities),
+        data.held_out_hashes,
+    )
+    return replace(contract, sets=sets)
+
+
+def threshold_of(data: TrainingData, recipe: Recipe) -> float:
+    """The threshold of a binary classifier, chosen on training rows that its model never saw.
+
+    A second model is trained on four fifths of at most `THRESHOLD_ROWS` training rows, and the
+    threshold is chosen on the last fifth. Choosing it on held-out rows would make the model's
+    metrics too good. With too few rows it is 0.5.
+    """
+    dataset = data.dataset
+    order = sample(row_hash(data.training, dataset), THRESHOLD_ROWS)
+    cut = len(order) // ONE_IN
+    chosen, rest = (
+        {name: values[part] for name, values in data.training.items()}
+        for part in (order[:cut], order[cut:])
+    )
+    classes = classes_of(labels_in(data.target, dataset), dataset)
+    positive = indices_of(labels_in(chosen[dataset.target.name], dataset), classes) == 1
+    if min(positive.sum(), (~positive).sum()) < FEWEST_OF_CLASS:
+        return HALF
+    try:
+        fitted = recipe(rest, dataset)
+    except NothingToTrainOn:
+        return HALF
+    return best_threshold(positive, fitted.predict(chosen)[:, 1])

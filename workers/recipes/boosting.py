@@ -1,0 +1,101 @@
+"""The recipe `boosting`, the default: scikit-learn's gradient boosting in its public form.
+
+Numbers are used as they are, with nulls. Texts of few values are one-hot encoded, texts of many
+values target encoded (cross-fitted, so that no row's own target is in its encoding). For a value
+that no training row had, no flag is set, or the mean of all rows is used. For a classifier the
+encoding is the share of a class among the value's rows: of the positive class, or of each of the
+most common classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.model_selection import KFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
+from threadpoolctl import threadpool_limits
+
+from core.domain.dataset import Dataset
+from core.domain.task import Task
+from workers.recipes.mean_encoders import ClassShare, MeanEncoder
+from workers.recipes.pipeline import FittedPipeline, frame, snapped
+from workers.recipes.port import Rows, ordered
+
+ONE_HOT_UP_TO = 10
+"""Texts of more values than this are encoded by their mean target."""
+
+FOLDS = 20
+"""Folds of cross-fitting: each is encoded by the means of the others."""
+
+MOST_SHARES = 10
+"""The maximum number of classes whose shares encode texts of many values."""
+
+EARLY_STOPPING_FROM = 2_000
+"""Fewer rows grow a fixed number of trees: a tenth of them is too few to tell when to stop."""
+
+BOOSTING: dict[str, Any] = {
+    "early_stopping": False,
+    "learning_rate": 0.1,
+    "max_features": 0.5,
+    "max_iter": 100,
+    "random_state": 20261129,
+}
+
+EARLY_STOPPING: dict[str, Any] = {
+    "early_stopping": True,
+    "max_iter": 500,
+    "n_iter_no_change": 20,
+}
+
+
+def fit(rows: Rows, dataset: Dataset) -> FittedPipeline:
+    """Fit a model; see `workers.recipes.port.Recipe`.
+
+    The target is learned in standard deviations from its mean, so that the trees' sums, which are
+    of single precision in ONNX, are precise whatever the target's unit.
+
+    Raises:
+        NothingToTrainOn: too few rows, or a target whose log does not exist.
+    """
+    training, learned = ordered(rows, dataset)
+    columns = frame(training, dataset)
+    settings = BOOSTING | (EARLY_STOPPING if len(learned) >= EARLY_STOPPING_FROM else {})
+    named = {"recipe": "boosting", **settings}
+    if dataset.task.is_classifier:
+        common = np.argsort(-np.bincount(learned), kind="stable")[:MOST_SHARES]
+        places = [1] if dataset.task is Task.BINARY else sorted(common.tolist())
+        shares = {f"mean.{n}": ClassShare(n, cv=KFold(FOLDS)) for n in places}
+        pipeline = make_pipeline(columns, shares, HistGradientBoostingClassifier(**settings))
+        with threadpool_limits(1):
+            pipeline.fit(snapped(columns), learned)
+        return FittedPipeline(dataset, pipeline, 0.0, 1.0, named, classes=int(learned.max()) + 1)
+    middle, spread = float(np.mean(learned)), float(np.std(learned)) or 1.0
+    mean = {"mean": MeanEncoder(KFold(FOLDS))}
+    pipeline = make_pipeline(columns, mean, HistGradientBoostingRegressor(**settings))
+    with threadpool_limits(1):
+        pipeline.fit(snapped(columns), (learned - middle) / spread)
+    return FittedPipeline(dataset, pipeline, middle, spread, named)
+
+
+def make_pipeline(columns: pd.DataFrame, means: Mapping[str, Any], boosting: Any) -> Pipeline:
+    """Encoders for these columns, and boosting; not yet fitted.
+
+    `means` are the encoders of texts of many values, by name.
+    """
+    texts = [name for name in columns if columns[name].dtype == object]
+    one_hot = [name for name in texts if columns[name].nunique() <= ONE_HOT_UP_TO]
+    many = [name for name in texts if name not in one_hot]
+    encoders = ColumnTransformer(
+        [
+            ("number", "passthrough", [name for name in columns if name not in texts]),
+            ("flag", OneHotEncoder(handle_unknown="ignore", sparse_output=False), one_hot),
+            *((name, encoder, many) for name, encoder in means.items()),
+        ]
+    )
+    return Pipeline([("encode", encoders), ("boost", boosting)])
