@@ -100,14 +100,19 @@ def pytest_runtest_makereport(
     """Under REQUIRE_ALL nothing may be skipped, whoever asks for it, but what MAY_LACK names.
 
     Under TEST_SECONDS no phase of a test of `make test` may take longer; the start of a server that
-    tests share is charged to none of them.
+    tests share is charged to none of them. Where SLOW_TESTS names a file, such a test is listed
+    there instead, to be measured again with nothing beside it.
     """
     report = yield
     limit = float(os.environ.get("TEST_SECONDS", "inf"))
     seconds = report.duration - stacks.shared_starts.pop()
     if report.passed and seconds > limit and not item.get_closest_marker("whole"):
-        report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} took {seconds:.1f} s, and {limit:g} s are allowed"
+        if listed := os.environ.get("SLOW_TESTS"):
+            with Path(listed).open("a", encoding="utf-8") as file:
+                file.write(f"{item.nodeid}\n")
+        else:
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} took {seconds:.1f} s, and {limit:g} s are allowed"
     if report.skipped and os.environ.get("REQUIRE_ALL") and not may_lack(str(report.longrepr)):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and REQUIRE_ALL is set: {report.longrepr}"
