@@ -90,14 +90,18 @@ def rollback(
         typer.Option(help="The version to go back to; default: the one before.", min=0, max=MOST),
     ] = None,
     reason: Reason = "",
-) -> Job:
+) -> Output | Job:
     """Go back to the version that was live before; needs a reason.
 
     The version before is the newest that was live before this one and that no rollback took away.
+    Without options, the command lists the versions that can come back, and exits with code 1.
     """
     from core.rules.model.promotion_states import Seen, named
 
     live, before = queries.promotion.rollback(desk)
+    if to is None and not reason:
+        choices = queries.promotion.rollback_choices(desk)
+        return Output(choices, output.rollback_lines(live, before, choices), code=1)
     if to is None and before is not None:
         to = before.version
     if to is not None:

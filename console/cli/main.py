@@ -15,6 +15,7 @@ from console.cli import (
     batches,
     datasets,
     decisions,
+    examples,
     keys,
     limits,
     maintenance,
@@ -45,7 +46,8 @@ from core.domain.errors import BadInput
 from core.domain.jobs import Job
 from core.rules.access.roles import Actor
 
-A_SERVICE_IS_DOWN = 3  # the exit code of `status`
+A_SERVICE_IS_DOWN, ACTION_REQUIRED = 3, 4
+"""Exit codes of `status`, the second with `--check`."""
 
 PIPELINE, PREDICT, DECIDE, RECORD, OPERATE = "Pipeline", "Predict", "Decide", "Record", "Operate"
 """The panels of `driftdesk --help`."""
@@ -54,7 +56,6 @@ _WINDOWS = 10  # of live traffic are printed
 
 app = Commands(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Run and decide about a pipeline that retrains a model when its data drifts.",
     callback=begin,
@@ -146,15 +147,27 @@ def train(desk: Desk, actor: Actor, *, reason: Reason = "", epoch: Epoch = None)
 
 
 @app.command(rich_help_panel=PIPELINE)
-def status(desk: Desk) -> Output:
-    """The state of the pipeline and its services; exit code 3 if a service is down."""
+def status(
+    desk: Desk,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with code 4 if a person has something to do.")
+    ] = False,
+) -> Output:
+    """The state of the pipeline and its services; exit code 3 if a service is down.
+
+    With `--check`, the required actions are listed, and exit code 4 says that there are any.
+    """
     state, stuck = queries.status.status(desk), queries.stalled_jobs.stuck(desk)
     services = queries.health.look(desk)
     restored = [f"{need.title}: {need.detail}" for need in queries.overview.put_back(desk)]
+    needs = queries.overview.overview(desk).needs if check else ()
+    code = ACTION_REQUIRED if needs else 0
     return Output(
-        {"status": state, "services": services, "stuck": stuck, "told": restored},
-        [*output.status_lines(state, services, stuck), *restored],
-        A_SERVICE_IS_DOWN if any(service.healthy is False for service in services) else 0,
+        {"status": state, "services": services, "stuck": stuck, "told": restored}
+        | ({"needs": needs} if check else {}),
+        [*output.status_lines(state, services, stuck), *restored, *output.need_lines(needs)],
+        A_SERVICE_IS_DOWN if any(service.healthy is False for service in services) else code,
     )
 
 
@@ -252,6 +265,7 @@ for panel, commands in (
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+examples.add_examples(app)
 
 
 def main() -> None:

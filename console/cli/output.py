@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from console import queries
 from console.text import formatting
@@ -13,7 +13,7 @@ from core.domain.number_format import percent
 from core.domain.promotions import FollowUp, Promotion
 from core.rules.drift.live_windows import Window
 from core.rules.model.metric_comparison import change, signed
-from core.rules.model.promotion_states import decision_in_words
+from core.rules.model.promotion_states import decision_in_words, named
 
 _MOVED = {False: "a prediction that changes by more than 10 %", True: "another label"}
 
@@ -105,6 +105,11 @@ def status_lines(
     return lines
 
 
+def need_lines(needs: Sequence[queries.overview.Need]) -> list[str]:
+    """What a person has to do, the most urgent first."""
+    return [f"todo       {need.title}: {need.detail}" for need in needs]
+
+
 def candidate_lines(versions: list[Promotion], now: queries.status.Status) -> list[str]:
     """Every version: state, scores, decision, reasons."""
     if not versions:
@@ -124,6 +129,21 @@ def candidate_lines(versions: list[Promotion], now: queries.status.Status) -> li
         if p.failure:
             lines.append(f"  failed: {p.failure}")
     return lines
+
+
+def rollback_lines(
+    live: int | None, before: Promotion | None, choices: Sequence[Promotion]
+) -> list[str]:
+    """The versions that can come back, and how to bring one back."""
+    if live is None:
+        return ["Nothing is live, so there is nothing to roll back."]
+    if not choices:
+        return [f"There is nothing to roll back to: no version was live before {named(live)}."]
+    lines = [f"live now: {named(live)}"]
+    for p in choices:
+        note = "  the default" if before is not None and p.version == before.version else ""
+        lines.append(f"version {p.version}  last live {p.live_at:%Y-%m-%d %H:%M} UTC{note}")
+    return [*lines, "Roll back with: driftdesk rollback [--to VERSION] --reason WHY"]
 
 
 def dossier_lines(report: queries.promotion.EvidenceReport) -> list[str]:

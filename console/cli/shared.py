@@ -26,6 +26,7 @@ from console.cli import output
 from console.desk import Desk
 from console.text import formatting
 from console.text.as_json import jsonable
+from core import VERSION
 from core.domain.errors import (
     BadRow,
     ConfirmationRequired,
@@ -120,8 +121,24 @@ def _at_desk(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def begin(context: typer.Context) -> None:
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the option's value
+    if asked:
+        typer.echo(f"driftdesk {VERSION}")
+        raise typer.Exit
+
+
+def begin(
+    context: typer.Context,
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
     """Remember the name of the command, for its trace."""
+    del version  # its callback has printed it
     _command.set(context.invoked_subcommand or "")
 
 

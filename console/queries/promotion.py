@@ -81,6 +81,12 @@ def rollback(desk: Desk) -> tuple[int | None, Promotion | None]:
         return work.promotions.live_version(), live_terms.rollback_target(work)
 
 
+def rollback_choices(desk: Desk) -> list[Promotion]:
+    """The versions that a rollback can bring back, the one that went live last first."""
+    with desk.store.read() as work:
+        return work.promotions.were_live()
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """Whether the decided, the registered and the served version agree.

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import typer
 
+from console.cli.examples import EXAMPLES
 from console.cli.main import app
 from docs.generator.markdown import blocks, code, prose, table
 
@@ -15,9 +16,21 @@ _INTRO = """\
 # Command line
 
 `.venv/bin/driftdesk` offers the actions of the console's pages and reads the same
-[settings](settings.md). A command that fails prints one sentence to stderr and exits with code 1;
-an invalid option exits with code 2. `status` exits with code 3 if a service is down; `doctor` with
-code 1 if a check fails. With `--json` the output is JSON."""
+[settings](settings.md). With `--json` the output is JSON; without it, lines fit 80 columns where
+names and reasons are short. Colours appear on a terminal only, and not if `NO_COLOR` is set.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | not done: one sentence on stderr says why |
+| 1 | also: `doctor` found a fault; the job of `--wait` failed; `dataset check` found invalid rows |
+| 2 | an option or argument is invalid, or the dataset file is |
+| 3 | `status`: a service is down |
+| 4 | `status --check`: no service is down, but a person has something to do |
+| 130 | interrupted by Ctrl-C |
+
+`driftdesk --install-completion` sets up completion with the Tab key in bash, zsh, fish or
+PowerShell; `--show-completion` prints it instead. `driftdesk --version` prints the version."""
 
 _WORDS = {"str": "text", "int": "whole number", "float": "number", "Path": "path"}
 
@@ -52,7 +65,10 @@ def _section(name: str, command: Any) -> str:
     words = [w if p.required else f"[{w}]" for p, w in zip(arguments, words, strict=True)]
     usage = " ".join(["driftdesk", name, *words, "[OPTIONS]"])
     options = table(["", "value", "default", "description"], rows) if rows else ""
-    return blocks(f"## `driftdesk {name}`", prose(command.help), f"```\n{usage}\n```", options)
+    examples = "\n".join(f"driftdesk {example}" for example in EXAMPLES[name])
+    usage, shown_examples = (f"```\n{text}\n```" for text in (usage, examples))
+    heading = f"## `driftdesk {name}`"
+    return blocks(heading, prose(command.help), usage, options, "Examples:", shown_examples)
 
 
 def _names(parameter: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -9,9 +10,11 @@ from typing import get_args
 import pytest
 from typer.testing import CliRunner
 
+from console.cli.examples import EXAMPLES
 from console.cli.main import app
 from console.cli.shared import MOST
 from console.desk import Desk
+from core import VERSION
 from core.domain.dataset import Dataset
 from core.domain.jobs import JobKind
 from tests.build import stored_batch
@@ -41,6 +44,33 @@ def test_every_number_that_a_command_takes_is_bounded(name: str) -> None:
         if int in (annotation, *get_args(annotation)):
             assert param.min is not None, param.name
             assert param.max <= MOST, param.name
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_example_of_a_command_is_one_that_it_takes(name: str) -> None:
+    for example in EXAMPLES[name]:
+        words = shlex.split(example)
+        group = len(name.split())
+        assert words[:group] == name.split()
+        COMMANDS[name].make_context(name, words[group:])
+        assert f"driftdesk {example}" in " ".join(run(*words[:group], "--help").split())
+
+
+def test_examples_are_of_commands() -> None:
+    assert set(EXAMPLES) == set(COMMANDS)
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version") == f"driftdesk {VERSION}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands(shell: str) -> None:
+    words = {"COMP_WORDS": "driftdesk appr", "COMP_CWORD": "1"}
+    words |= {"_TYPER_COMPLETE_ARGS": "driftdesk appr", "_DRIFTDESK_COMPLETE": f"complete_{shell}"}
+    words |= {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    done = CliRunner().invoke(app, env=words, prog_name="driftdesk")
+    assert "approve" in done.output
 
 
 @pytest.mark.parametrize(

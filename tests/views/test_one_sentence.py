@@ -366,6 +366,33 @@ def test_status_ends_with_a_code_when_a_service_is_down(
     assert json.loads(run("status", "--json", code=code))["services"][0]["healthy"] is True
 
 
+def test_status_says_by_its_code_that_a_person_has_something_to_do(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.queries.health.look", lambda _desk: [])
+    run("status", "--check")
+    compared(desk, 0, asks=True, advice="retrain")
+    run("status")
+    assert "todo       Batch 0: retraining recommended" in run("status", "--check", code=4)
+    needs = json.loads(run("status", "--check", "--json", code=4))["needs"]
+    assert needs[0]["query"] == {"batch": "1/0"}
+    down = Service("MLflow", False, "says", 1.0, "", "")
+    monkeypatch.setattr("console.queries.health.look", lambda _desk: [down])
+    run("status", "--check", code=A_SERVICE_IS_DOWN)
+
+
+def test_a_rollback_without_a_reason_lists_what_can_come_back(desk: Desk) -> None:
+    assert run("rollback", code=1).startswith("Nothing is live")
+    live(desk.store, 1)
+    assert "no version was live before version 1" in run("rollback", code=1)
+    live(desk.store, 2)
+    live(desk.store, 3)
+    said = run("rollback", code=1)
+    assert [line.split("  ")[0] for line in said.splitlines()[1:3]] == ["version 2", "version 1"]
+    assert "the default" in said.splitlines()[1]
+    assert "goes on record with a reason" in run("rollback", "--to", "2", code=1)
+
+
 def test_a_job_that_nobody_takes_is_told_within_seconds(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
