@@ -12,6 +12,7 @@ from console.cli import output
 from console.cli.shared import Output
 from console.desk import Desk
 from console.text import formatting
+from console.text.audit_sentences import sentence
 
 
 def audit(
@@ -29,10 +30,7 @@ def audit(
         return Output(chain, [chain.says], code=0 if chain.whole else 1)
     events = queries.promotion.audit(desk, limit, subject=subject)
     now = datetime.now(UTC)
-    lines = [
-        f"{formatting.ago(e.at, now):>12}  {e.actor}  {e.action}  {e.subject}  {e.reason}"
-        for e in events
-    ]
+    lines = [f"{formatting.ago(e.at, now):>12}  {sentence(e)} {e.reason}".rstrip() for e in events]
     return Output(events, lines or ["There are no events yet."])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from console import queries
-from console.text import formatting
+from console.text import audit_sentences, formatting
 from core.domain.drift import DriftReport, StoredReport
 from core.domain.job_results import sentence
 from core.domain.jobs import Job
@@ -203,7 +203,7 @@ def passport_lines(lineage: queries.lineage.Lineage) -> list[str]:
     if version := lineage.version:
         lines.append(f"  version {version.version} is {version.state.value.lower()}")
     lines += [
-        f"  {e.at:%Y-%m-%d %H:%M}  {e.actor}  {e.action}  {e.reason}".rstrip()
+        f"  {e.at:%Y-%m-%d %H:%M}  {audit_sentences.sentence(e)} {e.reason}".rstrip()
         for e in lineage.decisions
     ]
     if version and version.dossier_digest:

@@ -16,11 +16,12 @@ from core.domain.safe_text import key_of
 _PAGE = 50
 _COLUMNS = {
     "Id": st.column_config.NumberColumn(width=50),
-    "When (UTC)": st.column_config.DatetimeColumn(width=110, format="MM-DD HH:mm:ss"),
-    "Action": st.column_config.TextColumn(width=90),
-    "About": st.column_config.TextColumn(width=90),
-    "Reason": st.column_config.TextColumn(width="medium"),
-    "Details": st.column_config.TextColumn(width="large"),
+    "When (UTC)": st.column_config.DatetimeColumn(width=120, format="MM-DD HH:mm:ss"),
+    "What happened": st.column_config.TextColumn(width=420),
+    "Reason": st.column_config.TextColumn(width=380),
+    "About": st.column_config.LinkColumn(width=110, display_text="follow=(.*)"),
+    "Who": st.column_config.TextColumn(width=90),
+    "Role": st.column_config.TextColumn(width=80),
 }
 _WHEN = {"Any time": 0, "Last day": 1, "Last 7 days": 7, "Last 30 days": 30}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from console.desk import Desk
 from console.queries import promotion
-from console.text import formatting
+from console.text import audit_sentences, formatting
 from console.text.csv_output import inert_csv
 from core.domain.audit_event import AuditEvent
 from core.domain.batches import Batch
@@ -19,30 +20,29 @@ _CSV = ("id", "at", "actor", "action", "subject", "reason")
 
 
 def table(events: Sequence[AuditEvent]) -> list[dict[str, Any]]:
-    """Events as rows for the page."""
+    """Events as rows for the page; `About` is a link to the subject's lineage, or empty."""
     return [
         {
-            "About": e.subject,
-            "Action": e.action,
-            "Reason": e.reason,
             "When (UTC)": e.at.replace(tzinfo=None),
+            "What happened": audit_sentences.sentence(e),
+            "Reason": e.reason,
+            "About": _link(e.subject),
             "Who": e.actor,
             "Role": e.details.get("by", {}).get("role", ""),
-            "Details": details(e.details),
             "Id": e.id,
         }
         for e in events
     ]
 
 
-def details(value: Any) -> str:
-    """An event's details as "key: value" pairs, without the actor, who has columns."""
-    if isinstance(value, dict):
-        pairs = ((str(k).replace("_", " "), v) for k, v in value.items() if k != "by")
-        return "; ".join(f"{k}: {details(v)}" for k, v in pairs if v not in (None, "", [], {}))
-    if isinstance(value, list):
-        return ", ".join(details(item) for item in value)
-    return str(value)
+def _link(subject: str) -> str | None:
+    """The address of a subject's lineage; None if it has none."""
+    kind = subject.partition(":")[0]
+    if kind not in ("version", "job", "batch"):
+        return None
+    entry = kind == "batch" and "/" not in subject  # an entry of the ledger, by its id
+    subject = subject.replace("batch:", "batch-id:", 1) if entry else subject
+    return f"audit?part=Lineage&follow={quote(subject, safe=':/')}"
 
 
 def batches(ledger: Sequence[Batch]) -> list[dict[str, Any]]:
@@ -80,6 +80,7 @@ def csv(desk: Desk, *, action: str, actor: str, subject: str, days: int) -> byte
     events = promotion.audit(desk, _MOST, action=action, actor=actor, subject=subject, days=days)
     rows = [
         {name: getattr(e, name) for name in _CSV}
+        | {"sentence": audit_sentences.sentence(e)}
         | {"details": json.dumps(e.details, ensure_ascii=False), "hash": e.hash}
         for e in events
     ]
