@@ -39,12 +39,12 @@ def passport(
     subject: Annotated[
         str,
         typer.Argument(
-            help="A prediction's id, or version:3, job:7, batch:2/3 (batch 3 of epoch 2), "
-            "batch:3 (of the current epoch), batch-id:12 (an old record's batch:12)."
+            help="A prediction's id or its start, version:3, job:7, batch:2/3 (batch 3 of "
+            "epoch 2), batch:3 (of the current epoch), batch-id:12 (an old record's batch:12)."
         ),
     ],
 ) -> Output:
-    """The lineage of one id: prediction, version, approval, dossier, batches, drift."""
+    """The lineage of one id: batches, training, version, decision, predictions, feedback."""
     record = queries.lineage.passport(desk, subject)
     return Output(record.to_json(), output.passport_lines(record))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from console import queries
 from console.text import audit_sentences, formatting
+from console.text.lineage import Lineage, chain
 from core.domain.drift import DriftReport, StoredReport
 from core.domain.job_results import sentence
 from core.domain.jobs import Job
@@ -192,29 +193,27 @@ def follow_up_lines(items: list[FollowUp]) -> list[str]:
     return [f"{f.id}  {f.subject}  {f.text}" for f in items] or ["There are no open follow-ups."]
 
 
-def passport_lines(lineage: queries.lineage.Lineage) -> list[str]:
+def passport_lines(lineage: Lineage) -> list[str]:
     """The lineage of one id."""
     lines = [lineage.subject]
+    lines += [f"  {link.title:<11}{link.says}" for link in chain(lineage)]
     if lineage.verdict:
         lines.append(f"  {lineage.verdict.sentence}")
     if prediction := lineage.prediction:
         answer_text = (prediction.answer or {}).get("label") or f"{prediction.prediction:,.2f}"
         lines.append(f"  answered {answer_text} by version {prediction.model_version}")
-    if version := lineage.version:
-        lines.append(f"  version {version.version} is {version.state.value.lower()}")
+    version = lineage.version
     lines += [
         f"  {e.at:%Y-%m-%d %H:%M}  {audit_sentences.sentence(e)} {e.reason}".rstrip()
         for e in lineage.decisions
     ]
     if version and version.dossier_digest:
         lines.append(f"  dossier {version.dossier_digest[:12]}")
-    lines += [f"  {b.subject}: {b.note or b.state.value.lower()}" for b in lineage.batches]
+    lines += [f"  {b.subject}: {b.note}" for b in lineage.batches if b.note]
     lines += [
         f"  drift of batch {r.batch_number} of epoch {r.epoch} against {r.reference_name}: "
         f"{r.report.reasons[0].says}"
         for r in lineage.drift
     ]
-    if lineage.versions:
-        lines.append(f"  trained versions {', '.join(map(str, lineage.versions))}")
     lines += [f"  {job_line(job)}" for job in lineage.jobs]
     return lines

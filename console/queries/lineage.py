@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from console.desk import Desk
-from console.text.as_json import jsonable
+from console.text.lineage import Lineage
 from core.adapters.store import Work
-from core.domain.audit_event import AuditEvent
 from core.domain.batches import Batch, BatchState
-from core.domain.dossier import Dossier
-from core.domain.drift import StoredReport
 from core.domain.errors import BadInput, Missing
-from core.domain.jobs import Job
-from core.domain.predictions import LoggedPrediction
+from core.domain.job_results import VersionPromoted, VersionProposed
+from core.domain.predictions import LoggedPrediction, Search
 from core.domain.promotions import Promotion
-from core.rules.drift.batch_verdict import BatchVerdict
+from core.usecases import live_terms
 from core.usecases.batch_facts import verdict_of
 
 _MOST_VERSIONS = 500
@@ -34,54 +30,21 @@ _SUBJECT = re.compile(
     re.ASCII,
 )
 
-_OF_VERSION = ("version", "decisions", "dossier", "batches", "drift", "jobs")
-_OF_BATCH = ("verdict", "decisions", "batches", "drift", "versions")
-_OF_JOB = ("jobs", "decisions")
+_NUMBER = re.compile(r"[1-9]\d{0,17}", re.ASCII)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lineage:
-    """The lineage of an id; parts that do not apply to it are empty.
-
-    `dossier` is the frozen dossier of `version`; `versions` are those that were trained on the
-    first of `batches`, which `verdict` is about.
-    """
-
-    subject: str
-    prediction: LoggedPrediction | None = None
-    version: Promotion | None = None
-    dossier: Dossier | None = None
-    verdict: BatchVerdict | None = None
-    batches: tuple[Batch, ...] = ()
-    versions: tuple[int, ...] = ()
-    decisions: tuple[AuditEvent, ...] = ()
-    drift: tuple[StoredReport, ...] = ()
-    jobs: tuple[Job, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The parts that apply, as the command line and the page give them to programs."""
-        names = ("subject", *(["prediction"] if self.prediction else []))
-        if self.version:
-            names += _OF_VERSION
-        elif self.batches:
-            names += _OF_BATCH
-        elif self.jobs:
-            names += _OF_JOB
-        parts = {name: jsonable(getattr(self, name)) for name in names}
-        if self.version:
-            parts["dossier"] = {"dossier": self.version.dossier_digest, **(parts["dossier"] or {})}
-        return parts
+_PREFIX = re.compile(r"[0-9a-f]{4}[0-9a-f-]{0,32}")
+"""The start of a prediction's id; four characters leave a handful of a hundred thousand."""
 
 
 def passport(desk: Desk, subject: str) -> Lineage:
     """The lineage of an id.
 
-    `subject` is a prediction's id, or `version:3`, `job:7`, `batch:2/3` for batch 3 of epoch 2,
-    `batch:3` for batch 3 of the current epoch, `batch-id:12` for the database's id (which old
-    records call `batch:12`).
+    `subject` is a prediction's id or its start, or `version:3`, `job:7`, `batch:2/3` for batch 3 of
+    epoch 2, `batch:3` for batch 3 of the current epoch, `batch-id:12` for the database's id (which
+    old records call `batch:12`), or a number that only a version or only a job has.
 
     Raises:
-        BadInput: the subject has an unknown form.
+        BadInput: the subject has an unknown form, or several things have it.
         Missing: it is not on record.
     """
     subject = subject.strip()
@@ -90,16 +53,16 @@ def passport(desk: Desk, subject: str) -> Lineage:
     ids = {name: int(digits) for name, digits in groups.items() if digits}
     with desk.store.read() as work:
         if "version" in ids:
-            return _of_version(work, ids["version"], subject)
+            return _of_version(work, ids["version"])
         if "job" in ids:
-            job = work.jobs.get(ids["job"])
-            decisions = work.audit.of(subjects=[f"job:{job.id}"])
-            return Lineage(subject=subject, jobs=(job,), decisions=tuple(decisions))
+            return _of_job(work, ids["job"])
         if "batch_id" in ids:
             return _of_batch(work, work.batches.get(ids["batch_id"]))
         if ids:
             number, epoch = ids.get("number", ids.get("n", 0)), ids.get("epoch", ids.get("e"))
             return _of_batch(work, _batch(work, number, epoch))
+        if _NUMBER.fullmatch(subject):
+            return _of_number(work, int(subject))
         kind, colon, name = subject.partition(":")
         if colon and kind != "prediction":
             raise BadInput(
@@ -146,32 +109,76 @@ def _batch(work: Work, number: int, epoch: int | None) -> Batch:
     return entries[0]
 
 
+def _of_number(work: Work, number: int) -> Lineage:
+    """The version or the job of that number, or the prediction whose id begins so."""
+    there = {}
+    for kind, lineage in (("version", _of_version), ("job", _of_job)):
+        with suppress(Missing):
+            there[kind] = lineage(work, number)
+    if len(there) > 1:
+        raise BadInput(
+            f"There are a version {number} and a job {number}: enter version:{number} or "
+            f"job:{number}."
+        )
+    if there:
+        return next(iter(there.values()))
+    with suppress(Missing):
+        return _of_prediction(work, str(number))
+    raise Missing(f"There is no version, no job and no prediction {number}.")
+
+
+def _of_job(work: Work, number: int) -> Lineage:
+    """A job, with the lineage of the version that it made or promoted."""
+    job = work.jobs.get(number)
+    subject = f"job:{job.id}"
+    if isinstance(job.result, VersionProposed | VersionPromoted):
+        with suppress(Missing):
+            return replace(_of_version(work, job.result.version), subject=subject, jobs=(job,))
+    decisions = work.audit.of(subjects=[subject])
+    return Lineage(subject=subject, jobs=(job,), decisions=tuple(decisions))
+
+
 def _of_prediction(work: Work, prediction_id: str) -> Lineage:
-    logged = work.predictions.get(prediction_id)
-    if logged is None:
-        raise Missing(f"There is no prediction {prediction_id[:60]} on record (yet).")
+    logged = work.predictions.get(prediction_id) or _only_prediction(work, prediction_id)
     subject = f"prediction:{logged.id}"
+    feedback = work.feedback.of(logged.id)
     try:
-        of_version = _of_version(work, logged.model_version, subject)
+        of_version = _of_version(work, logged.model_version)
     except Missing:
-        return Lineage(subject=subject, prediction=logged)
-    return replace(of_version, prediction=logged)
+        return Lineage(subject=subject, prediction=logged, feedback=feedback)
+    return replace(of_version, subject=subject, prediction=logged, feedback=feedback)
 
 
-def _of_version(work: Work, version: int, subject: str) -> Lineage:
+def _only_prediction(work: Work, start: str) -> LoggedPrediction:
+    """The one prediction whose id begins so."""
+    found = (
+        work.predictions.search(Search(id_prefix=start)).found if _PREFIX.fullmatch(start) else []
+    )
+    if len(found) > 1:
+        ids = ", ".join(p.id for p in found[:3])
+        raise BadInput(f"{len(found)} predictions begin with {start}: {ids}. Enter more of the id.")
+    if not found:
+        raise Missing(f"There is no prediction {start[:60]} on record (yet).")
+    (logged,) = work.predictions.with_answers(found)
+    return logged
+
+
+def _of_version(work: Work, version: int) -> Lineage:
     promotion = work.promotions.of_version(version)
     batches = _batches(work, promotion)
     digest, summary = promotion.dossier_digest, promotion.dossier
     jobs = [summary.job] if summary and summary.job is not None else []
     decisions = work.audit.of(subjects=[f"version:{version}", *(f"job:{job}" for job in jobs)])
     return Lineage(
-        subject=subject,
+        subject=f"version:{version}",
         version=promotion,
         decisions=tuple(decisions),
         dossier=work.dossiers.get(digest) if digest else None,
         batches=tuple(batches),
         drift=tuple(report for b in batches for report in work.drift.latest(4, batch_id=b.id)),
         jobs=tuple(work.jobs.get(job) for job in jobs),
+        terms=tuple(term for term in live_terms.terms(work) if term.version == version),
+        answered=work.predictions.answered(version),
     )
 
 

@@ -33,6 +33,7 @@ if instead:
     st.stop()
 with metrics().rerun(page.title):
     page_state.begin()
+    st.set_page_config(page_title=f"{page.title} · {session.desk().dataset.title} · driftdesk")
     widgets.header(page.title)
     session.show_message()
     page.run()

@@ -45,6 +45,21 @@ class ReportedActual:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """How many predictions a version has given, and how many of them have a reported actual value.
+
+    Both are of the newest `ANSWERS_COUNTED` predictions at most.
+    """
+
+    predictions: int
+    with_feedback: int
+
+
+ANSWERS_COUNTED = 10_000
+"""Counting all of them would take longer than a page may."""
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """A search; empty parts match everything.
 

@@ -8,9 +8,11 @@ from typing import Any
 import streamlit as st
 
 from console.queries import lineage, promotion
+from console.text.lineage import Lineage
+from console.text.lineage import chain as chain_of
 from console.text.prediction import recorded
 from console.web import job_widgets, session, widgets
-from console.web.panels.audit import tables
+from console.web.panels.audit import chain, tables
 from core.domain.safe_text import key_of
 
 _PAGE = 50
@@ -97,15 +99,13 @@ def events(wanted: dict[str, Any]) -> None:
         )
 
 
-def batches_of(result: lineage.Lineage) -> None:
-    """The batches of a lineage, the versions trained on them, and their drift reports."""
+def batches_of(result: Lineage) -> None:
+    """The batches of a lineage, and their drift reports."""
     if result.verdict:
         st.markdown(widgets.plain(result.verdict.sentence))
     if result.batches:
         st.markdown("##### Batches")
         widgets.table(tables.batches(result.batches), alt="The batches")
-    if result.versions:
-        st.markdown("Versions trained on it: " + ", ".join(map(str, result.versions)))
     if result.drift:
         st.markdown("##### Drift")
         widgets.table(tables.reports(result.drift), alt="The drift reports")
@@ -115,7 +115,7 @@ def follow() -> None:
     """The lineage of one id."""
     subject = st.text_input(
         "Id", key="follow", bind="query-params", max_chars=100,
-        placeholder="prediction id, or version:3, batch:2/3, job:7",
+        placeholder="the start of a prediction's id, or version:3, batch:2/3, job:7",
     )  # fmt: skip
     if not subject:
         st.caption(
@@ -126,6 +126,7 @@ def follow() -> None:
     result = session.query(lineage.passport, subject)
     if not result:
         return
+    chain.show(chain_of(result))
     if prediction := result.prediction:
         with st.container(border=True):
             st.markdown(f"##### Prediction `{prediction.id}`")

@@ -59,6 +59,15 @@ class Feedback(Part):
                 break
         return list(outcomes.values())
 
+    def of(self, prediction_id: str) -> float | str | None:
+        """The actual value or label that was reported last for a prediction, if any was."""
+        report = feedback.c
+        query = sa.select(report.actual, report.label).where(report.prediction_id == prediction_id)
+        row = self._connection.execute(
+            query.order_by(report.at.desc(), report.id.desc()).limit(1)
+        ).first()
+        return None if row is None else row.actual if row.label is None else row.label
+
 
 def _outcome(row: Any) -> Outcome | None:
     if row.label is None:

@@ -12,8 +12,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.adapters.store.part import Part
-from core.adapters.store.tables import predictions
-from core.domain.predictions import LoggedPrediction, Page, Place, Search
+from core.adapters.store.tables import feedback, predictions
+from core.domain.predictions import (
+    ANSWERS_COUNTED,
+    Answered,
+    LoggedPrediction,
+    Page,
+    Place,
+    Search,
+)
 
 _AFTER_PREFIX = "g"
 """Sorts after every character of an id."""
@@ -63,6 +70,22 @@ class Predictions(Part):
         query = sa.select(table.id, table.answer).where(table.id.in_([p.id for p in found]))
         answers = {row.id: row.answer for row in self._connection.execute(query)}
         return [replace(p, answer=answers.get(p.id)) for p in found]
+
+    def answered(self, version: int) -> Answered:
+        """How many predictions a version has given, and how many have feedback."""
+        table = predictions.c
+        newest = (
+            sa.select(table.id)
+            .where(table.model_version == version)
+            .order_by(table.at.desc(), table.id.desc())
+            .limit(ANSWERS_COUNTED)
+            .subquery()
+        )
+        known = sa.select(sa.func.count(sa.distinct(feedback.c.prediction_id))).select_from(
+            newest.join(feedback, feedback.c.prediction_id == newest.c.id)
+        )
+        count = self._value(sa.select(sa.func.count()).select_from(newest))
+        return Answered(int(count or 0), int(self._value(known) or 0))
 
     def _newest(self, search: Search, before: Place | None) -> sa.Select[Any]:
         table = predictions.c

@@ -1,0 +1,145 @@
+"""The lineage of an id, and it as a chain: batches, training, decision, predictions, feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from console.text import formatting
+from console.text.as_json import jsonable
+from core.domain.audit_event import AuditEvent
+from core.domain.batches import Batch
+from core.domain.dossier import Dossier
+from core.domain.drift import StoredReport
+from core.domain.jobs import Job
+from core.domain.predictions import ANSWERS_COUNTED, Answered, LoggedPrediction
+from core.domain.promotions import Promotion, Term
+from core.rules.drift.batch_verdict import BatchVerdict
+from core.rules.model.promotion_states import decision_in_words
+
+_SHOWN = 3
+
+_OF_VERSION = ("version", "decisions", "dossier", "batches", "drift", "jobs", "terms", "answered")
+_OF_BATCH = ("verdict", "decisions", "batches", "drift", "versions")
+_OF_JOB = ("jobs", "decisions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """The lineage of an id; parts that do not apply to it are empty.
+
+    `dossier` is the frozen dossier of `version`, `terms` are the times in which it was live, newest
+    first, and `answered` counts its predictions; `versions` are those that were trained on the
+    first of `batches`, which `verdict` is about. `feedback` is what was reported of `prediction`.
+    """
+
+    subject: str
+    prediction: LoggedPrediction | None = None
+    feedback: float | str | None = None
+    version: Promotion | None = None
+    dossier: Dossier | None = None
+    verdict: BatchVerdict | None = None
+    batches: tuple[Batch, ...] = ()
+    versions: tuple[int, ...] = ()
+    decisions: tuple[AuditEvent, ...] = ()
+    drift: tuple[StoredReport, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    terms: tuple[Term, ...] = ()
+    answered: Answered | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The parts that apply, as the command line and the page give them to programs."""
+        names = ("subject", *(["prediction", "feedback"] if self.prediction else []))
+        if self.version:
+            names += _OF_VERSION
+        elif self.batches:
+            names += _OF_BATCH
+        elif self.jobs:
+            names += _OF_JOB
+        parts = {name: jsonable(getattr(self, name)) for name in names}
+        parts["chain"] = jsonable(chain(self))
+        if self.version:
+            parts["dossier"] = {"dossier": self.version.dossier_digest, **(parts["dossier"] or {})}
+        return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link of the chain: what it is, what is on record of it, and the page that shows more.
+
+    `page` is empty if there is nothing to show (yet).
+    """
+
+    title: str
+    says: str
+    page: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+def chain(lineage: Lineage) -> list[Link]:
+    """The links of a lineage in the order of time."""
+    return [link for links in (_data(lineage), _model(lineage), _use(lineage)) for link in links]
+
+
+def _data(lineage: Lineage) -> Iterator[Link]:
+    batches = lineage.batches
+    for batch in batches[:_SHOWN]:
+        entry = f"{batch.epoch}/{batch.number}"
+        says = f"batch {batch.number} of epoch {batch.epoch}: {batch.stored:,} rows"
+        yield Link("Batch", says, "drift", {"batch": entry})
+    if len(batches) > _SHOWN:
+        yield Link("Batches", f"and {len(batches) - _SHOWN:,} more")
+    for version in lineage.versions[:_SHOWN]:
+        query = {"part": "Lineage", "follow": f"version:{version}"}
+        yield Link("Version", f"version {version} was trained on it", "audit", query)
+    if len(lineage.versions) > _SHOWN:
+        yield Link("Versions", f"and {len(lineage.versions) - _SHOWN:,} more")
+
+
+def _model(lineage: Lineage) -> Iterator[Link]:
+    for job in lineage.jobs[:1]:
+        took = formatting.duration(job.started_at, job.finished_at)
+        query = {"part": "Lineage", "follow": f"job:{job.id}"}
+        says = f"{job.kind.value} {job.id}, {formatting.STATES[job.state][1]}, {took}"
+        yield Link("Job", says, "audit", query)
+    if version := lineage.version:
+        query = {"version": str(version.version)}
+        rows = f", {version.dossier.candidate.rows:,} held-out rows" if version.dossier else ""
+        yield Link("Version", f"version {version.version}{rows}", "promotion", query)
+        yield Link("Decision", _decision(version), "promotion", query)
+        yield Link("Live", _live(lineage), "promotion", query)
+
+
+def _decision(version: Promotion) -> str:
+    return decision_in_words(version) if version.decided_by else "awaits a decision"
+
+
+def _live(lineage: Lineage) -> str:
+    if not lineage.terms:
+        return "was never live"
+    newest = lineage.terms[0]
+    until = f"until {newest.until:%Y-%m-%d %H:%M}" if newest.until else "until now"
+    times = f", {len(lineage.terms)} times in all" if len(lineage.terms) > 1 else ""
+    return f"{newest.since:%Y-%m-%d %H:%M} {until}{times}"
+
+
+def _use(lineage: Lineage) -> Iterator[Link]:
+    version = lineage.version
+    if lineage.prediction:
+        query = {"id": lineage.prediction.id}
+        yield Link("Prediction", lineage.prediction.id[:8], "predict", query)
+        known = lineage.feedback is not None
+        yield Link("Feedback", f"actual {lineage.feedback}" if known else "none reported yet")
+    elif version and lineage.answered:
+        query = {"ask": "History", "model": str(version.version)}
+        answered = lineage.answered
+        yield Link("Predictions", _count(answered, answered.predictions), "predict", query)
+        yield Link("Feedback", _count(answered, answered.with_feedback))
+
+
+def _count(answered: Answered, number: int) -> str:
+    newest = (
+        f" of the newest {ANSWERS_COUNTED:,}" if answered.predictions >= ANSWERS_COUNTED else ""
+    )
+    return f"{number:,}{newest}"
