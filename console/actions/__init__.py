@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from console.actions import (  # noqa: F401 - for type checkers
+        alerts,
         api_keys,
         batch_holds,
         batches,

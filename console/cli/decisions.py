@@ -10,6 +10,7 @@ from console import actions, queries
 from console.cli import output
 from console.cli.shared import MOST, Note, Output, Reason, Version, say
 from console.desk import Desk
+from console.text.audit_sentences import in_words
 from core.domain.jobs import Job
 from core.domain.promotions import ForceRequest
 from core.rules.access.roles import Actor
@@ -109,4 +110,17 @@ def rollback(
     return actions.decisions.roll_back(desk, actor, reason=reason, to=to, seen=Seen(live))
 
 
-COMMANDS = (approve, reject, force, confirm, withdraw, rollback, judge, dossier, follow_ups)
+def seen(
+    desk: Desk,
+    actor: Actor,
+    subject: Annotated[
+        str, typer.Argument(help="What the alert is about: batch:EPOCH/NUMBER or window:ID.")
+    ],
+) -> Output:
+    """Mark an alert about the live model as seen; it leaves the Overview page."""
+    actions.alerts.see(desk, actor, subject)
+    line = f"{actor.name} has seen the alert about {in_words(subject)}."
+    return Output({"subject": subject, "seen_by": actor.name}, [line])
+
+
+COMMANDS = (approve, reject, force, confirm, withdraw, rollback, judge, dossier, follow_ups, seen)

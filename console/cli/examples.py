@@ -65,6 +65,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "schedule pause": ("schedule pause 1",),
     "schedule remove": ("schedule remove 1",),
     "schedule resume": ("schedule resume 1",),
+    "seen": ("seen batch:1/3", "seen window:12"),
     "source check": ("source check",),
     "status": ("status", "status --check", "status --json"),
     "train": ("train --wait", 'train --reason "a new recipe" --wait'),

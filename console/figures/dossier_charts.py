@@ -233,24 +233,3 @@ def importance(increases: Mapping[str, float], labels: Mapping[str, str]) -> dic
         yaxis={"autorange": "reversed", "automargin": True},
     )
     return {"data": [trace], "layout": layout}
-
-
-def trend(values: Sequence[float], metric: str = ERROR) -> dict[str, Any]:
-    """A sparkline of a metric over the last batches, oldest first."""
-    is_share = METRICS[metric].unit is MetricUnit.SHARE
-    batches = [n - len(values) + 1 for n in range(len(values))]
-    trace = style.points("lines+markers", batches, values) | {
-        "text": [formatting.percent(v) if is_share else figure(v) for v in values],
-        "line": {"color": CANDIDATE, "width": 2},
-        "marker": {"size": 6, "color": CANDIDATE},
-        "hovertemplate": "%{text}<extra></extra>",
-    }
-    hidden = {"visible": False, "fixedrange": True}
-    layout = _layout(
-        80,
-        margin={"l": 8, "r": 8, "t": 6, "b": 6},
-        showlegend=False,
-        xaxis=hidden,
-        yaxis=hidden | {"rangemode": "tozero"},
-    )
-    return {"data": [trace], "layout": layout}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         drift,
         health,
         lineage,
+        live_alerts,
         live_traffic,
         overview,
         promotion,

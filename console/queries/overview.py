@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from console.desk import Desk
-from console.queries import promotion
+from console.queries import live_alerts, promotion
 from console.queries import status as status_queries
 from console.text.batch_ledger import missing
 from core.adapters.store import Work
 from core.domain.batches import Batch, EpochState
 from core.domain.dataset import Dataset
-from core.domain.errors import DriftdeskError, Missing, Refused, RegistryUnavailable
+from core.domain.errors import DriftdeskError, RegistryUnavailable
 from core.domain.jobs import Job, JobState
-from core.domain.metrics import error_in
 from core.domain.promotions import ForceRequest, Promotion, Term
 from core.domain.sources import first_number
 from core.rules.data.batch_ledger import gaps
 from core.rules.drift.batch_verdict import BatchVerdict
+from core.rules.drift.live_windows import Window
 from core.rules.drift.recommendation import BatchScore, ErrorChange, earlier, error_change
-from core.rules.model.feedback_error import of_version
 from core.rules.model.verdict_validity import Standing
-from core.rules.ops import live_alerts
 from core.rules.ops.notification import Delivery
+from core.rules.ops.schedule import Schedule
 from core.usecases import live_terms
 
 _SCORED = 12
 """For how many batches the error is shown."""
+
+_SCHEDULES = 3
+"""How many coming runs are shown."""
 
 _RESTORED_SHOWN = timedelta(days=1)
 """For how long a restored alias is shown."""
@@ -36,13 +37,19 @@ _RESTORED_SHOWN = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One required action, and the page for it; `urgent` ones are alerts."""
+    """One required action, and the page for it; `urgent` ones are alerts.
+
+    `act` says what the person does there. `seen` is the subject of an alert that a person can mark
+    as seen, which ends it.
+    """
 
     title: str
     detail: str
     page: str
     query: dict[str, str] = field(default_factory=dict)
     urgent: bool = False
+    act: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,9 @@ class Overview:
 
     `term` is the deployment of the live version. `errors` are its errors on the held-out rows of
     the current epoch's latest batches, oldest first; `change` compares the newest with the rest.
+    `approved` is its error in the dossier of its approval, `batches` are those of `errors`.
+    `before` is the version that a rollback would bring back, `window` the newest window of live
+    traffic, and `schedules` are those that are due next, soonest first.
     """
 
     status: status_queries.Status
@@ -59,6 +69,11 @@ class Overview:
     jobs: tuple[Job, ...]
     errors: tuple[BatchScore, ...]
     change: ErrorChange | None
+    approved: float | None = None
+    batches: tuple[Batch, ...] = ()
+    before: Promotion | None = None
+    window: Window | None = None
+    schedules: tuple[Schedule, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -83,16 +98,27 @@ def overview(desk: Desk) -> Overview:
         term = next(iter(live_terms.terms(work, 1)), None)
         errors = _errors(work, now, stored)
         alerts = _alerts(work, now, stored, errors, desk.dataset)
+        approved = live_alerts.approved_error(work, now.live) if now.live else None
+        before, window = live_terms.rollback_target(work), work.traffic.last()
+        due = sorted(
+            (s for s in work.schedules.all() if s.next_run_at), key=lambda s: (s.next_run_at, s.id)
+        )
         undelivered = [n for n in work.notifications.latest(10) if n.state is Delivery.GIVEN_UP]
     needs = [*map(_second_person, forces), *alerts, *_candidates(now), *_failed(now), *_data(now)]
     needs += [Need(_missing(gap), missing(gap).note, "pipeline") for gap in lost]
     title, query = "Follow up on a forced version", {"tab": "Follow-ups"}
-    needs += [Need(title, item.text, "promotion", query) for item in follow_ups]
+    act = "Record the outcome"
+    needs += [Need(title, item.text, "promotion", query, act=act) for item in follow_ups]
     title = "A notification was not delivered"
     details = [f"{notice.text} Delivery failed: {notice.failure}" for notice in undelivered[:1]]
     needs += [Need(title, detail, "services", urgent=True) for detail in details]
     ordered = tuple(sorted(needs, key=lambda need: not need.urgent))
-    return Overview(now, ordered, term, tuple(jobs), tuple(errors), _change(stored, errors))
+    scored = {b.id: b for b in stored}
+    return Overview(
+        now, ordered, term, tuple(jobs), tuple(errors), _change(stored, errors),
+        approved=approved, batches=tuple(scored[e.batch_id] for e in errors),
+        before=before, window=window, schedules=tuple(due[:_SCHEDULES]),
+    )  # fmt: skip
 
 
 def _errors(work: Work, now: status_queries.Status, stored: list[Batch]) -> list[BatchScore]:
@@ -125,15 +151,13 @@ def _alerts(
         return []
     broken = {v.batch_id for v in now.batches.verdicts if v.looks_broken}
     sound = [e for e in errors if e.batch_id not in broken]
-    alerts = []
-    if sound:
-        batch = next(b for b in stored if b.id == sound[-1].batch_id)
-        judged = _judged(work, now.live)
-        alert = live_alerts.batch_error(judged, sound[-1], batch.number or 0, dataset)
-        alerts.append((alert, {"batch": f"{batch.epoch}/{batch.number}"}))
-    alert = live_alerts.traffic(work.traffic.last(), now.live.version)
-    alerts.append((alert, {"show": "Live traffic"}))
-    return [Need(a.title, a.detail, "drift", query, urgent=True) for a, query in alerts if a]
+    return [
+        Need(
+            entry.alert.title, entry.alert.detail, "drift", entry.query,
+            urgent=True, act="Compare", seen=entry.subject,
+        )
+        for entry in live_alerts.unseen(work, now.live, stored, sound, dataset)
+    ]  # fmt: skip
 
 
 def from_feedback(desk: Desk) -> list[Need]:
@@ -142,26 +166,8 @@ def from_feedback(desk: Desk) -> list[Need]:
     Raises:
         StoreUnavailable: the database is unreachable.
     """
-    with desk.store.read() as work:
-        live = work.promotions.live()
-        if live is None:
-            return []
-        feedback = of_version(work.feedback.told(), live.version)
-        judged = _judged(work, live)
-    alert = live_alerts.feedback_error(judged, feedback, desk.dataset)
+    alert = live_alerts.from_feedback(desk)
     return [Need(alert.title, alert.detail, "overview", urgent=True)] if alert else []
-
-
-def _judged(work: Work, live: Promotion) -> float | None:
-    """The live version's error in the dossier of its approval."""
-    subjects, actions = [f"version:{live.version}"], ["approve", "force", "rollback"]
-    decided = work.audit.of(subjects=subjects, actions=actions)
-    digest = decided[-1].details.get("dossier") if decided else ""
-    metrics = live.metrics
-    if digest and digest != live.dossier_digest:
-        with suppress(Missing, Refused):
-            metrics = work.dossiers.get(str(digest)).candidate.metrics
-    return error_in(metrics)
 
 
 def _missing(gap: range) -> str:
@@ -172,7 +178,8 @@ def _missing(gap: range) -> str:
 def _second_person(request: ForceRequest) -> Need:
     title = f"Version {request.version} awaits a second approver"
     detail = f"{request.asked_by} requested to force it: {request.reason}"
-    return Need(title, detail, "promotion", {"version": str(request.version)})
+    query = {"version": str(request.version)}
+    return Need(title, detail, "promotion", query, act="Confirm or turn down")
 
 
 def _candidates(now: status_queries.Status) -> list[Need]:
@@ -182,14 +189,16 @@ def _candidates(now: status_queries.Status) -> list[Need]:
         seen = now.recommendation(c)
         if seen.standing is not Standing.JUDGING:
             title, query = f"Version {c.version} awaits approval", {"version": str(c.version)}
-            needs.append(Need(f"{title} ({seen.standing})", seen.says, "promotion", query))
+            act = f"Review version {c.version}"
+            title = f"{title} ({seen.standing})"
+            needs.append(Need(title, seen.says, "promotion", query, act=act))
     return needs
 
 
 def _failed(now: status_queries.Status) -> list[Need]:
     return [
         Need(f"The last {job.kind.value} job failed", job.error, "pipeline",
-             {"job": str(job.id)}, urgent=True)
+             {"job": str(job.id)}, urgent=True, act="See its log, or retry")
         for job in now.last_jobs.values()
         if job.state is JobState.FAILED
     ]  # fmt: skip
@@ -199,14 +208,18 @@ def _data(now: status_queries.Status) -> list[Need]:
     """The batches that need an action, and the end of the source."""
     waiting = now.batches.waiting
     needs = [
-        Need(v.title, v.detail, "drift", {"batch": f"{v.epoch}/{v.number}"})
+        Need(
+            v.title, v.detail, "drift", {"batch": f"{v.epoch}/{v.number}"},
+            act=f"Review batch {v.number}",
+        )
         for v in waiting
         if v.is_current
-    ]
+    ]  # fmt: skip
     needs += _of_earlier_epochs([v for v in waiting if not v.is_current])
     if now.epoch and now.epoch.state is EpochState.EXHAUSTED:
         title = "The source has delivered its last batch"
-        needs.append(Need(title, "Restart the source to begin the next epoch.", "pipeline"))
+        detail = "Restart the source to begin the next epoch."
+        needs.append(Need(title, detail, "pipeline", act="Restart the source"))
     return needs
 
 
@@ -224,7 +237,8 @@ def _of_earlier_epochs(waiting: list[BatchVerdict]) -> list[Need]:
                 f"Batches {numbers}: no version was trained on them, and training reads their rows "
                 "only if you choose that epoch. Dismiss the batches that need no action."
             )
-        needs.append(Need(title, detail, "drift", {"batch": f"{epoch}/{of_it[0].number}"}))
+        query = {"batch": f"{epoch}/{of_it[0].number}"}
+        needs.append(Need(title, detail, "drift", query, act="Review them"))
     return needs
 
 

@@ -38,6 +38,7 @@ _SENTENCES = {
     "release batch": "{actor} released {subject}",
     "skip batch": "{actor} skipped {subject}",
     "retry batch": "{actor} asked for {subject} to be read again",
+    "see alert": "{actor} has seen the alert about {subject}",
     "dismiss batch": "{actor} dismissed the drift of {subject}",
     "close batch": "{actor} closed {subject} after repeated failures",
     "read quarantine": "the quarantined rows of {subject} were read again for {actor}",
@@ -65,6 +66,7 @@ _SENTENCES = {
 _NAMED = {
     re.compile(r"batch:(\d+)/(\d+)"): "batch {1} of epoch {0}",
     re.compile(r"batch:(\d+)"): "entry {0} of the ledger",
+    re.compile(r"window:(\d+)"): "window {0} of live traffic",
     re.compile(r"backup:(.+)"): "the backup {0}",
     re.compile(r"key:(.+)"): "{0}",
     re.compile(r"right:(.+)"): "the right {0}",

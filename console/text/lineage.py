@@ -83,16 +83,19 @@ def chain(lineage: Lineage) -> list[Link]:
 
 
 def _data(lineage: Lineage) -> Iterator[Link]:
-    batches = lineage.batches
-    for batch in batches[:_SHOWN]:
-        entry = f"{batch.epoch}/{batch.number}"
-        says = f"batch {batch.number} of epoch {batch.epoch}: {batch.stored:,} rows"
-        yield Link("Batch", says, "drift", {"batch": entry})
-    if len(batches) > _SHOWN:
-        yield Link("Batches", f"and {len(batches) - _SHOWN:,} more")
+    if batches := lineage.batches:
+        first = batches[0]
+        numbers = sorted({b.number for b in batches if b.number is not None})
+        rows = formatting.count(sum(b.stored for b in batches), "row")
+        named = ", ".join(map(str, numbers[:_SHOWN]))
+        if more := len(numbers[_SHOWN:]):
+            named += f" and {more:,} more"
+        says = f"{named} of epoch {first.epoch}: {rows}"
+        title = "Batch" if len(numbers) == 1 else "Batches"
+        yield Link(title, says, "drift", {"batch": f"{first.epoch}/{first.number}"})
     for version in lineage.versions[:_SHOWN]:
         query = {"part": "Lineage", "follow": f"version:{version}"}
-        yield Link("Version", f"version {version} was trained on it", "audit", query)
+        yield Link(f"Version {version}", "was trained on it", "audit", query)
     if len(lineage.versions) > _SHOWN:
         yield Link("Versions", f"and {len(lineage.versions) - _SHOWN:,} more")
 
@@ -101,12 +104,13 @@ def _model(lineage: Lineage) -> Iterator[Link]:
     for job in lineage.jobs[:1]:
         took = formatting.duration(job.started_at, job.finished_at)
         query = {"part": "Lineage", "follow": f"job:{job.id}"}
-        says = f"{job.kind.value} {job.id}, {formatting.STATES[job.state][1]}, {took}"
-        yield Link("Job", says, "audit", query)
+        says = f"{job.kind.value}, {formatting.STATES[job.state][1]}, {took}"
+        yield Link(f"Job {job.id}", says, "audit", query)
     if version := lineage.version:
         query = {"version": str(version.version)}
-        rows = f", {version.dossier.candidate.rows:,} held-out rows" if version.dossier else ""
-        yield Link("Version", f"version {version.version}{rows}", "promotion", query)
+        held_out = version.dossier.candidate.rows if version.dossier else 0
+        says = formatting.count(held_out, "held-out row") if held_out else "never evaluated here"
+        yield Link(f"Version {version.version}", says, "promotion", query)
         yield Link("Decision", _decision(version), "promotion", query)
         yield Link("Live", _live(lineage), "promotion", query)
 

@@ -247,7 +247,9 @@ def _cache() -> dict[Any, tuple[float, Any]]:
     return {}
 
 
-def query_cached(ttl: float, question: Callable[..., T], *args: Any) -> T | None:
+def query_cached(
+    ttl: float, question: Callable[..., T], *args: Any, silent: bool = False
+) -> T | None:
     """Like `query`, with results cached for `ttl` seconds and shared by all sessions.
 
     For queries over the network, so that many tabs do not repeat them. Errors are not cached.
@@ -258,7 +260,7 @@ def query_cached(ttl: float, question: Callable[..., T], *args: Any) -> T | None
     cached_at, cached = _cache().get(key, (-math.inf, None))
     if now - cached_at < ttl:
         return cached  # type: ignore[no-any-return]
-    result = query(question, *args)
+    result = query(question, *args, silent=silent)
     if result is not None:
         _cache()[key] = (time.monotonic(), result)
     return result

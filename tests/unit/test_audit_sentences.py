@@ -13,6 +13,7 @@ from console.text.audit_sentences import sentence
 from core.domain.audit_event import AuditEvent
 from core.domain.jobs import JobKind
 from core.domain.promotions import Decision
+from core.rules.ops.live_alerts import SEEN
 from core.usecases.batch_facts import DISMISS
 from tests.stacks import ROOT
 
@@ -34,7 +35,7 @@ def written() -> Iterator[str]:
                         yield str(action.value)
 
 
-OTHERS = ("key added", "key removed", "add columns", DISMISS, *Decision)
+OTHERS = (SEEN, "key added", "key removed", "add columns", DISMISS, *Decision)
 OF_JOBS = [f"{act} {kind}" for act in ("request", "join") for kind in JobKind]
 
 

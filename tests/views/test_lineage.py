@@ -62,7 +62,7 @@ def test_a_prediction_leads_back_to_its_batch_and_on_to_its_feedback(desk: Desk)
     chain = passport(ID)["chain"]
     titles = [link["title"] for link in chain]
     assert titles == [
-        "Batch", "Job", "Version", "Decision", "Live", "Prediction", "Feedback",
+        "Batch", "Job 1", "Version 2", "Decision", "Live", "Prediction", "Feedback",
     ]  # fmt: skip
     assert chain[-1]["says"] == "actual 120.0"
     assert passport(ID)["feedback"] == 120.0
@@ -96,4 +96,4 @@ def test_a_number_names_what_alone_has_it(desk: Desk) -> None:
 
 def test_a_batch_leads_to_the_versions_that_learned_from_it(desk: Desk) -> None:
     said = links("batch:1/0")
-    assert said["Batch"].startswith("batch 0 of epoch 1")
+    assert said["Batch"].startswith("0 of epoch 1: ")

@@ -469,7 +469,7 @@ def test_the_trail_is_filtered_by_the_address(desk: Desk) -> None:
     app = page("audit")
     assert len(app.dataframe[0].value) == 50
     button(app, "Older").click().run()
-    assert list(app.dataframe[0].value["About"])[-1] == "job:0"
+    assert list(app.dataframe[0].value["About"])[-1].endswith("follow=job:0")
     assert set(page("audit", actor="ben").dataframe[0].value["Who"]) == {"ben"}
     assert "No event matches" in text(page("audit", about="job:99"))
     beyond = page("audit", before="9" * 30)
@@ -502,7 +502,7 @@ def test_one_id_is_followed_the_whole_way(desk: Desk) -> None:
     assert "250,000" in said
     assert "Version 3" in said
     tables = [frame.value for frame in app.dataframe]
-    assert "approve" in list(tables[0]["Action"])
+    assert "ana approved version 3 (recommended)." in list(tables[0]["What happened"])
     assert list(tables[1]["Batch"]) == [0]
     assert list(tables[2]["Verdict"]) == ["retrain"]
     assert "on record" in text(page("audit", part="Lineage", follow="nothing"))

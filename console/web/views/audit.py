@@ -20,7 +20,7 @@ _COLUMNS = {
     "Id": st.column_config.NumberColumn(width=50),
     "When (UTC)": st.column_config.DatetimeColumn(width=120, format="MM-DD HH:mm:ss"),
     "What happened": st.column_config.TextColumn(width=420),
-    "Reason": st.column_config.TextColumn(width=380),
+    "Reason": st.column_config.TextColumn(width=340),
     "About": st.column_config.LinkColumn(width=110, display_text="follow=(.*)"),
     "Who": st.column_config.TextColumn(width=90),
     "Role": st.column_config.TextColumn(width=80),

@@ -6,40 +6,28 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from console.figures import dossier_charts, feedback_error
+from console.figures import error_trend, feedback_error
 from console.queries import forward_scores, live_traffic, overview
 from console.text import formatting
 from console.text.batch_ledger import first_batch
 from console.web import job_widgets, session, widgets
-from console.web.panels.promotion import newer_batches
+from console.web.panels.overview import coming, health, required
+from console.web.panels.promotion import dialogs, newer_batches
+from core.domain.jobs import JobKind
 from core.domain.metrics import ERROR_OF, METRICS, MetricUnit, error_in
 from core.domain.number_format import signed_percent
+from core.domain.promotions import Promotion
+from core.rules.access.roles import Right
 from core.rules.model.metric_comparison import signed
-from core.rules.ops import live_alerts
 
 _REFRESH = 5.0
 _FEEDBACK_TTL = 15.0
 
 
-def needs(required: list[overview.Need]) -> None:
-    """Each required action with a link to its page."""
-    st.subheader("Action required", anchor=False)
-    if not required:
-        st.success("No action required.", icon=":material/check_circle:")
-    for n, need in enumerate(required):
-        with st.container(border=True, key=f"need-{n}"):
-            colour, word = ("red", "alert") if need.urgent else ("orange", "pending")
-            st.markdown(f":{colour}-badge[{word}] **{widgets.plain(need.title)}**")
-            if need.detail:
-                st.caption(widgets.plain(need.detail))
-            if need.page != "overview":
-                widgets.page_link(need.page, f"Open {need.page.capitalize()}", need.query or None)
-    st.caption(live_alerts.THRESHOLDS)
-
-
 def live(seen: overview.Overview) -> None:
-    """The live version: since when, by whom, and its error."""
+    """The live version: since when, by whom, its evaluation, and the way back."""
     st.subheader("Live", anchor=False)
     promotion = seen.status.live
     if promotion is None:
@@ -53,44 +41,69 @@ def live(seen: overview.Overview) -> None:
                 f"({widgets.plain(seen.term.action)})",
                 help=widgets.exact(seen.term.since),
             )
-        metrics = promotion.metrics
-        unit = session.desk().dataset.target.unit
         row = st.container(horizontal=True)
-        for name in METRICS:
-            if name in metrics:
-                value = formatting.metric(name, metrics[name], unit)
-                row.metric(METRICS[name].heading, value, width=180)
-        if promotion.dossier:
-            rows = formatting.count(promotion.dossier.candidate.rows, "held-out row")
-            st.caption(f"At the evaluation, on {rows}.")
-        errors(seen, unit)
+        with row:
+            widgets.evidence_link(promotion.version)
+        back(seen, row)
+        evaluation(promotion)
         forward(promotion.version)
-        feedback(metrics, unit)
-        widgets.evidence_link(promotion.version)
+        feedback(promotion.metrics, session.desk().dataset.target.unit)
 
 
-def errors(seen: overview.Overview, unit: str) -> None:
-    """The live version's error on the held-out rows of the latest batches."""
-    errors = [(e, error_in(e.metrics)) for e in seen.errors]
-    values = [error for _, error in errors if error is not None]
-    if not values:
+def back(seen: overview.Overview, row: DeltaGenerator) -> None:
+    """A button that rolls back to the version before."""
+    live, before = seen.status.live, seen.before
+    if live is None or before is None:
+        row.caption("There is no earlier version to roll back to.")
         return
-    change = seen.change.change if seen.change else None
-    metric = _error()
-    st.metric(
-        f"{METRICS[metric].heading} on the newest batch",
-        formatting.metric(metric, values[-1], unit),
-        signed_percent(change) if change is not None else None,
-        delta_color="inverse",
-        help="On rows of the batch that the version was not trained on.",
+    label, key = f"Roll back to version {before.version}…", "overview-roll-back"
+    busy = any(job.kind is JobKind.PROMOTE for job in seen.status.open_jobs)
+    if widgets.button(row, label, ":material/undo:", Right.DECIDE, disabled=busy, key=key):
+        dialogs.roll_back(live.version, before)
+
+
+def evaluation(promotion: Promotion) -> None:
+    """The metrics of the live version's evaluation."""
+    metrics = promotion.metrics
+    unit = session.desk().dataset.target.unit
+    if promotion.dossier:
+        rows = formatting.count(promotion.dossier.candidate.rows, "held-out row")
+        st.markdown(f"**At its evaluation**, on {rows}")
+    lines = [
+        f"| {METRICS[name].heading} | {formatting.metric(name, metrics[name], unit)} |"
+        for name in METRICS
+        if name in metrics
+    ]
+    if lines:
+        st.markdown("\n".join(["| Metric | Value |", "|---|---:|", *lines]))
+
+
+def errors(seen: overview.Overview) -> None:
+    """The live version's error on the held-out rows of the latest batches."""
+    known = [
+        (f"{batch.epoch}/{batch.number}", error)
+        for batch, score in zip(seen.batches, seen.errors, strict=True)
+        if (error := error_in(score.metrics)) is not None
+    ]
+    if not known:
+        return
+    names, values = zip(*known, strict=True)
+    metric, unit = _error(), session.desk().dataset.target.unit
+    st.subheader("Error by batch", anchor=False)
+    st.plotly_chart(
+        error_trend.error_trend(names, values, seen.approved, metric, unit),
+        key="trend",
+        config={"displayModeBar": False},
+        alt=error_trend.alt_text(names, values, metric, unit),
     )
+    change = seen.change.change if seen.change else None
     if change is not None and seen.change:
         st.caption(
-            f"Compared with {formatting.count(seen.change.earlier_rows, 'held-out row')} of "
+            f"On the rows of each batch that the live version was not trained on. On the newest: "
+            f"{signed_percent(change)} against "
+            f"{formatting.count(seen.change.earlier_rows, 'held-out row')} of "
             f"{formatting.count(seen.change.earlier_batches, 'earlier batch')} of this epoch."
         )
-    if values[1:]:
-        trend(values)
 
 
 def forward(version: int) -> None:
@@ -100,18 +113,6 @@ def forward(version: int) -> None:
         st.markdown("**On batches newer than the model**")
         newer_batches.fact(report)
         newer_batches.table(report, session.desk().dataset, key="forward")
-
-
-def trend(values: list[float]) -> None:
-    """The error by batch."""
-    # The sparkline of st.metric has no text for screen readers.
-    st.plotly_chart(
-        dossier_charts.trend(values, _error()),
-        key="trend",
-        config={"displayModeBar": False},
-        alt=f"The error on the last {formatting.count(len(values), 'batch')}, oldest first: "
-        + ", ".join(formatting.metric(_error(), value) for value in values),
-    )
 
 
 def _error() -> str:
@@ -204,9 +205,12 @@ def page() -> None:
         return
     disagreement = session.query_cached(10.0, overview.disagreement) or []
     from_feedback = session.query_cached(_FEEDBACK_TTL, overview.from_feedback) or []
+    health.strip(seen)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        needs([*disagreement, *from_feedback, *seen.needs])
+        required.listing([*disagreement, *from_feedback, *seen.needs])
+        errors(seen)
+        coming.listing(seen.schedules)
     with right:
         live(seen)
         runs(seen)

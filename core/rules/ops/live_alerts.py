@@ -25,6 +25,10 @@ THRESHOLDS = (
 )
 
 
+SEEN = "see alert"
+"""The audit log's action: a person has seen an alert, and what it is about needs nobody's eye."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """Something that a person should look into, and why."""

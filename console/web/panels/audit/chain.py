@@ -9,19 +9,16 @@ import streamlit as st
 from console.text.lineage import Link
 from console.web import widgets
 
-_WIDTH = 190
-
 
 def show(links: Sequence[Link]) -> None:
-    """A row of boxes that wraps on narrow screens."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="chain"):
-        for n, link in enumerate(links):
-            if n:
-                st.markdown(":gray[→]", width="content")
-            with st.container(border=True, width=_WIDTH, key=f"chain-{n}"):
-                st.caption(link.title)
-                if link.page:
-                    query = dict(link.query)
-                    st.page_link(f"views/{link.page}.py", label=link.says, query_params=query)
-                else:
-                    st.markdown(widgets.plain(link.says))
+    """A row of boxes, below each other on narrow screens."""
+    if not links:
+        return
+    for column, link in zip(st.columns(len(links), border=True, gap="xsmall"), links, strict=True):
+        if link.page:
+            column.page_link(
+                f"views/{link.page}.py", label=link.title, query_params=dict(link.query)
+            )
+        else:
+            column.markdown(link.title)
+        column.caption(widgets.plain(link.says))

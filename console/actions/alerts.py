@@ -1,0 +1,26 @@
+"""Marking an alert about the live model as seen."""
+
+from __future__ import annotations
+
+from console.actions.access import needs
+from console.desk import Desk
+from console.queries.overview import overview
+from core.domain.errors import Missing
+from core.rules.access.roles import Actor, Right
+from core.rules.ops.live_alerts import SEEN
+
+
+@needs(Right.RUN)
+def see(desk: Desk, actor: Actor, subject: str) -> None:
+    """Put on record that this person has seen the alert about a batch or a window of live traffic.
+
+    `subject` is `batch:EPOCH/NUMBER` or `window:ID`. The record holds for the version that is live.
+
+    Raises:
+        Missing: there is no such alert, or a person has seen it.
+    """
+    if subject not in {need.seen for need in overview(desk).needs if need.seen}:
+        raise Missing(f"There is no open alert about {subject[:60]!r}.")
+    with desk.store.transaction(actor) as work:
+        details = {"version": work.promotions.live_version()}
+        work.audit.add(actor.name, SEEN, subject, details=details)

@@ -1,0 +1,57 @@
+"""The live model's error on the latest batches, with the error that it was approved with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from console.figures import style
+from console.text import formatting
+from core.domain.metrics import METRICS, MetricUnit
+
+
+def error_trend(
+    batches: Sequence[str], values: Sequence[float], approved: float | None, metric: str, unit: str
+) -> dict[str, Any]:
+    """A line over the batches, oldest first, and a dashed line at the error of the approval.
+
+    `batches` are the labels EPOCH/NUMBER of `values`.
+    """
+    is_share = METRICS[metric].unit is MetricUnit.SHARE
+    trace = style.points("lines+markers", batches, values) | {
+        "text": [formatting.metric(metric, value, unit) for value in values],
+        "line": {"color": style.CURRENT, "width": 2},
+        "marker": {"size": 8, "color": style.CURRENT},
+        "hovertemplate": "batch %{x}: %{text}<extra></extra>",
+    }
+    name = METRICS[metric].heading + (f" ({unit})" if unit and not is_share else "")
+    highest = max([*values, approved or 0.0])
+    layout = style.layout(
+        240,
+        top=24,
+        bottom=48,
+        **style.TRANSPARENT,
+        xaxis={"type": "category", "title": style.title("Batch (epoch/number)"), "tickangle": 0},
+        yaxis=style.shares()
+        | {"title": style.title(name), "tickformat": ".0%" if is_share else ",.3~s", "nticks": 5}
+        | {"range": [0, highest * 1.15]},
+    )
+    if approved is not None:
+        layout["shapes"] = [style.line_across("y", approved, style.LIMIT, "dash")]
+        layout["annotations"] = [
+            {
+                "xref": "paper", "x": 0, "xanchor": "left", "y": approved, "yanchor": "bottom",
+                "text": f"approved with {formatting.metric(metric, approved, unit)}",
+                "showarrow": False, "font": {"size": 11},
+            }
+        ]  # fmt: skip
+    return {"data": [trace], "layout": layout}
+
+
+def alt_text(batches: Sequence[str], values: Sequence[float], metric: str, unit: str) -> str:
+    """The same for screen readers."""
+    each = (
+        f"{batch}: {formatting.metric(metric, value, unit)}"
+        for batch, value in zip(batches, values, strict=True)
+    )
+    return f"{METRICS[metric].heading} by batch, oldest first. {', '.join(each)}."

@@ -1,0 +1,40 @@
+"""The required actions, each with the act that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from console.actions import alerts
+from console.queries.overview import Need
+from console.web import widgets
+from core.rules.access.roles import Right
+from core.rules.ops import live_alerts
+
+
+def listing(required: Sequence[Need]) -> None:
+    """Each required action, the most urgent first."""
+    st.subheader("Action required", anchor=False)
+    if not required:
+        st.success("No action required.", icon=":material/check_circle:")
+    for n, need in enumerate(required):
+        with st.container(border=True, key=f"need-{n}"):
+            _card(need, n)
+    st.caption(live_alerts.THRESHOLDS)
+
+
+def _card(need: Need, n: int) -> None:
+    colour, word = ("red", "alert") if need.urgent else ("orange", "pending")
+    st.markdown(f":{colour}-badge[{word}] **{widgets.plain(need.title)}**")
+    if need.detail:
+        st.caption(widgets.plain(need.detail))
+    row = st.container(horizontal=True)
+    if need.page != "overview":
+        with row:
+            label = need.act or f"Open {need.page.capitalize()}"
+            widgets.page_link(need.page, label, need.query or None)
+    if need.seen:
+        done = "The alert is marked as seen; the audit log says by whom."
+        look = {"icon": ":material/visibility:", "type": "tertiary", **widgets.only(Right.RUN)}
+        widgets.act_button(row, "Mark as seen", f"seen-{n}", done, alerts.see, need.seen, **look)
