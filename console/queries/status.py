@@ -13,11 +13,13 @@ from core.domain.drift import Reference, StoredReport
 from core.domain.errors import BadInput, Missing
 from core.domain.jobs import Job, JobKind, LogLine
 from core.domain.predictions import ID_PREFIX, LoggedPrediction, Page, Place, Search
+from core.domain.profiles import ColumnProfile
 from core.domain.promotions import Promotion, PromotionState
 from core.domain.sources import can_restart
 from core.rules.data.epoch_ending import Ending, EpochRows
+from core.rules.drift.batch_verdict import Stand
 from core.rules.model.contract import Contract
-from core.rules.model.verdict_validity import Recommendation, recommend
+from core.rules.model.verdict_validity import Recommendation, Standing, recommend
 from core.usecases import live_terms
 from core.usecases.batch_facts import NewestBatches, newest_batches
 from core.usecases.epoch_end import ending, ends_epoch, restarts_by_itself
@@ -52,6 +54,18 @@ class Status:
     def live_version(self) -> int | None:
         """The live version on record, if any."""
         return self.live.version if self.live else None
+
+    @property
+    def next_step(self) -> JobKind | None:
+        """The step that is sensible now; None while jobs run or a person has to decide first."""
+        newest = self.batches.newest
+        if self.open_jobs or any(
+            self.recommendation(c).standing is Standing.RECOMMENDED for c in self.candidates
+        ):
+            return None
+        if newest and newest.stand is Stand.UNCOMPARED:
+            return JobKind.DRIFT
+        return JobKind.TRAIN if newest and newest.asks else JobKind.INGEST
 
     def recommendation(self, promotion: Promotion) -> Recommendation:
         """The current recommendation about a version."""
@@ -90,6 +104,19 @@ def ends(desk: Desk, *, restart: bool) -> Ending | None:
     """The end of the epoch that the next ingest is expected to cause, if any."""
     with desk.store.read() as work:
         return ends_epoch(work, desk.settings, restart=restart)
+
+
+def current_epoch(desk: Desk) -> int | None:
+    """The number of the current epoch, if there is one."""
+    with desk.store.read() as work:
+        epoch = work.batches.epoch()
+    return epoch.number if epoch else None
+
+
+def batch_profile(desk: Desk, batch_id: int) -> tuple[ColumnProfile, ...]:
+    """The profiles of a batch's columns; empty if none is stored."""
+    with desk.store.read() as work:
+        return tuple(work.batches.profile("batch", batch_id) or ())
 
 
 def job(desk: Desk, job_id: int) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -9,12 +10,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from console.actions import pipeline
-from console.queries import stalled_jobs, status
+from console.queries import stalled_jobs
 from console.text import formatting
 from console.web import session, widgets
 from core.domain.batches import BatchState
 from core.domain.job_results import BatchNotStored, NoNewBatch, VersionProposed, sentence
-from core.domain.jobs import RETRYABLE, Job, JobState
+from core.domain.jobs import RETRYABLE, Job, JobState, LogLine
 from core.rules.access.roles import right_for
 
 _STALLED_TTL = 2.0
@@ -94,10 +95,7 @@ def retry_button(where: DeltaGenerator | ModuleType, job: Job, **look: Any) -> N
         widgets.act_button(where, "Retry", f"retry-{job.id}", done, pipeline.retry, job.id, **look)
 
 
-def job_log(job: Job) -> None:
-    """The log of a job."""
-    lines = session.query(status.job_log, job.id)
-    if lines is None:
-        return
+def job_log(lines: Sequence[LogLine]) -> None:
+    """Lines of a job's log."""
     text = "\n".join(f"{line.at:%H:%M:%S}  {line.level:<7}  {line.message}" for line in lines)
     st.code(text or "No log lines yet.", language=None, wrap_lines=True)

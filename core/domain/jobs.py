@@ -83,6 +83,10 @@ class Job:
     joined: bool = False
 
 
+STAGE = "stage"
+"""The level of a log line that begins a stage of a job."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogLine:
     """One log line of a job."""

@@ -24,7 +24,7 @@ from core.domain.errors import (
     StoreUnavailable,
 )
 from core.domain.job_results import JobResult
-from core.domain.jobs import Job, JobState
+from core.domain.jobs import STAGE, Job, JobState
 from core.platform import tracing
 from core.rules.ops.notification import Event, failed
 
@@ -204,7 +204,7 @@ class Run:
     def progress(self, share: float, stage: str, *, always: bool = False) -> None:
         """Record the progress, from 0 to 1, and the current stage, at most twice a second.
 
-        `always` records it at once.
+        `always` records it at once, and begins a stage: the job's log gets a line for it.
 
         Raises:
             JobCancelled, LeaseLost: see `check`.
@@ -215,6 +215,8 @@ class Run:
         self._progress_at = time.monotonic()
         with self.store.transaction() as work:
             work.jobs.progress(self.job.id, self._owner, share, stage)
+            if always:
+                work.jobs.log(self.job.id, stage, STAGE)
 
     def about(self, **ids: Any) -> None:
         """Bind ids to the run's log lines and its span: `batch`, `version`, `actor`."""

@@ -7,7 +7,7 @@ import streamlit as st
 from console.queries import job_history
 from console.queries import status as status_queries
 from console.web import page_state, session
-from console.web.panels.pipeline import batches, jobs, schedules, source, steps
+from console.web.panels.pipeline import batch_page, batches, jobs, schedules, source, steps
 
 # Seconds between refreshes, while jobs are open and while none is.
 _BUSY, _IDLE = 1.5, 8.0
@@ -38,9 +38,11 @@ def sections() -> None:
     _SECTIONS[chosen]()
 
 
-named = jobs.chosen()
+named, entry = jobs.chosen(), batch_page.chosen()
 if named:
     jobs.detail(named)
+elif entry:
+    batch_page.detail(entry)
 else:
     open_jobs = session.query(job_history.open_jobs, silent=True)
     st.fragment(live, run_every=_BUSY if open_jobs else _IDLE)()

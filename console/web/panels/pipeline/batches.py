@@ -86,6 +86,7 @@ def _table(ledger_lines: list[Line]) -> None:
         [
             {
                 "Batch": line.numbers,
+                "Open": _address(line.batch),
                 "State": "missing" if line.state == MISSING else formatting.STATES[line.state][1],
                 "Rows": b.rows if (b := line.batch) else None,
                 "Stored": b.stored if b else None,
@@ -99,11 +100,19 @@ def _table(ledger_lines: list[Line]) -> None:
         placeholder="",
         column_config={
             "Batch": st.column_config.TextColumn(width="small"),
+            "Open": st.column_config.LinkColumn(display_text="open", width="small"),
             **dict.fromkeys(("Rows", "Stored", "Quarantined"), localized),
             "Received (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
             "Note": st.column_config.TextColumn(width="large"),
         },
     )
+
+
+def _address(batch: Batch | None) -> str | None:
+    """The address of a batch's page; None for an entry without a number."""
+    if batch is None or batch.number is None:
+        return None
+    return f"pipeline?batch={batch.epoch}/{batch.number}"
 
 
 @widgets.dialog("Skip this batch")

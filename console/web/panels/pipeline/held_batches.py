@@ -11,8 +11,8 @@ from console.web import session, widgets
 from core.domain.batches import Batch, BatchState
 from core.rules.access.roles import Right
 
-_FORMATS = {"CSV": "csv", "Parquet": "parquet"}
-_MIME = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
+FORMATS = {"CSV": "csv", "Parquet": "parquet"}
+MIME = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
 def held(batches: list[Batch]) -> None:
@@ -82,9 +82,9 @@ def downloads(epoch: int, batches: list[Batch]) -> None:
             "Rows of", list(choices), format_func=choices.__getitem__, key="rows-of"
         )
         named = row.segmented_control(
-            "Format", list(_FORMATS), default="CSV", required=True, key="rows-as"
+            "Format", list(FORMATS), default="CSV", required=True, key="rows-as"
         )
-        form = _FORMATS[named]
+        form = FORMATS[named]
         batch = next((b for b in kept if b.id == chosen), None)
         if (batch.kept_rows if batch else total) > rows_export.ON_PAGE:
             st.caption(
@@ -98,7 +98,7 @@ def downloads(epoch: int, batches: list[Batch]) -> None:
             "Download",
             session.deferred_query(rows_export.content, wanted, form),
             file_name=f"epoch-{epoch}-{part}.{form}",
-            mime=_MIME[form],
+            mime=MIME[form],
             icon=":material/download:",
             on_click="ignore",
         )

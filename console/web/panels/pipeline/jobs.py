@@ -11,9 +11,17 @@ from console.queries.job_history import JobFilter
 from console.text import formatting
 from console.text.as_json import jsonable
 from console.text.batch_ledger import first_batch
+from console.text.job_stages import stages
 from console.web import job_widgets, session, widgets
-from core.domain.job_results import BatchCompared, BatchStored, VersionProposed, next_job
-from core.domain.jobs import Job, JobKind, JobState
+from core.domain.job_results import (
+    BatchCompared,
+    BatchStored,
+    VersionJudged,
+    VersionPromoted,
+    VersionProposed,
+    next_job,
+)
+from core.domain.jobs import Job, JobKind, JobState, LogLine
 from core.domain.safe_text import key_of
 
 _NEXT: dict[type, str] = {
@@ -131,17 +139,63 @@ def _detail(job_id: int, *, is_over: bool) -> None:
     with st.container(border=True):
         job_widgets.job_card(job)
     _times(job)
-    if job.result and (following := next_job(job.result)):
-        st.button(
-            f"Open {_NEXT[type(job.result)]}, job {following}",
+    _leads_on(job)
+    lines = session.query(status.job_log, job.id) or []
+    _stages(job, lines)
+    st.subheader("Log", anchor=False)
+    job_widgets.job_log(lines)
+    with st.expander("Arguments and result"):
+        st.json({"args": job.args, "result": jsonable(job.result) or {}})
+
+
+def _leads_on(job: Job) -> None:
+    """What the operator looks at next: what the job made, and the job that follows it."""
+    result, row = job.result, st.container(horizontal=True)
+    if result and (following := next_job(result)):
+        row.button(
+            f"Open {_NEXT[type(result)]}, job {following}",
             icon=":material/arrow_forward:",
             on_click=show,
             args=(following,),
         )
-    st.subheader("Log", anchor=False)
-    job_widgets.job_log(job)
-    with st.expander("Arguments and result"):
-        st.json({"args": job.args, "result": jsonable(job.result) or {}})
+    with row:
+        match result:
+            case VersionProposed(version=version) | VersionJudged(judged=version):
+                query = {"version": str(version)}
+                widgets.page_link("promotion", f"Review version {version}", query)
+            case BatchStored(epoch=epoch, batch=number):
+                widgets.page_link(
+                    "pipeline", f"Open batch {number}", {"batch": f"{epoch}/{number}"}
+                )
+            case BatchCompared(epoch=epoch, batch=int(number)):
+                query = {"batch": f"{epoch}/{number}"}
+                widgets.page_link("drift", f"See the drift of batch {number}", query)
+            case VersionPromoted(version=version):
+                widgets.page_link("predict", f"Try version {version}")
+
+
+def _stages(job: Job, lines: list[LogLine]) -> None:
+    """The stages with their durations, and a bar for each."""
+    found = stages(job, lines)
+    if not found:
+        return
+    st.subheader("Stages", anchor=False)
+    now = widgets.now()
+    widgets.table(
+        [
+            {
+                "Stage": stage.name,
+                "Seconds": ((stage.ended or now) - stage.began).total_seconds(),
+                "Began (UTC)": stage.began.replace(tzinfo=None),
+            }
+            for stage in found
+        ],
+        column_config={
+            "Seconds": st.column_config.NumberColumn(format="%.2f", width="small"),
+            "Began (UTC)": st.column_config.DatetimeColumn(format="HH:mm:ss.SSS", width="small"),
+        },
+        alt="The stages of the job with their durations",
+    )
 
 
 def _times(job: Job) -> None:

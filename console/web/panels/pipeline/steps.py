@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -61,13 +61,19 @@ def steps(status: status_queries.Status) -> None:
     with drift.container(border=True, height="stretch"):
         icon, done = ":material/difference:", "The comparison is queued."
         nothing = status.last_batch is None
-        _button("Check drift", icon, done, pipeline.request_drift, disabled=nothing)
+        kind = _look(status, JobKind.DRIFT)
+        _button("Check drift", icon, done, pipeline.request_drift, disabled=nothing, type=kind)
         newest = status.batches.newest
         verdict = newest.sentence if newest else ""
         _last(status, JobKind.DRIFT, "Runs automatically after each ingest.", now=verdict)
     with train.container(border=True, height="stretch"):
         _train(status, busy=JobKind.TRAIN in open_kinds)
         _last(status, JobKind.TRAIN, "No model has been trained yet.")
+
+
+def _look(status: status_queries.Status, kind: JobKind) -> Literal["primary", "secondary"]:
+    """The look of a step's button: filled for the next sensible step."""
+    return "primary" if status.next_step is kind else "secondary"
 
 
 def _ingest(status: status_queries.Status, *, busy: bool) -> None:
@@ -84,18 +90,20 @@ def _ingest(status: status_queries.Status, *, busy: bool) -> None:
             done,
             pipeline.request_ingest,
             disabled=busy,
-            type="secondary" if is_upload else "primary",
+            type=_look(status, JobKind.INGEST) if not is_upload else "secondary",
         )
     else:
         help_ = "This ends the epoch and asks for confirmation first."
         look = widgets.only(Right.RUN, disabled=busy, help=help_)
-        if st.button("Ingest next batch…", icon=icon, type="primary", width="stretch", **look):
+        look |= {"type": _look(status, JobKind.INGEST), "width": "stretch"}
+        if st.button("Ingest next batch…", icon=icon, **look):
             confirm_end(ending)
     if not takes_uploads(source):
         return
     look = widgets.only(Right.RUN, disabled=busy, help="A file becomes the next batch.")
     look |= {"icon": ":material/upload_file:", "width": "stretch"}
-    if st.button("Upload a file…", type="primary" if is_upload else "secondary", **look):
+    kind = _look(status, JobKind.INGEST) if is_upload else "secondary"
+    if st.button("Upload a file…", type=kind, **look):
         upload_file()
 
 
@@ -120,7 +128,8 @@ def _train(status: status_queries.Status, *, busy: bool) -> None:
         label, help_ = "Train anyway", f"Asks for a reason. {widgets.plain(why)}"
     else:
         done, nothing = "Training is queued.", status.last_batch is None
-        _button("Train", icon, done, pipeline.request_train, disabled=nothing or busy)
+        kind = _look(status, JobKind.TRAIN)
+        _button("Train", icon, done, pipeline.request_train, disabled=nothing or busy, type=kind)
         return
     look = widgets.only(Right.RUN, disabled=busy, help=help_)
     if st.button(label, icon=icon, width="stretch", **look):
@@ -215,4 +224,4 @@ def open_jobs(jobs: list[Job]) -> None:
         with st.container(border=True):
             job_widgets.job_card(job)
             if st.toggle("Log", key=f"log-{job.id}", value=True):
-                job_widgets.job_log(job)
+                job_widgets.job_log(session.query(status_queries.job_log, job.id) or [])
