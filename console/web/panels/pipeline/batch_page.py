@@ -129,6 +129,7 @@ def _profile(batch: Batch) -> None:
     number = st.column_config.NumberColumn(format="localized")
     widgets.table(
         profile_rows(columns, session.desk().dataset),
+        placeholder="",
         column_config=dict.fromkeys(("Rows", "Distinct"), number),
         alt="The statistics of each column",
     )
