@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         lineage,
         live_alerts,
         live_traffic,
+        local_logs,
         overview,
         promotion,
         quarantine,

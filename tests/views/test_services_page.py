@@ -13,12 +13,13 @@ import pytest
 
 from console.actions import notifications, pipeline
 from console.desk import Desk
-from console.queries import health, service_checks, status
+from console.queries import health, local_logs, service_checks, status
 from console.queries.health import Watch
 from core.adapters.rq_queue import WorkerInfo
 from core.domain.dataset import Dataset
-from core.domain.errors import SettingsError
+from core.domain.errors import Missing, SettingsError
 from core.domain.jobs import JobKind, JobState
+from core.platform import running_system
 from core.rules.ops.notification import Delivery, Event
 from tests.build import somebody
 from tests.views.desks import at_a_desk, away, button, page, text
@@ -302,3 +303,19 @@ def test_the_doctor_comes_when_he_is_called(desk: Desk) -> None:
     assert shown.loc["Migrations", "State"] == "ok"
     assert shown.loc["Data API", "State"] == "bad"
     assert "DATA_API_URL" in shown.loc["Data API", "Action"]
+
+
+def test_the_logs_of_make_run_are_on_the_page_while_it_runs(desk: Desk) -> None:
+    folder = desk.settings.data_dir / "logs"
+    folder.mkdir()
+    lines = "\n".join(f"line {n}" for n in range(300))
+    (folder / "serving.log").write_text(f"{lines}\n\x1b[2J")
+    assert not [e.label for e in page("services").expander if "Logs" in e.label]  # nothing runs
+    running_system.write(desk.settings.data_dir, {"SERVING_URL": "http://127.0.0.1:1"})
+    app = page("services")
+    (shown,) = (c.value for c in app.code if "line 299" in c.value)
+    assert "line 99\n" not in shown  # the last 200 lines
+    assert "\x1b" not in shown
+    assert "`make run` restarts it by itself" in text(app)
+    with pytest.raises(Missing, match="no log of"):
+        local_logs.tail(desk, "../desk")

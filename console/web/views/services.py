@@ -6,6 +6,7 @@ import streamlit as st
 
 from console.actions import notifications as notification_actions
 from console.queries import doctor as doctor_queries
+from console.queries import local_logs
 from console.queries.service_checks import Service
 from console.queries.workers import Queue
 from console.queries.workers import queues as all_queues
@@ -40,14 +41,15 @@ def is_complete(checked: list[Service]) -> bool:
 
 def cards(checked: list[Service]) -> None:
     """A card for each service, in rows of equal height."""
+    is_local = bool(session.query(local_logs.names, silent=True))
     for start in range(0, len(checked), _ABREAST):
         columns = st.columns(_ABREAST)
         for column, service in zip(columns, checked[start:], strict=False):
             with column.container(border=True, height="stretch"):
-                card(service)
+                card(service, is_local=is_local)
 
 
-def card(service: Service) -> None:
+def card(service: Service, *, is_local: bool) -> None:
     """One service: state, response time, version, link, and advice if it is down."""
     st.markdown(f"**{service.name}** :{_STATES[service.healthy]}")
     facts = [widgets.plain(text) for text in (service.says, service.version) if text]
@@ -58,7 +60,8 @@ def card(service: Service) -> None:
         facts.append(f"{verb} {service.age:,.0f} s ago")
     st.caption(" · ".join(facts) or "Checking…")
     if service.advice:
-        st.warning(service.advice, icon=":material/build:")
+        here = " `make run` restarts it by itself; its log is below." if is_local else ""
+        st.warning(service.advice + here, icon=":material/build:")
     if service.link:
         st.link_button("Open", service.link, icon=":material/open_in_new:", type="tertiary")
 
@@ -141,6 +144,24 @@ def doctor() -> None:
                 widgets.table([dict(zip(columns, row, strict=True)) for row in rows])
 
 
+@st.fragment
+def logs() -> None:
+    """The logs of the processes that `make run` started here."""
+    names = session.query(local_logs.names)
+    if not names:
+        return
+    with st.expander("Logs of `make run`", icon=":material/article:"):
+        if why := session.why_not(Right.OPERATE):
+            st.caption(widgets.plain(why))
+            return
+        row = st.container(horizontal=True, vertical_alignment="bottom")
+        name = row.selectbox("Process", names, key="log", bind="query-params", width=240)
+        row.button("Refresh", icon=":material/refresh:", key="log-refresh")
+        text = session.query(local_logs.tail, name)
+        if text is not None:
+            st.code(text or "The log is empty.", language=None, wrap_lines=True, height=400)
+
+
 def _row(notice: Notice) -> dict[str, object]:
     return {
         "When": widgets.when(notice.created_at),
@@ -157,4 +178,5 @@ complete = is_complete(session.watch().look(_FIRST))
 st.fragment(services, run_every=_RELAXED if complete else _SOON)(complete)
 workers()
 notifications()
+logs()
 doctor()

@@ -1,0 +1,40 @@
+"""The logs of the processes that `make run` started, from its data folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from console.desk import Desk
+from core.domain.errors import Missing
+from core.domain.safe_text import printable_lines
+from core.platform import running_system
+
+_MOST = 64 * 1024
+"""Bytes that are read from the end of a log."""
+
+
+def names(desk: Desk) -> list[str]:
+    """The processes that have a log; none unless `make run` runs on this data folder."""
+    if not running_system.read(desk.settings.data_dir):
+        return []
+    return sorted(path.stem for path in _folder(desk).glob("*.log"))
+
+
+def tail(desk: Desk, name: str, lines: int = 200) -> str:
+    """The last lines of a process's log; control characters are escaped.
+
+    Raises:
+        Missing: there is no such log.
+    """
+    if name not in names(desk):
+        raise Missing(f"There is no log of {name[:60]!r}.")
+    with (_folder(desk) / f"{name}.log").open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _MOST, 0))
+        text = file.read().decode("utf-8", errors="replace")
+    return printable_lines("\n".join(text.splitlines()[-lines:]))
+
+
+def _folder(desk: Desk) -> Path:
+    return desk.settings.data_dir / "logs"
