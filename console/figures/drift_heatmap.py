@@ -13,14 +13,17 @@ from core.domain.drift import Finding
 from core.rules.drift.thresholds import Cell
 
 STEPS = [
-    (0.25, "#2166ac", "under ¼ of the limit"),
-    (0.5, "#67a9cf", "¼ to ½"),
-    (1.0, "#d1e5f0", "½ to the limit"),
-    (2.0, "#fddbc7", "up to 2 times the limit"),
+    (0.25, "rgba(128,128,128,0.07)", "under ¼ of the limit"),
+    (0.5, "rgba(128,128,128,0.16)", "¼ to ½"),
+    (1.0, "rgba(128,128,128,0.22)", "½ to the limit"),
+    (2.0, "#f9cfa6", "up to 2 times the limit"),
     (10.0, "#ef8a62", "2 to 10 times"),
     (float("inf"), "#b2182b", "over 10 times"),
 ]
-"""Shades of ratio / limit: blue within the limit, red above; safe for colour blindness."""
+"""Shades of ratio / limit: quiet grey within the limit, warm above, so that breaches stand out."""
+
+_LOUD = 3
+"""The first step above the limit."""
 
 BATCH, WINDOW = "batch", "window"
 
@@ -92,6 +95,7 @@ def heat(
     names = [f"{labels[c]}, {TITLES[s].lower()}" if s else labels[c] for c, s in rows]
     few = len(batches) <= _TEXT_UP_TO
     data = [_shades(z), _marks(placed, labels, of, few=few)]
+    data += _texts(placed) if few else []
     every_nth = max(len(batches) // 20, 1)
     plain = {"tickmode": "array", "showgrid": False, "zeroline": False}
     layout = style.layout(90 + 21 * len(rows), bottom=36) | {
@@ -138,7 +142,7 @@ def _marks(
     shown = [c for _, _, c in placed]
     signs = [_sign(c) for c in shown]
     at = ([x for x, _, _ in placed], [y for _, y, _ in placed])
-    trace = style.points("markers+text" if few else "markers", *at) | {
+    return style.points("markers", *at) | {
         "marker": {
             "symbol": [_SYMBOLS[sign] for sign in signs],
             "size": 14 if few else 9,
@@ -162,15 +166,22 @@ def _marks(
             "<br>%{customdata[5]}<extra></extra>"
         ),
     }
-    if few:
-        dark = {0, len(STEPS) - 1}
-        colours = ["#ffffff" if shade(c) in dark else "#1d2428" for c in shown]
-        trace["textfont"] = {"size": 11, "color": colours}
-        trace["text"] = [
-            "" if c.ratio is None else percent(c.ratio) + sign
-            for c, sign in zip(shown, signs, strict=True)
-        ]
-    return trace
+
+
+def _texts(placed: Sequence[tuple[int, int, Cell]]) -> list[dict[str, Any]]:
+    """The ratios as text: in the theme's colour on quiet shades, in an own one on warm ones."""
+    known = [(x, y, c, step) for x, y, c in placed if (step := shade(c)) is not None]
+    traces = []
+    for is_loud in (False, True):
+        cells = [entry for entry in known if (entry[3] >= _LOUD) is is_loud]
+        font: dict[str, Any] = {"size": 11}
+        if is_loud:
+            last = len(STEPS) - 1
+            font["color"] = ["#ffffff" if step == last else "#1d2428" for *_, step in cells]
+        trace = style.points("text", [x for x, *_ in cells], [y for _, y, *_ in cells])
+        text = [percent(c.ratio) + _sign(c) for *_, c, _ in cells]
+        traces.append(trace | {"text": text, "textfont": font, "hoverinfo": "skip"})
+    return traces
 
 
 def _sign(cell: Cell) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log10
 from typing import Any
 
 from console.figures import style
@@ -17,46 +16,52 @@ BAND = "rgba(128,128,128,0.28)"
 TITLES = {"mean": "Mean", "std": "Spread (std)", "50": "Median", "75": "Upper quartile"}
 
 _PATTERNS = {Finding.WITHIN: "", Finding.BREACH: "/", Finding.UNDEFINED: "x"}
-_FLOOR = 1e-4
-_ROOM = 60
+_FURTHEST = 4.0
+"""Bars end at this multiple of their limit; the label has the figure."""
+
+_ROOM = 1.45
+"""The axis is longer by this factor, for the labels."""
 
 
 def ratios(
     shown: Sequence[StatChange], names: Sequence[str], title: str, *, largest: float
 ) -> dict[str, Any]:
-    """Drift ratios as bars with their limits and noise bands, one bar for each name.
+    """Drift ratios as bars in multiples of their limits, with noise bands; a bar for each name.
 
-    The axis is logarithmic, since ratios of one batch range from 0 to over 10,000 %, and equal
-    for charts with the same `largest`. Breaches are also hatched, and those that could be noise
+    The axis is linear and equal for charts with the same `largest`, the largest multiple; bars
+    beyond `_FURTHEST` limits are cut. Breaches are also hatched, and those that could be noise
     dotted, so that colour is not the only sign.
     """
-    ends = log10(_FLOOR), log10(max(largest, 1) * _ROOM)  # room for the label beside the bar
+    end = min(max(largest, 1.0), _FURTHEST)
     axis = {
-        "type": "log",
-        "range": list(ends),
-        "tickvals": [0.001, 0.01, 0.1, 1, 10, 100],
-        "ticktext": ["", "1 %", "10 %", "100 %", "", "10,000 %"],
-        "title": style.title("Relative change, log scale", 11),
+        "range": [0, end * _ROOM],
+        "tickvals": [tick for tick in (0, 1, 2, 3, 4) if tick <= end],
+        "title": style.title("Times the limit", 11),
         "tickangle": 0,
         "gridcolor": style.GRID,
+        "zeroline": True,
     }
     layout = style.layout(
         84 + 40 * max(len(shown), 4), top=36, bottom=42,
         title=style.title(title, 14) | {"x": 0.02, "y": 0.98}, bargap=0.35, barmode="overlay",
         xaxis=axis, yaxis={"autorange": "reversed", "automargin": True},
     )  # fmt: skip
-    end = 10 ** ends[1] / (_ROOM / 2)
     data = [
         _bands(shown, names, end),
-        _bars(shown, names),
+        _bars(shown, names, end),
         _limits(shown, names),
         _labels(shown, names, end),
     ]
     return {"data": data, "layout": layout}
 
 
+def times(ratio: float | None, limit: float) -> float:
+    """A ratio as a multiple of its limit; 0 where it is undefined."""
+    return (ratio or 0.0) / limit if limit else 0.0
+
+
 def _bands(shown: Sequence[StatChange], names: Sequence[str], end: float) -> dict[str, Any]:
-    return style.bars([min(max(c.band or 0, _FLOOR), end) for c in shown], names) | {
+    return style.bars([min(times(c.band, c.limit), end) for c in shown], names) | {
         "width": [0.95] * len(shown),
         "marker": {"color": BAND, "line": {"width": 1, "color": "rgba(128,128,128,0.7)"}},
         "customdata": [percent(c.band) if c.band is not None else "unknown" for c in shown],
@@ -64,8 +69,8 @@ def _bands(shown: Sequence[StatChange], names: Sequence[str], end: float) -> dic
     }
 
 
-def _bars(shown: Sequence[StatChange], names: Sequence[str]) -> dict[str, Any]:
-    return style.bars([max(c.ratio or 0, _FLOOR) for c in shown], names) | {
+def _bars(shown: Sequence[StatChange], names: Sequence[str], end: float) -> dict[str, Any]:
+    return style.bars([min(times(c.ratio, c.limit), end) for c in shown], names) | {
         "width": [0.55] * len(shown),
         "marker": {
             "color": [NOISE if c.could_be_noise else COLOURS[c.finding] for c in shown],
@@ -77,7 +82,7 @@ def _bars(shown: Sequence[StatChange], names: Sequence[str]) -> dict[str, Any]:
         "customdata": [
             [
                 c.name,
-                percent(c.ratio),
+                signed_change(c),
                 _number(c.reference),
                 _number(c.current),
                 percent(c.limit),
@@ -95,10 +100,11 @@ def _bars(shown: Sequence[StatChange], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _labels(shown: Sequence[StatChange], names: Sequence[str], end: float) -> dict[str, Any]:
-    """Each ratio as text, to the right of its bar, band and limit."""
-    x = [max(c.ratio or _FLOOR, min(c.band or _FLOOR, end), c.limit) * 1.25 for c in shown]
+    """Each signed change as text, to the right of its bar, band and limit."""
+    ends = [max(times(c.ratio, c.limit), times(c.band, c.limit), 1.0) for c in shown]
+    x = [min(at, end) + end / 30 for at in ends]
     return style.points("text", x, names) | {
-        "text": [percent(c.ratio) + (" ~" if c.could_be_noise else "") for c in shown],
+        "text": [signed_change(c) + (" ~" if c.could_be_noise else "") for c in shown],
         "textposition": "middle right",
         "cliponaxis": False,
         "hoverinfo": "skip",
@@ -107,10 +113,18 @@ def _labels(shown: Sequence[StatChange], names: Sequence[str], end: float) -> di
 
 def _limits(shown: Sequence[StatChange], names: Sequence[str]) -> dict[str, Any]:
     mark = {"symbol": "line-ns-open", "size": 26, "line": {"width": 3}, "color": style.LIMIT}
-    return style.points("markers", [c.limit for c in shown], names, marker=mark) | {
+    return style.points("markers", [1.0] * len(shown), names, marker=mark) | {
         "customdata": [percent(c.limit) for c in shown],
         "hovertemplate": "limit %{customdata}<extra></extra>",
     }
+
+
+def signed_change(change: StatChange) -> str:
+    """The change with the sign of its direction, such as "+21.3 %"; "undefined" without a ratio."""
+    if change.ratio is None or change.current is None or change.reference is None:
+        return percent(change.ratio)
+    sign = "" if not change.ratio else "+" if change.current > change.reference else "-"
+    return f"{sign}{percent(change.ratio)}"
 
 
 def _number(value: float | None) -> str:

@@ -319,10 +319,10 @@ def test_a_cell_carries_its_batch_and_its_shade_says_breach(desk: Desk) -> None:
         Cell(3, 9, 1, 2, "price", "mean", None, 0.15, None),
     ]
     figure = drift_heatmap.heat(cells, {"price": "Price"}, 8, by_column=False)
-    shades, marks = figure["data"]
+    shades, marks, quiet, loud = figure["data"]
     assert shades["z"] == [[2, 3, None]]
     assert [row[0] for row in marks["customdata"]] == [7, 8, 9]
-    assert marks["text"] == ["15.0 %", "15.0 %~", ""]
+    assert (quiet["text"], loud["text"]) == (["15.0 %"], ["15.0 %~"])
     assert figure["layout"]["shapes"][0]["x0"] == 0.5
 
 

@@ -242,7 +242,7 @@ def test_the_course_names_windows_and_marks_the_chosen_one(desk: Desk) -> None:
     labels = {c.name: c.label for c in desk.dataset.compared}
     worst = drift_heatmap.worst(live_traffic.cells(found), len(labels))
     figure = drift_heatmap.heat(worst, labels, found[0].id, by_column=True, of=drift_heatmap.WINDOW)
-    _, marks = figure["data"]
+    marks = figure["data"][1]
     assert {row[1] for row in marks["customdata"]} == {f"window {w.id}" for w in found}
     assert figure["layout"]["xaxis"]["title"]["text"] == "window"
     assert figure["layout"]["shapes"][0]["x0"] == 0.5

@@ -1,17 +1,16 @@
-"""How pages write numbers and draw charts: signs, plurals, ellipses, axes and audit details."""
+"""How pages write numbers and draw charts: signs, plurals, ellipses and axes."""
 
 from __future__ import annotations
 
 import pytest
 
-from console.figures import dossier_charts, drift_ratios
+from console.figures import dossier_charts, drift_heatmap, drift_ratios
 from console.text import formatting
 from console.web import job_widgets
-from console.web.panels.audit.tables import details
 from console.web.panels.drift.comparison import ADVICE, done_since
 from core.domain.batches import BatchState
 from core.domain.dossier import Difference, Score
-from core.domain.drift import RetrainWhen
+from core.domain.drift import Finding, RetrainWhen, StatChange
 from core.domain.job_results import BatchNotStored
 from core.domain.jobs import Job, JobKind, JobState
 from core.domain.number_format import signed_percent
@@ -57,15 +56,25 @@ def test_the_axis_of_differences_includes_zero() -> None:
     assert figure["data"][0]["y"][1] == "R² (reduction of 1 \u2212 R²)"
 
 
-def test_the_ratio_charts_say_that_their_axis_is_logarithmic() -> None:
-    axis = drift_ratios.ratios([], [], "Mean", largest=1.0)["layout"]["xaxis"]
-    assert axis["title"]["text"] == "Relative change, log scale"
-    assert {"1 %", "10 %", "100 %"} <= set(axis["ticktext"])
+def test_ratio_bars_are_linear_in_multiples_of_the_limit_with_signed_changes() -> None:
+    rose = StatChange("price", "mean", 100.0, 130.0, 0.30, 0.15, Finding.BREACH, 0.05)
+    fell = StatChange("price", "std", 100.0, 0.0, 9.6, 0.15, Finding.BREACH, None)
+    figure = drift_ratios.ratios([rose, fell], ["a", "b"], "Mean", largest=64.0)
+    bands, bars, limits, labels = figure["data"]
+    assert bars["x"] == [2.0, 4.0]  # the second is cut, and its label has the figure
+    assert bands["x"] == pytest.approx([1 / 3, 0.0])
+    assert limits["x"] == [1.0, 1.0]
+    assert labels["text"] == ["+30.0 %", "-960.0 %"]
+    axis = figure["layout"]["xaxis"]
+    assert axis["title"]["text"] == "Times the limit"
+    assert axis.get("type", "linear") == "linear"
+    assert axis["tickvals"] == [0, 1, 2, 3, 4]
 
 
-def test_audit_details_are_pairs_without_the_actor() -> None:
-    event = {"by": {"role": "admin"}, "failed_gates": ["better", "no overlap"], "note": ""}
-    assert details(event) == "failed gates: better, no overlap"
+def test_quiet_cells_of_the_history_are_quiet_and_breaches_stand_out() -> None:
+    quiet, loud = drift_heatmap.STEPS[:3], drift_heatmap.STEPS[3:]
+    assert all(colour.startswith("rgba(128,128,128") for _, colour, _ in quiet)
+    assert not any("128,128,128" in colour for _, colour, _ in loud)
 
 
 @pytest.mark.parametrize(

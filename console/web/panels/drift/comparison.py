@@ -164,7 +164,7 @@ def ratios(report: DriftReport, grouping: str, file: str) -> None:
     shown = [c for c in report.changes if c.column in labels]
     if not shown:
         return
-    largest = max([c.ratio or 0 for c in shown] + [c.limit for c in shown])
+    largest = max(drift_ratios.times(c.ratio, c.limit) for c in shown)
     if grouping == BY_COLUMN:
         present = {c.column for c in shown}
         groups = [(labels[k], [c for c in shown if c.column == k]) for k in labels if k in present]
@@ -174,8 +174,9 @@ def ratios(report: DriftReport, grouping: str, file: str) -> None:
         groups = [(titles[k], [c for c in shown if c.statistic == k]) for k in STATISTICS]
         names = [[labels[c.column] for c in changes] for _, changes in groups]
     st.caption(
-        "Relative change from the reference. Amber line: limit. Grey bar: noise band (the expected "
-        "difference between two samples of the same data). Red and hatched: breach. Dotted with "
+        "Relative change from the reference, in multiples of its limit (amber line). Grey bar: "
+        "noise band (the expected difference between two samples of the same data). Red and "
+        "hatched: breach. Dotted with "
         f"~: breach within the noise band. {report.estimate}".rstrip()
     )
     wide = 3 if grouping == BY_COLUMN else len(STATISTICS)
