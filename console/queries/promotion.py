@@ -63,6 +63,13 @@ def follow_ups(desk: Desk) -> list[FollowUp]:
         return work.force_requests.follow_ups()
 
 
+def closed_follow_ups(desk: Desk, limit: int = 50) -> list[FollowUp]:
+    """The newest follow-ups that were closed, with their outcome."""
+    with desk.store.read() as work:
+        every = work.force_requests.follow_ups(only_open=False, limit=2 * limit)
+    return [item for item in every if item.closed_at][:limit]
+
+
 def force_requests(desk: Desk) -> list[ForceRequest]:
     """Force requests that await a second approver."""
     with desk.store.read() as work:

@@ -262,3 +262,16 @@ def test_a_force_whose_version_was_decided_otherwise_waits_for_nobody(desk: Desk
         work.commit()
     assert "awaits a second approver" not in text(page("promotion"))
     assert "awaits a second approver" not in text(page("overview"))
+
+
+def test_a_closed_follow_up_stays_with_its_outcome(desk: Desk) -> None:
+    live(desk.store, 1)
+    with desk.store.begin() as work:
+        work.force_requests.open_follow_up("version:1", "Check it.", "ana")
+        (item,) = work.force_requests.follow_ups()
+        work.force_requests.close_follow_up(item.id, "The error fell again.", "ben")
+        work.commit()
+    app = page("promotion", tab="Follow-ups")
+    (table,) = (frame.value for frame in app.dataframe if "Outcome" in frame.value)
+    assert list(table["Outcome"]) == ["The error fell again."]
+    assert list(table["By"]) == ["ben"]

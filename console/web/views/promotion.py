@@ -175,7 +175,7 @@ def buttons(
         row, "Reject…", ":material/close:", Right.DECIDE, **look
     ):
         dialogs.reject(promotion)
-    look = {"key": f"force-{version}", "disabled": busy}
+    look = {"key": f"danger-force-{version}", "disabled": busy}
     if allows(promotion.state, Decision.FORCE) and widgets.button(
         row, "Force…", ":material/gavel:", Right.DECIDE, **look
     ):

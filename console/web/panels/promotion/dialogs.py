@@ -8,6 +8,7 @@ import streamlit as st
 
 from console.actions import decisions
 from console.queries import forward_scores
+from console.text import approval_lines
 from console.web import page_state, session, widgets
 from console.web.panels.promotion import dossier, newer_batches
 from core.domain.promotions import ForceRequest, Promotion, PromotionState
@@ -18,15 +19,12 @@ from core.rules.model.verdict_validity import Recommendation
 @widgets.dialog("Approve")
 def approve(promotion: Promotion, live: int | None, advice: Recommendation) -> None:
     """Say what an approval changes, and on which dossier it is made."""
-    version = promotion.version
-    st.markdown(
-        f"Serving answers with **{named(live)}** today. After this it answers with "
-        f"**version {version}**."
-    )
+    version, dataset = promotion.version, session.desk().dataset
+    about = approval_lines.lines(promotion, live, dataset.primary_metric, dataset.target.unit)
+    st.markdown("\n".join(f"- {widgets.plain(line)}" for line in about))
     st.caption(
         "The alias moves, and every replica of serving must name this version, its file and the "
-        "answers that the dossier foretold. If one does not, the alias is put back. You can roll "
-        "back at any time."
+        "answers that the dossier foretold. If one does not, the alias is put back."
     )
     if advice.passes_over:
         st.warning(
@@ -92,7 +90,8 @@ def force(version: int, promotion: Promotion | None, live: int | None, reviewers
         look = {"reason": page_state.get_state("force-reason"), "digest": digest}
         session.act(done, decisions.force, version, seen=Seen(live), **look)
 
-    widgets.confirm("Force", decide)
+    with st.container(key="danger-force"):
+        widgets.confirm("Force", decide)
 
 
 @widgets.dialog("Confirm a force")

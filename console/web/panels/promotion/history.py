@@ -25,7 +25,7 @@ def roll_back(live: int | None, *, busy: bool) -> None:
 
 
 def follow_ups() -> None:
-    """Open follow-ups of forced promotions."""
+    """Follow-ups of forced promotions: open ones to close, closed ones with their outcome."""
     items = session.query(promotion.follow_ups)
     if items is None:
         return
@@ -41,6 +41,22 @@ def follow_ups() -> None:
         key = f"follow-up-{item.id}"
         if widgets.button(row, "Close…", ":material/task_alt:", Right.DECIDE, key=key):
             dialogs.close_follow_up(item.id, item.text)
+    closed = session.query(promotion.closed_follow_ups)
+    if closed:
+        st.markdown("##### Closed")
+        widgets.table(
+            [
+                {
+                    "Closed (UTC)": item.closed_at.replace(tzinfo=None) if item.closed_at else None,
+                    "By": item.closed_by,
+                    "About": item.subject,
+                    "Outcome": item.note,
+                    "Opened by": item.opened_by,
+                }
+                for item in closed
+            ],
+            alt="The closed follow-ups with their outcome",
+        )
 
 
 def history(promotions: list[Promotion]) -> None:

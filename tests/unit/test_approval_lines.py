@@ -1,0 +1,39 @@
+"""The lines of the approve dialog: what changes, by how much, and what can be undone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from console.text.approval_lines import lines
+from core.adapters.store import Store
+from core.domain.dataset import Dataset
+from core.domain.promotions import Promotion
+from tests.build import gate, proposed
+from tests.databases import migrated
+
+
+def version(tmp_path: Path, dataset: Dataset, number: int, **parts: object) -> Promotion:
+    url = f"sqlite:///{tmp_path / 'desk.db'}"
+    migrated(url, dataset)
+    store = Store.open(url, dataset)
+    proposed(store, number, **parts)  # type: ignore[arg-type]
+    with store.read() as work:
+        made = work.promotions.of_version(number)
+    store.close()
+    return made
+
+
+def test_a_first_version_has_nothing_to_roll_back_to(tmp_path: Path, dataset: Dataset) -> None:
+    said = lines(version(tmp_path, dataset, 1), None, "mae", "USD")
+    assert said[0] == "Serving answers with nothing now, and with version 1 afterwards."
+    assert said[-1] == "There is nothing to roll back to, because nothing was live before."
+
+
+def test_a_later_version_is_told_beside_the_champion(tmp_path: Path, dataset: Dataset) -> None:
+    failing = gate("better", passed=False, says="It is not.")
+    made = version(tmp_path, dataset, 2, champion=1, gates=[failing])
+    said = lines(made, 1, "mae", "USD")
+    assert any(line.startswith("The champion has ") for line in said)
+    assert "Not passed: better." in said
+    assert said[-1] == "You can roll back to version 1 at any time."
+    assert len(said) <= 6
