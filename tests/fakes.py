@@ -201,6 +201,10 @@ class FakeServing:
         self.away = False
         self.asked: list[dict[str, Any]] = []
         self.beside: dict[str, Any] = {}
+        self.told: list[tuple[str, float | str]] = []
+
+    def feedback(self, prediction_id: str, actual: float | str) -> None:
+        self.told.append((prediction_id, actual))
 
     def model(self, url: str = "") -> dict[str, Any]:
         if self.away:

@@ -126,9 +126,9 @@ def predict_file(
     except (BadRow, ServingUnavailable):
         say(f"Aborted: {len(answers):,} of {total:,} rows are answered.", err=True)
         if answers:
-            _write(inert_csv(prediction.result_rows(sheet.accepted, answers)), out)
+            _write(inert_csv(prediction.result_rows(sheet.accepted, answers, contract)), out)
         raise
-    _write(inert_csv(prediction.result_rows(sheet.accepted, answers)), out)
+    _write(inert_csv(prediction.result_rows(sheet.accepted, answers, contract)), out)
     return len(sheet.rejected)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -225,9 +226,14 @@ def search_predictions(
     search = Search(start, version, since, until, value.strip())
     with desk.store.read() as work:
         page = work.predictions.search(search, limit, place_before)
-        if desk.dataset.task.is_classifier:  # the labels are in the answers
-            page = replace(page, found=work.predictions.with_answers(page.found))
-        return page
+        return replace(page, found=work.predictions.with_answers(page.found))
+
+
+def reported(desk: Desk, ids: Sequence[str]) -> dict[str, float | str]:
+    """The actual values or labels that were reported last for these predictions."""
+    with desk.store.read() as work:
+        known = {id_: work.feedback.of(id_) for id_ in ids}
+    return {id_: actual for id_, actual in known.items() if actual is not None}
 
 
 def place(page: Page) -> str:

@@ -191,12 +191,15 @@ def step_of(field: Field) -> float:
 
 
 def result_rows(
-    accepted: Sequence[Accepted], answers: Iterable[Mapping[str, Any]]
+    accepted: Sequence[Accepted], answers: Iterable[Mapping[str, Any]], contract: Contract
 ) -> list[dict[str, object]]:
-    """Each valid row with its line number, its fields and its prediction."""
+    """Each valid row with its line number, its fields, its prediction and its warnings."""
     columns = list(dict.fromkeys(name for a in accepted for name in a.row))
     return [
-        {"line": a.line} | {name: a.row.get(name) for name in columns} | _result(answer)
+        {"line": a.line}
+        | {name: a.row.get(name) for name in columns}
+        | _result(answer)
+        | {"warnings": " ".join(unusual(contract, a.row))}
         for a, answer in zip(accepted, answers, strict=False)
     ]
 
@@ -243,20 +246,37 @@ def template_rows(contract: Contract) -> list[dict[str, object]]:
     return [{f.name: f.default for f in contract.fields}]
 
 
-def history_rows(logged: Sequence[LoggedPrediction]) -> list[dict[str, object]]:
-    """The log as a table; inputs as text, because a table column has one type."""
+def history_rows(
+    logged: Sequence[LoggedPrediction], reported: Mapping[str, float | str] | None = None
+) -> list[dict[str, object]]:
+    """The log as a table; inputs as text, because a table column has one type.
+
+    `reported` has the actual values by id. `Range` is the prediction interval, or the set.
+    """
+    reported = reported or {}
     as_label = any("label" in (p.answer or {}) for p in logged)
     fields = list(dict.fromkeys(name for p in logged for name in p.inputs))
     return [
         {
             "When": p.at.replace(tzinfo=None),
             **_history_answer(p, as_label=as_label),
+            "Range": _range(p),
+            "Actual": _cell(reported.get(p.id)),
             "Version": p.model_version,
             **{name: _cell(p.inputs.get(name)) for name in fields},
             "Open": f"predict?id={p.id}",
         }
         for p in logged
     ]
+
+
+def _range(logged: LoggedPrediction) -> str:
+    """The interval as "low to high", or the labels of the set; empty without one."""
+    answer = logged.answer or {}
+    low, high = answer.get("low"), answer.get("high")
+    if low is not None and high is not None:
+        return f"{figure(low)} to {figure(high)}"
+    return ", ".join(map(str, answer.get("set") or ()))
 
 
 def _history_answer(logged: LoggedPrediction, *, as_label: bool) -> dict[str, object]:

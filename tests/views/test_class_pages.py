@@ -198,10 +198,11 @@ def test_the_download_has_a_column_for_each_probability(desk: Desk) -> None:
     awkward = ANSWER | {
         "probabilities": {"a|b": 0.6, "c": 0.4}, "prediction": "a|b", "set": ["a|b", "c"]
     }  # fmt: skip
-    (row,) = prediction.result_rows([Accepted(2, {"calls": 1})], [awkward])
+    accepted, made = [Accepted(2, {"calls": 2})], _contract(desk.dataset)
+    (row,) = prediction.result_rows(accepted, [awkward], made)
     assert row == {
-        "line": 2, "calls": 1, "prediction": "a|b", "probability_a|b": 0.6, "probability_c": 0.4,
-        "set": r"a\|b|c", "model_version": 3, "prediction_id": "p-1",
+        "line": 2, "calls": 2, "prediction": "a|b", "probability_a|b": 0.6, "probability_c": 0.4,
+        "set": r"a\|b|c", "model_version": 3, "prediction_id": "p-1", "warnings": "",
     }  # fmt: skip
 
 

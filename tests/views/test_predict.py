@@ -20,7 +20,7 @@ from core.adapters.store.tables import predictions
 from core.domain.errors import BadRow, ServingUnavailable
 from core.rules.model.contract import Contract
 from core.rules.model.prediction_interval import Interval
-from tests import build
+from tests import build, traffic
 from tests.build import contract
 from tests.views.desks import away
 from tests.views.test_pages import button, desk, page, text
@@ -442,8 +442,31 @@ def test_the_results_file_is_inert(desk: Desk) -> None:
     sheet = read_sheet(GOOD, made)
     answers = desk.serving.predict_batch([a.row for a in sheet.accepted])
     rows = list(
-        csv.DictReader(io.StringIO(inert_csv(prediction.result_rows(sheet.accepted, answers))))
+        csv.DictReader(
+            io.StringIO(inert_csv(prediction.result_rows(sheet.accepted, answers, made)))
+        )
     )
     assert [r["city"] for r in rows] == ["'=evil()", "b"]
     assert [r["line"] for r in rows] == ["2", "4"]
     assert rows[0]["prediction_id"] == "p-1"
+
+
+# Actual values
+
+
+def test_the_actual_value_is_reported_on_the_predictions_own_page(desk: Desk) -> None:
+    live(desk, version=1)
+    (id_,) = log(desk, inputs={"bed": 900})
+    app = page("predict", id=id_)
+    assert "outside the usual range" in text(app)  # the warning stays
+    assert "Nobody has reported the actual value yet" in text(app)
+    assert button(app, "Save").disabled
+    app.number_input(key="actual-value").set_value(1234.0).run()
+    button(app, "Save").click().run()
+    assert desk.serving.told == [(id_, 1234.0)]  # type: ignore[attr-defined]
+    traffic.say(desk.store, id_, 1234.0)  # serving writes it
+    app = page("predict", id=id_)
+    assert "Reported: **1,234" in text(app)
+    table = page("predict", ask="History").dataframe[0].value
+    assert list(table["Actual"]) == ["1234"]
+    assert "Range" in table

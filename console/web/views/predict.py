@@ -42,15 +42,15 @@ def predict(mode: str) -> None:
         form.one_row(contract)
 
 
-def served_contract() -> Contract | None:
-    """The served model's input schema; None if unavailable, since records can be shown without."""
+def served_contract() -> tuple[Contract | None, int | None]:
+    """The served model's input schema and version; None if unavailable."""
     served = session.query(status.served, silent=True)
-    return status.contract_of(served) if served else None
+    return (status.contract_of(served), int(served["version"])) if served else (None, None)
 
 
 wanted = st.query_params.get("id")
 if wanted:
-    recorded.permanent(wanted, served_contract())
+    recorded.permanent(wanted, *served_contract())
 else:
     chosen = st.segmented_control(
         "What to predict", _MODES, default="One row", required=True, key="ask",

@@ -133,7 +133,7 @@ def predict(run: Run) -> None:
 
 def results(run: Run, contract: Contract) -> None:
     """The predictions as a table and as a download."""
-    rows = prediction.result_rows(run.sheet.accepted, run.answers)
+    rows = prediction.result_rows(run.sheet.accepted, run.answers, contract)
     versions = sorted({str(a["model_version"]) for a in run.answers})
     st.success(
         f"{formatting.count(len(rows), 'row')} predicted by version {', '.join(versions)}. "
@@ -173,7 +173,7 @@ def _table(
     rows: list[dict[str, object]], contract: Contract, columns: dict[str, Any] | None = None
 ) -> None:
     """Rows with a readable heading for each column; `columns` replaces some of the headings."""
-    labels = {"line": "Line", "why": "Reason", "model_version": "Version"}
+    labels = {"line": "Line", "why": "Reason", "model_version": "Version", "warnings": "Warnings"}
     labels |= {f.name: f.label for f in contract.fields} | {"prediction_id": "Prediction id"}
     headings = {name: st.column_config.Column(label) for name, label in labels.items()}
     widgets.table(rows, placeholder="", column_config=headings | (columns or {}))

@@ -77,7 +77,8 @@ def _midnight(day: Any, days: int) -> datetime | None:
 
 def table(page: Sequence[Any]) -> None:
     """One page of predictions, each with a link to its own page."""
-    rows = prediction.history_rows(page)
+    reported = session.query(status.reported, [p.id for p in page], silent=True) or {}
+    rows = prediction.history_rows(page, reported)
     labels = {c.name: c.label for c in session.desk().dataset.columns}
     columns = {name: st.column_config.Column(label) for name, label in labels.items()} | {
         "Open": st.column_config.LinkColumn(display_text="open", width="small", pinned=True),
@@ -88,7 +89,17 @@ def table(page: Sequence[Any]) -> None:
         columns["Prediction"] = st.column_config.TextColumn()
         columns["Probability"] = st.column_config.NumberColumn(format="percent")
     widgets.table(rows, height="content", column_config=columns)
-    st.caption(f"{formatting.count(len(rows), 'prediction')} on this page.")
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.caption(f"{formatting.count(len(rows), 'prediction')} on this page.")
+    with row:
+        look = {"help": "The predictions of this page.", "type": "tertiary"}
+        widgets.download_csv("CSV", [_exported(r) for r in rows], "predictions.csv", **look)
+
+
+def _exported(row: dict[str, object]) -> dict[str, object]:
+    """A row with its id in the place of the link."""
+    row = dict(row)
+    return row | {"Open": str(row["Open"]).removeprefix("predict?id=")}
 
 
 def steps(older: str, before: str) -> None:

@@ -6,20 +6,22 @@ import re
 
 import streamlit as st
 
+from console.actions import predictions
 from console.queries import status
 from console.text import prediction
 from console.text.prediction import Answer
-from console.web import session, widgets
+from console.web import page_state, session, widgets
 from console.web.panels.predict import answer as answer_panel
 from console.web.panels.predict import form
 from core.domain.errors import DriftdeskError, Missing
+from core.rules.access.roles import Right
 from core.rules.model.contract import Contract
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def permanent(wanted: str, contract: Contract | None) -> None:
-    """A recorded prediction by its id, whichever version is live."""
+def permanent(wanted: str, contract: Contract | None, live: int | None) -> None:
+    """A recorded prediction by its id; `contract` is that of the version `live`."""
     icon, back = ":material/arrow_back:", answer_panel.leave
     st.button("All predictions", icon=icon, on_click=back, args=("History",))
     if not _ID.fullmatch(wanted):
@@ -33,8 +35,39 @@ def permanent(wanted: str, contract: Contract | None) -> None:
         return
     answer = prediction.recorded(record)
     st.markdown(f"##### Prediction `{answer.id}`")
+    if contract and live == answer.version:
+        for note in prediction.unusual(contract, answer.inputs):
+            st.warning(widgets.plain(note), icon=":material/travel_explore:")
     answer_panel.show(answer, contract)
+    feedback(answer, contract)
     inputs(answer, contract)
+
+
+def feedback(answer: Answer, contract: Contract | None) -> None:
+    """The reported actual value, and a form to report one; the newest report counts."""
+    st.subheader("Actual value", anchor=False)
+    known = session.query(status.reported, [answer.id]) or {}
+    unit = session.desk().dataset.target.unit
+    if answer.id in known:
+        actual = known[answer.id]
+        text = actual if isinstance(actual, str) else prediction.amount(actual, unit)
+        st.markdown(f"Reported: **{widgets.plain(text)}**")
+    else:
+        st.caption("Nobody has reported the actual value yet. It counts for the live error.")
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    key, label = "actual-value", f"Actual value{f' ({widgets.plain(unit)})' if unit else ''}"
+    if answer.label is None:
+        row.number_input(label, value=None, key=key, width=260)
+    else:
+        offered = list(contract.classes) if contract else list(answer.probabilities)
+        row.selectbox("Actual class", offered, index=None, key=key, width=260)
+    look = widgets.only(Right.PREDICT, disabled=page_state.get_state(key, None) is None)
+    row.button("Save", icon=":material/save:", on_click=_save, args=(answer.id, key), **look)
+
+
+def _save(prediction_id: str, key: str) -> None:
+    actual = page_state.get_state(key, None)
+    session.act("Feedback saved.", predictions.give_feedback, prediction_id, actual)
 
 
 @st.fragment(run_every=2.0)
