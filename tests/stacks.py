@@ -149,6 +149,24 @@ def memory_folder(factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A disk of this size at a new folder, which can be filled without harm to anybody else."""
+    folder.mkdir(parents=True)
+    as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
+    options = f"size={size},uid={os.geteuid()},gid={os.getegid()}"
+    mount = [*as_root, "mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
+    if (
+        not shutil.which(mount[0])
+        or subprocess.run(mount, check=False, capture_output=True).returncode
+    ):
+        lacking("the right to mount a small disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run([*as_root, "umount", "-l", str(folder)], check=False)
+
+
+@contextmanager
 def mariadb(folder: Path) -> Iterator[str]:
     """A MariaDB as an ordinary user; yields the URL of its root, without a database."""
     install_mariadb(folder)

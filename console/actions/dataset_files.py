@@ -156,7 +156,7 @@ def changes(url: str, dataset: Dataset) -> Changes:
     """
     engine = make_engine(url, LOOKING)
     try:
-        with translated(), engine.connect() as connection:
+        with translated(engine), engine.connect() as connection:
             return planned(connection, dataset)
     finally:
         engine.dispose()

@@ -244,11 +244,12 @@ def feedback(
 
 
 def _number(text: str) -> float:
+    from core.rules.data.typed_values import read_number
+
     try:
-        return float(text)
-    except ValueError:
-        hint = "'ACTUAL'"
-        raise typer.BadParameter(f"{text!r} is not a valid float.", param_hint=hint) from None
+        return read_number(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} {error}.", param_hint="'ACTUAL'") from None
 
 
 @app.command(rich_help_panel=RECORD)

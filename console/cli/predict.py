@@ -44,7 +44,7 @@ def predict_row(
 def _read_row(fields: Sequence[str], row: str) -> dict[str, Any]:
     try:
         inputs = json.loads(row) if row else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRow({"--row": "must be JSON"}) from error
     if not isinstance(inputs, dict):
         raise BadRow({"--row": "must be a JSON object"})

@@ -28,7 +28,7 @@ from core.adapters.serving.replicas import probe
 from core.adapters.spool import open_spool
 from core.adapters.store.server_facts import look, rows_tables
 from core.domain.batches import BatchState
-from core.domain.errors import DatasetError, DriftdeskError
+from core.domain.errors import DatasetError, DriftdeskError, StoreBusy
 from core.platform import running_system
 from core.platform.database_url import read_database_url
 
@@ -39,6 +39,7 @@ _UNKNOWN, _FORBIDDEN = "HTTP 401", "HTTP 403"
 _MORE_THOROUGH = ("MLflow", "Queue (Redis)", "Database", "Spool")
 
 _CHECK_DATABASE = "Check DATABASE_URL and the server."
+_SEE_TO_HOLDER = "See to that process; until then nothing is written to the database."
 _START_MLFLOW = "Start MLflow or check MLFLOW_TRACKING_URI."
 _SERVE_ARTIFACTS = (
     "Start MLflow with --serve-artifacts and a folder or bucket that it may write to."
@@ -63,6 +64,8 @@ def examine(desk: Desk, seconds: float = TIME_LIMIT) -> list[Finding]:
     def run(check: Check) -> None:
         try:
             findings[check.name] = check.run(desk)
+        except StoreBusy as error:
+            findings[check.name] = [bad(check.name, str(error), _SEE_TO_HOLDER)]
         except DriftdeskError as error:
             findings[check.name] = [bad(check.name, str(error), check.todo)]
         except Exception as error:  # noqa: BLE001 - a check that breaks is an answer, too

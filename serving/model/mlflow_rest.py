@@ -111,7 +111,7 @@ class ChampionSource:
         status, body = self._request(path, _JSON_LIMIT)
         try:
             return status, dict(json.loads(body))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise self._unavailable("answers no JSON") from error
 
     def _request(self, path: str, limit: tuple[int, float]) -> tuple[int, bytes]:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import get_args
 
 import redis
@@ -18,6 +19,7 @@ import requests
 from compose.data_api.faults import Kind
 from core.domain.errors import DriftdeskError
 from core.domain.jobs import JobKind
+from tests.campaign.dice import picks
 from tests.campaign.programs import send
 from tests.campaign.system import LEASE_SECONDS, WORKERS, System
 from tests.campaign.wires import Mode
@@ -205,7 +207,7 @@ class Disturber:
 
     def __init__(self, system: System, seed: int) -> None:
         self._system = system
-        self._dice = random.Random(seed)
+        self._picks = picks(seed, {name: weight for name, (_, weight) in KINDS.items()}, 3)
         self._calm = threading.Event()
         self.counts: Counter[str] = Counter()
         self.diary: list[str] = []
@@ -224,18 +226,18 @@ class Disturber:
             self._heal()
 
     def _work(self) -> None:
-        names = list(KINDS)
-        weights = [weight for _, weight in KINDS.values()]
-        while not self._calm.wait(self._dice.uniform(0.2, 3)):
-            name = self._dice.choices(names, weights)[0]
+        for pick in self._picks:
+            if self._calm.wait(pick.pause):
+                self._picks = chain([pick], self._picks)  # the next round begins with it
+                return
             began = time.time()
-            victim = KINDS[name][0](self._system, self._dice)
+            victim = KINDS[pick.name][0](self._system, pick.dice)
             if not victim:
                 continue
-            self.counts[name] += 1
+            self.counts[pick.name] += 1
             self.diary.append(
                 f"{time.strftime('%H:%M:%S', time.gmtime(began))} +{time.time() - began:.1f} s "
-                f"{name}: {victim}"
+                f"{pick.name}: {victim}"
             )
 
     def _heal(self) -> None:

@@ -8,6 +8,8 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
+from typing import ClassVar
 
 import requests
 
@@ -16,6 +18,7 @@ from console.queries import status
 from core.domain.errors import DriftdeskError, IllegalTransition
 from core.domain.promotions import PromotionState
 from tests.build import somebody
+from tests.campaign.dice import picks
 from tests.campaign.system import System
 
 ROW: dict[str, object] = {
@@ -28,8 +31,14 @@ _KEPT = 40
 class Operator:
     """Does one act after the other: ingest, compare, train, decide, roll back, cancel, retry."""
 
+    WEIGHTS: ClassVar[dict[str, int]] = {
+        "ingest": 6, "compare": 1, "train": 4, "decide": 6, "roll_back": 1, "cancel": 1, "retry": 1,
+    }  # fmt: skip
+    """How often each act is picked, by the method's name."""
+
     def __init__(self, system: System, seed: int) -> None:
         self._desk = system.desk
+        self._picks = picks(seed, self.WEIGHTS, 1.5)
         self._dice = random.Random(seed)
         self._me = somebody()
         self._calm = threading.Event()
@@ -52,13 +61,12 @@ class Operator:
                 self.escaped.append("The operator's act did not end within 300 s.")
 
     def _work(self) -> None:
-        acts: list[tuple[Callable[[], object], int]] = [
-            (self.ingest, 6), (self.compare, 1), (self.train, 4), (self.decide, 6),
-            (self.roll_back, 1), (self.cancel, 1), (self.retry, 1),
-        ]  # fmt: skip
-        while not self._calm.wait(self._dice.uniform(0.2, 1.5)):
-            ((act, _),) = self._dice.choices(acts, [weight for _, weight in acts])
-            self.attempt(act)
+        for pick in self._picks:
+            if self._calm.wait(pick.pause):
+                self._picks = chain([pick], self._picks)  # the next round begins with it
+                return
+            self._dice = pick.dice
+            self.attempt(getattr(self, pick.name))
 
     def attempt(self, act: Callable[[], object]) -> bool:
         """Do it; a refusal in our own words is counted, anything else is a broken promise."""

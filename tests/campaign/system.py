@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
@@ -22,7 +20,7 @@ from core.platform.settings import Settings
 from tests import stacks
 from tests.campaign.programs import Program, Programs, marked
 from tests.campaign.wires import Wire
-from tests.stacks import answers, free_port, lacking, wait_for
+from tests.stacks import answers, free_port, wait_for
 
 SCALE = 0.004
 """The share of the real batches' sizes: about 16 to 1,400 rows each."""
@@ -65,24 +63,11 @@ class System:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of `DISK_MB` megabytes that can be filled without harm to anybody else."""
-    folder.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "none", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        lacking("the right to mount a small disk")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=False)
-
-
-@contextmanager
 def running(folder: Path, database: str, seed: int) -> Iterator[System]:
     """The system on `sqlite` or `mariadb`, up and empty; everything is ended afterwards."""
     mark = uuid.uuid4().hex
     with ExitStack() as stack:
-        disk = stack.enter_context(small_disk(folder / "disk"))
+        disk = stack.enter_context(stacks.small_disk(folder / "disk", f"{DISK_MB}m"))
         ports = {name: free_port() for name in ("redis", "mlflow", "api", *REPLICAS)}
         wires = {
             name: stack.enter_context(Wire(name, ports[name]))

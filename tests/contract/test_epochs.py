@@ -199,7 +199,9 @@ def test_a_removal_that_was_killed_goes_on_and_nobody_reads_half_a_batch(
     assert pipeline.count() > 0
 
 
-def test_an_alert_of_the_epoch_that_ended_stays_on_record(store: Store, pipeline: Pipeline) -> None:
+def test_rows_that_nobody_learned_from_stay_usable_after_the_epoch(
+    store: Store, pipeline: Pipeline
+) -> None:
     *_, last = pipeline.ingest(6)
     pipeline.ingest()
     with store.read() as work:

@@ -14,7 +14,7 @@ from core.adapters.store import Store
 from core.adapters.store.timeouts import WORKING
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
-from core.domain.drift import Reference, StoredReport
+from core.domain.drift import Reference, RetrainWhen, StoredReport
 from core.domain.errors import (
     DecidedAlready,
     IllegalTransition,
@@ -280,6 +280,22 @@ def test_a_batch_without_rows_is_no_reference(store: Store, rides: Dataset, tmp_
     (mean,) = [c for c in found.report.changes if c.name == "temperature_mean"]
     assert mean.ratio is not None
     assert 1.7 < mean.ratio < 2.3
+
+
+@pytest.mark.parametrize("when", RetrainWhen)
+def test_a_first_batch_without_rows_asks_for_no_training(
+    store: Store, rides: Dataset, tmp_path: Path, when: RetrainWhen
+) -> None:
+    store.dataset = replace(rides, retrain_when=when)
+    house = House(store, store.dataset, tmp_path, days(15))
+    lines = (house.folder / "batch_0.csv").read_text(encoding="utf-8").splitlines()
+    (house.folder / "batch_0.csv").write_text(lines[0] + "\n", encoding="utf-8")
+    (empty,) = house.take_in(1)
+    job = house.check(empty, trains=True)
+    assert job.state is JobState.SUCCEEDED, job.error
+    assert (job.result.required, job.result.retrain, job.result.train_job) == (False, False, None)
+    assert job.result.recommendation == "ignore"
+    assert "no retraining needed" in job.result.verdict
 
 
 def test_a_batch_that_holds_nothing_cannot_be_held(store: Store) -> None:

@@ -186,6 +186,7 @@ HTML = b"<html><body>Please log in</body></html>"
         (deaf(), "broke the connection off", "Connection"),
         (answering(200, HTML), "sent no JSON", "Please log in"),
         (answering(200, b'{"ok": true}'), "is not what answers there", "requested none"),
+        (answering(200, b"[" * 100_000), "is not what answers there", "RecursionError"),
         (answering(404, HTML), "sent no JSON", "404"),
         (answering(302, b"", Location="http://127.0.0.1:1/login"), "HTTP 302", "302"),
         (answering(413, HTML), "refuses a file of this size", "413"),
@@ -196,8 +197,8 @@ HTML = b"<html><body>Please log in</body></html>"
         (answering(400, b'{"error_code": "INVALID_STATE", "message": "It is being moved.\\n"}'),
          "refused: It is being moved.", "INVALID_STATE"),
     ],
-    ids=["refused", "no-name", "silent", "broken-off", "html", "other-json", "404", "302", "413",
-         "500", "502", "503", "401", "in-its-words"],
+    ids=["refused", "no-name", "silent", "broken-off", "html", "other-json", "deep-json", "404",
+         "302", "413", "500", "502", "503", "401", "in-its-words"],
 )  # fmt: skip
 def test_case_f_every_cause_has_its_own_sentence_and_is_in_the_log(
     neighbour: Any, says: str, logged: str, monkeypatch: pytest.MonkeyPatch

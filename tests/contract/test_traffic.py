@@ -298,12 +298,13 @@ def test_what_cannot_be_read_is_counted_and_in_no_figure(store: Store) -> None:
     assert counts == {SIZE - len(BAD) - 3}
 
 
-def test_a_record_that_is_no_json_is_one_more_that_cannot_be_read(store: Store) -> None:
+@pytest.mark.parametrize("text", ['{"bed": ', "[" * 100_000 + "]" * 100_000], ids=["cut", "deep"])
+def test_a_record_that_is_no_json_is_one_more_that_cannot_be_read(store: Store, text: str) -> None:
     trained(store)
     ids = record(store, houses(SIZE))
     keeps = store.engine.dialect.name == "sqlite"
     with nullcontext() if keeps else pytest.raises(sa.exc.DBAPIError):  # MariaDB looks itself
-        write_raw(store, ids[3], '{"bed": ')
+        write_raw(store, ids[3], text)
     watch_traffic(wiring(store))
     assert [w.unreadable for w in windows(store)] == [int(keeps)]
 

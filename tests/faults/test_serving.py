@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 import uuid
@@ -26,7 +24,7 @@ from tests.build import contract
 from tests.databases import fresh_database
 from tests.models import tiny_model
 from tests.replica import Replica, asking, recorded, replica, wait_for_records
-from tests.stacks import lacking, wait_for
+from tests.stacks import small_disk, wait_for
 
 BOUND = 5.0
 """No answer may take longer, whatever hangs: every neighbour that hangs would hold it for more."""
@@ -157,6 +155,7 @@ def http(status: str, body: bytes) -> bytes:
         http("200 OK", b"<html>Sign in</html>"),
         http("200 OK", b'{"model_version": {"version": "many"}}'),
         http("200 OK", b"[1]"),
+        http("200 OK", b"[" * 100_000),
         http("500 Internal Server Error", b'{"error_code": 5}'),
     ],
 )
@@ -179,12 +178,7 @@ def test_a_registry_that_is_slow_or_wrong_costs_no_answer_at_start_or_later(
 def test_when_the_disk_is_full_answers_go_on_and_drops_are_counted(
     migrated: str, dataset: Dataset, tmp_path: Path
 ) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        lacking("the right to mount a small disk")
-    try:
+    with small_disk(tmp_path / "disk", "256k") as disk:
         away = f"sqlite:///{tmp_path / 'nowhere.db'}"
         with replica(tmp_path / "r", contract(dataset), ready=False) as server:
             pass
@@ -216,8 +210,6 @@ def test_when_the_disk_is_full_answers_go_on_and_drops_are_counted(
             after.more(20)
         wait_for_records(migrated, set(after.ids))
         server.close()
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=False)
 
 
 def test_more_than_it_can_do_is_turned_away_at_once_and_it_recovers(

@@ -305,6 +305,15 @@ def test_case_d_an_empty_side_says_that_nothing_could_be_compared(
     assert "Nothing could be compared" in advice.reasons[0]
 
 
+def test_case_d_an_empty_first_batch_asks_for_nothing(orders: Dataset, tmp_path: Path) -> None:
+    report = compare(None, Read(answer([]), orders, tmp_path).profiles, orders)
+    assert report.reasons == (Reason("Nothing could be compared: this batch has no values."),)
+    assert (report.retrain, report.verdict) == (False, "not compared")
+    advice = advise(orders, [report], champion=None, error=None, has_rows=False)
+    assert advice.recommendation is Recommendation.IGNORE
+    assert advice.reasons == ("The batch has no rows, so there is nothing to learn from it.",)
+
+
 def test_case_d_what_could_not_be_compared_is_counted(orders: Dataset, tmp_path: Path) -> None:
     full = Read(answer(some(400)), orders, tmp_path).profiles
     without = Read(answer(some(400, fee=None)), orders, tmp_path).profiles

@@ -225,6 +225,8 @@ def test_users_of_the_machine_have_roles_of_their_own() -> None:
         ("[admin]\ngroups=[7]", "must be a list of texts"),
         ("admin = ['a@b']", "must be a table"),
         ("[admin", "is no TOML"),
+        ("admin = " + "9" * 5_000, "is no TOML"),
+        ("admin = " + "[" * 100_000, "is no TOML"),
     ],
 )
 def test_a_file_with_a_mistake_is_refused_whole(text: str, why: str) -> None:

@@ -122,3 +122,14 @@ def test_feedback_on_an_unknown_prediction_counts_once_it_is_on_record(
     monkeypatch.setattr(desk.serving, "feedback", lambda *_: None, raising=False)
     said = run("feedback", "3fa85f64-5717-4562-b3fc-2c963f66afa6", "9")
     assert "It counts once that id is on record" in said
+
+
+@pytest.mark.parametrize("actual", ["1_000", "\uff11\uff12", "nan", "1e400", "nine", ""])
+def test_feedback_takes_the_numbers_that_batches_take(desk: Desk, actual: str) -> None:
+    said = run("feedback", "3fa85f64-5717-4562-b3fc-2c963f66afa6", actual, code=2)
+    assert "must be" in said
+
+
+@pytest.mark.parametrize("row", ["{", "[]", "[" * 100_000, "9" * 5_000])
+def test_a_row_that_is_no_json_object_is_a_sentence(desk: Desk, row: str) -> None:
+    assert "--row: must be" in run("predict", "--row", row, code=1)

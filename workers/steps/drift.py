@@ -75,7 +75,8 @@ class CheckDrift:
             profile = work.batches.profile("batch", batch.id)
             compared = _compare(work, batch, profile, dataset)
             faults_seen = _faults(compared, profile, dataset)
-            advice = _advise(work, dataset, faults_seen, compared, evidence)
+            has_rows = batch.stored > 0
+            advice = _advise(work, dataset, faults_seen, compared, evidence, has_rows=has_rows)
             for c in compared:
                 first = c.reference is Reference.PREVIOUS
                 work.drift.put(
@@ -214,6 +215,8 @@ def _advise(
     faults_seen: tuple[str, ...],
     compared: list[Compared],
     evidence: Evidence,
+    *,
+    has_rows: bool,
 ) -> Advice:
     """Weigh everything."""
     importance = None
@@ -231,6 +234,7 @@ def _advise(
         error=evidence.error,
         error_note=evidence.note,
         importance=importance,
+        has_rows=has_rows,
     )
 
 

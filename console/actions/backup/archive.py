@@ -187,7 +187,7 @@ def _read_manifest(path: Path, content: bytes) -> dict[str, Any]:
     try:
         manifest = dict(json.loads(content))
         form, members = int(manifest["format"]), manifest["members"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BackupUnusable(f"{path} is damaged: its manifest cannot be read.") from error
     if form > FORMAT or not isinstance(members, dict):
         raise BackupUnusable(

@@ -157,7 +157,7 @@ class Store:
             StoreUnavailable: the database is unavailable, locked for too long, or full.
             SchemaMismatch: its tables are of another version.
         """
-        with translated(), self.engine.connect() as connection:
+        with translated(self.engine), self.engine.connect() as connection:
             writing = connection.execution_options(**{WRITE: True})
             self._look(writing)
             yield self._work(writing, by)
@@ -177,7 +177,7 @@ class Store:
             StoreUnavailable: the database is unavailable.
             SchemaMismatch: its tables are of another version.
         """
-        with translated(), self.engine.connect() as connection:
+        with translated(self.engine), self.engine.connect() as connection:
             if connection.dialect.name != "sqlite":  # where every transaction is a snapshot
                 connection.execution_options(isolation_level="REPEATABLE READ")
             self._look(connection)

@@ -138,7 +138,7 @@ def _out(kind: str, value: Any) -> Any:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -150,7 +150,7 @@ def snapshot(engine: sa.Engine, dataset: Dataset) -> Iterator[Snapshot]:
     Raises:
         StoreUnavailable: the database is unavailable.
     """
-    with translated(), engine.connect() as connection:
+    with translated(engine), engine.connect() as connection:
         if connection.dialect.name != "sqlite":  # where every transaction is a snapshot
             connection.execution_options(isolation_level="REPEATABLE READ")
         yield Snapshot(connection, dataset, recorded(connection))
@@ -210,7 +210,7 @@ def replacing(engine: sa.Engine, dataset: Dataset) -> Iterator[Replacement]:
         BackupUnusable: it refuses a row.
     """
     try:
-        with translated(), engine.connect() as opened:
+        with translated(engine), engine.connect() as opened:
             yield Replacement(opened.execution_options(**{WRITE: True}), dataset)
     except (sa.exc.IntegrityError, sa.exc.DataError) as error:
         arguments = getattr(error.orig, "args", None) or (type(error).__name__,)
@@ -253,7 +253,7 @@ def brought_up(
     make_file(url)
     engine = make_engine(url, CHANGING)
     try:
-        with translated(), engine.connect() as opened:
+        with translated(engine), engine.connect() as opened:
             connection = opened.execution_options(**{WRITE: True})
             upgrade(connection, revision)
             prepare(connection, dataset)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from core.adapters.store.lock_holder import write_lock_holder
 from core.adapters.store.schema_version import advice
 from core.adapters.store.timeouts import WORKING, Timeouts
 from core.domain.database_errors import is_not_migrated
@@ -170,8 +171,8 @@ def _detach(connection: sqlite3.Connection | None, record: ConnectionPoolEntry) 
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Translate errors of an unavailable, locked or full database.
+def translated(engine: sa.Engine | None = None) -> Iterator[None]:
+    """Translate errors of an unavailable, locked or full database, which is that of `engine`.
 
     Raises:
         StoreBusy: another client holds a lock.
@@ -185,11 +186,8 @@ def translated() -> Iterator[None]:
         cause: Any = getattr(error, "orig", None) or error
         arguments: tuple[Any, ...] = getattr(cause, "args", ())
         message = str(arguments[-1] if arguments else cause)
-        if message == _LOCKED or (arguments and arguments[0] in _HELD):
-            raise StoreBusy(
-                f"Another process holds what is needed in the database ({message}). Try again; if "
-                "it lasts, look for a process that stands still: driftdesk doctor."
-            ) from error
+        if is_held(error):
+            raise StoreBusy(_who_holds(message, engine)) from error
         if _is_full(arguments, message):
             raise StoreUnavailable(
                 f"The disk of the database is full ({message}). Make room there, then try again; "
@@ -203,6 +201,30 @@ def translated() -> Iterator[None]:
         if _is_unprepared(error):
             raise SchemaMismatch(advice("")) from error
         raise
+
+
+def is_held(error: sa.exc.SQLAlchemyError) -> bool:
+    """Whether another client held a lock for too long."""
+    arguments = getattr(getattr(error, "orig", None), "args", ())
+    return bool(arguments and (arguments[0] in _HELD or str(arguments[-1]) == _LOCKED))
+
+
+def _who_holds(message: str, engine: sa.Engine | None) -> str:
+    """Who holds the lock and what to do about it, as far as that is known."""
+    file = engine.url.database if engine is not None and engine.dialect.name == "sqlite" else None
+    holder = write_lock_holder(file) if file else None
+    if holder is None:
+        return (
+            f"Another process holds what is needed in the database ({message}). Try again; if it "
+            "lasts, look for a process that stands still."
+        )
+    who = f"Another process holds the database's write lock: {holder.pid} ({holder.command})"
+    if holder.is_stopped:
+        return (
+            f"{who}. It is stopped. Continue it with `kill -CONT {holder.pid}`, or end it with "
+            f"`kill -KILL {holder.pid}`, which takes back its transaction; then try again."
+        )
+    return f"{who}. Try again; if it lasts, end that process, which takes back its transaction."
 
 
 def _is_full(arguments: tuple[Any, ...], message: str) -> bool:

@@ -48,7 +48,7 @@ def migrate(url: str, dataset: Dataset, actor: str = "migrate") -> Changes:
     make_file(url)
     engine = make_engine(url, CHANGING)
     try:
-        with translated(), engine.connect() as opened:
+        with translated(engine), engine.connect() as opened:
             connection = opened.execution_options(**{WRITE: True})
             with _alone(connection):
                 upgrade(connection)

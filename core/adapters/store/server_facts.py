@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from core.adapters.store.engine import WRITE, translated
+from core.adapters.store.engine import WRITE, is_held, translated
 from core.adapters.store.schema_version import recorded
 from core.domain.errors import Missing
 
@@ -41,7 +41,7 @@ def look(engine: sa.Engine) -> DatabaseFacts:
     """
     if _is_missing(engine):
         raise Missing(f"There is no database at {Path(str(engine.url.database)).absolute()} yet.")
-    with translated(), engine.connect() as connection:
+    with translated(engine), engine.connect() as connection:
         dialect = connection.dialect
         version = ".".join(str(part) for part in dialect.server_version_info or ())
         revision = recorded(connection)
@@ -69,7 +69,7 @@ def revision_of(engine: sa.Engine) -> str:
     """
     if _is_missing(engine):
         return ""
-    with translated(), engine.connect() as connection:
+    with translated(engine), engine.connect() as connection:
         return recorded(connection)
 
 
@@ -81,7 +81,7 @@ def rows_tables(engine: sa.Engine) -> dict[str, list[str]]:
     """
     if _is_missing(engine):
         return {}
-    with translated(), engine.connect() as connection:
+    with translated(engine), engine.connect() as connection:
         inspector = sa.inspect(connection)
         names = [n for n in inspector.get_table_names() if n.startswith("rows_")]
         return {n: [str(c["name"]) for c in inspector.get_columns(n)] for n in names}
@@ -130,6 +130,8 @@ def _refused(connection: sa.Connection, right: str, statement: str) -> tuple[str
     try:
         connection.exec_driver_sql(statement)
     except sa.exc.DBAPIError as error:
+        if is_held(error):  # not a matter of rights
+            raise
         arguments = getattr(error.orig, "args", None) or (str(error),)
         return right, str(arguments[-1])
     return None

@@ -123,7 +123,7 @@ def _following(after: Window | None) -> sa.Select[Any]:
 def _object(text: str) -> dict[str, Any] | None:
     try:
         inputs = json.loads(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return None
     return inputs if isinstance(inputs, dict) else None
 

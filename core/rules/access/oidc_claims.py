@@ -187,7 +187,7 @@ def read_grants(text: str) -> Grants:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a huge number
         raise BadInput(f"The roles file is no TOML: {error}.") from None
     kept: dict[str, dict[str, Role]] = {name: {} for name in _LISTS}
     for table, lists in document.items():

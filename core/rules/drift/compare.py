@@ -31,13 +31,17 @@ def compare(
 
     Changes come statistic by statistic, then in column order, as in the original's table.
     Without a reference there is nothing to compare, and retraining is required: the batch is the
-    first one, or those before it have no rows or are held.
+    first one, or those before it have no rows or are held. A batch without values requires nothing.
     """
+    after = {p.column: p for p in current}
     if reference is None:
+        if not any(p.count for p in after.values()):
+            return DriftReport(
+                False, (Reason("Nothing could be compared: this batch has no values."),), ()
+            )
         reason = Reason("No earlier batch has rows to compare it with, so training is needed.")
         return DriftReport(True, (reason,), ())
     before = {p.column: p for p in reference}
-    after = {p.column: p for p in current}
     changes = tuple(
         change(column, statistic, before.get(column.name), after.get(column.name))
         for statistic in STATISTICS

@@ -207,11 +207,12 @@ def advise(
     error: ErrorChange | None,
     error_note: str = "",
     importance: Mapping[str, float] | None = None,
+    has_rows: bool = True,
 ) -> Advice:
     """The recommendation about a batch, from all its comparisons.
 
     `faults` are of `core.rules.data.quality`; `champion` is the live version, if any; `error_note`
-    says why its error is unknown, if it is.
+    says why its error is unknown, if it is; without rows nothing can be learned from the batch.
     """
     checks = [c for report in reports for c in report.checks]
     weights = rank(checks, importance, dataset)
@@ -221,6 +222,9 @@ def advise(
     if faults:
         recommendation = Recommendation.BLOCK
         reasons = [*faults, "Look at the source before anything is trained on this batch."]
+    elif champion is None and not has_rows:
+        recommendation = Recommendation.IGNORE
+        reasons = ["The batch has no rows, so there is nothing to learn from it."]
     elif champion is None:
         recommendation = Recommendation.RETRAIN
         reasons = ["No model is live yet, so training is needed."]

@@ -140,7 +140,7 @@ class Contract:
                 sets=PredictionSets(**sets) if sets else None,
                 **document,
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelRefused("The model file carries no readable contract.") from error
 
 
