@@ -185,9 +185,19 @@ def _overlap(learned: Side, judged: Side) -> int:
     """
     if learned.times is not None and judged.times is not None:
         before = at_their_time(learned.hashes, learned.times)
-        return int(np.isin(at_their_time(judged.hashes, judged.times), before).sum())
-    twins = np.isin(judged.hashes, learned.hashes)
+        return int(_among(at_their_time(judged.hashes, judged.times), before).sum())
+    twins = _among(judged.hashes, learned.hashes)
     return int((twins | ~is_held_out(judged.hashes)).sum())
+
+
+def _among(hashes: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which hashes are known; `numpy.isin` takes five times as long."""
+    if not len(known):
+        return np.zeros(len(hashes), np.bool_)
+    ordered = np.sort(known)
+    places = np.searchsorted(ordered, hashes)
+    found: NDArray[np.bool_] = ordered[np.minimum(places, len(ordered) - 1)] == hashes
+    return found
 
 
 def _require_room(batches: Sequence[Batch], columns: int) -> None:

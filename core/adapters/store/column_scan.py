@@ -8,7 +8,7 @@ Python values at once, which Arrow takes by column.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -25,6 +25,9 @@ from core.domain.errors import StoreUnavailable
 _VALUES = 250_000
 """The maximum number of values in a batch."""
 
+_LOT = 500
+"""The number of tuples that are turned into columns at once: few enough for a processor's cache."""
+
 _TIME = pa.timestamp("us")
 
 
@@ -37,13 +40,15 @@ def scan(
         sqlalchemy.exc.DBAPIError: the database fails.
         StoreUnavailable: a row is longer than the server's max_allowed_packet.
     """
-    read = _of_tuples
-    if connection.dialect.name != "sqlite":
-        read = _of_lines
-        kinds = zip(query.selected_columns, schema.types, strict=True)
-        query = query.with_only_columns(_line([_field(column, kind) for column, kind in kinds]))
-    for rows in _fetched(connection, query, max(1, _VALUES // len(schema))):
-        yield read(rows, schema)
+    most = max(1, _VALUES // len(schema))
+    if connection.dialect.name == "sqlite":
+        lots = _fetched(connection, query, min(most, _LOT))
+        yield from _merged((_of_tuples(rows, schema) for rows in lots), most)
+        return
+    kinds = zip(query.selected_columns, schema.types, strict=True)
+    query = query.with_only_columns(_line([_field(column, kind) for column, kind in kinds]))
+    for rows in _fetched(connection, query, most):
+        yield _of_lines(rows, schema)
 
 
 def as_numpy(column: pa.Array, texts: dict[str, str]) -> NDArray[Any]:
@@ -103,6 +108,18 @@ def _translated(errors: type[Exception]) -> Iterator[None]:
         yield
     except errors as error:
         raise sa.exc.DBAPIError.instance(None, None, error, errors) from error
+
+
+def _merged(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of about `most`."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if len(waiting) * len(batch) >= most:
+            yield pa.concat_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_batches(waiting)
 
 
 def _of_tuples(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
