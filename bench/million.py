@@ -1,12 +1,13 @@
 """A million rows from the store to a judged candidate in MLflow: `boosting`, step by step.
 
-    python bench/million.py [--rows 1000000]
+    python bench/million.py [--rows 1000000] [--mariadb]
 
 Generated rows (eight numbers, three texts of 5, 50 and 5,000 values) are ingested from a Parquet
-file into SQLite. Two trainings follow, each in a process of its own: the first has no champion to
-compare with, the second has the first version and a hundred more rows. Timed is the whole
-train job: reading, fit, export, checks, publishing in a real MLflow, comparison, verdict. Peak
-memory is that of the process.
+file into SQLite, or into a MariaDB server that is started for it. Two trainings follow, each in a
+process of its own: the first has no champion to compare with, the second has the first version and
+a hundred more rows. Timed is the whole train job: reading, fit, export, checks, publishing in a
+real MLflow, comparison, verdict. Peak memory is that of
+the process. The server's processor time is counted beside it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import multiprocessing
 import resource
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -31,6 +34,7 @@ from core.domain.promotions import Decision
 from core.platform.dataset_file import parse
 from core.platform.settings import Settings
 from tests import stacks
+from tests.databases import fresh_database
 from tests.fakes import FakeQueue
 from tests.work import run_job
 from workers.container import Container
@@ -43,30 +47,44 @@ SEED = 20261129
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=1_000_000)
+    options.add_argument("--mariadb", action="store_true")
     chosen = options.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder, url = Path(name), ""
         for part in ("in", "mlflow", "data"):
             (folder / part).mkdir()
-        with stacks.mlflow(folder / "mlflow") as uri:
-            print(f"{'job':<28}{'s':>8}{'processor s':>13}{'peak MB':>9}")
-            for number, rows in enumerate((chosen.rows, 100)):
-                table(rows, number, folder / "in" / f"{number}.parquet")
-                report("ingest", JobKind.INGEST, folder, uri)
-                what = "train, with a champion" if number else "train"
-                report(what, JobKind.TRAIN, folder, uri)
+        if chosen.mariadb:
+            (folder / "server").mkdir()
+            server = stack.enter_context(stacks.mariadb(folder / "server"))
+            url = fresh_database(server)
+        uri = stack.enter_context(stacks.mlflow(folder / "mlflow"))
+        print(f"{'job':<28}{'s':>8}{'processor s':>13}{'server s':>10}{'peak MB':>9}")
+        for number, rows in enumerate((chosen.rows, 100)):
+            table(rows, number, folder / "in" / f"{number}.parquet")
+            report("ingest", JobKind.INGEST, folder, url, uri)
+            what = "train, with a champion" if number else "train"
+            report(what, JobKind.TRAIN, folder, url, uri)
 
 
-def report(what: str, kind: JobKind, folder: Path, uri: str) -> None:
+def report(what: str, kind: JobKind, folder: Path, url: str, uri: str) -> None:
+    before = server_seconds()
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        seconds, cpu, peak = pool.apply(work, (kind, folder, uri))
-    print(f"{what:<28}{seconds:>8.1f}{cpu:>13.1f}{peak:>9.0f}")
+        seconds, cpu, peak = pool.apply(work, (kind, folder, url, uri))
+    server = server_seconds() - before
+    print(f"{what:<28}{seconds:>8.1f}{cpu:>13.1f}{server:>10.1f}{peak:>9.0f}", flush=True)
 
 
-def work(kind: JobKind, folder: Path, uri: str) -> tuple[float, float, float]:
+def server_seconds() -> float:
+    """Processor seconds of the MariaDB server, 0 without one."""
+    children = psutil.Process().children(recursive=True)
+    times = [child.cpu_times() for child in children if child.name() == "mariadbd"]
+    return sum(t.user + t.system for t in times)
+
+
+def work(kind: JobKind, folder: Path, url: str, uri: str) -> tuple[float, float, float]:
     """Do one job; returns its seconds, processor seconds, and the peak in megabytes."""
     dataset = parse(document(folder / "in"), "bench")
-    settings = Settings(_env_file=None, data_dir=folder / "data")
+    settings = Settings(_env_file=None, data_dir=folder / "data", database_url=url)
     migrate(settings.database, dataset)
     store = Store.open(settings.database, dataset)
     registry = Registry(uri, "bench")

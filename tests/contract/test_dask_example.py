@@ -20,7 +20,7 @@ from tests.contract.test_training_command import logged, train
 from tests.fakes import FakeRegistry
 from tests.object_store import BUCKET, s3_server
 from tests.stacks import ROOT
-from workers.recipes.command import row_parts
+from workers.recipes.command import row_spool
 from workers.steps.train import TrainingLimits
 
 __all__ = ["folder", "rides", "store"]  # fixtures
@@ -33,7 +33,7 @@ def test_it_trains_over_the_partitions_and_its_model_is_judged_on_a_sample(
     store: Store, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready(store, folder, tmp_path, batches=3)
-    monkeypatch.setattr(row_parts, "PART_ROWS", 100)
+    monkeypatch.setattr(row_spool, "PART_ROWS", 100)
     example = str(ROOT / "docs/examples/dask")
     training = Training("command", command=(sys.executable, "train.py"), folder=example)
     own = Store(store.engine, replace(store.dataset, training=training))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 import psutil
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -26,11 +27,12 @@ from core.domain.errors import (
     RecipeFailed,
 )
 from core.domain.training import Training
+from core.rules.data.holdout import row_hash
 from tests.object_store import BUCKET, s3_server
 from tests.stacks import ROOT, wait_for
 from tests.unit import test_class_recipes as classes
 from tests.unit.test_recipes import of, sales
-from workers.recipes.command import fit, left_files, lifeline, row_parts
+from workers.recipes.command import fit, left_files, lifeline, row_parts, row_spool
 from workers.recipes.port import JobContext, Rows
 
 OWN = (sys.executable, str(ROOT / "tests" / "own_program.py"))
@@ -116,9 +118,12 @@ pq.write_table(pq.read_table(rows), "rows.parquet")
 def test_rows_come_in_files_of_a_bounded_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_parts, "PART_ROWS", 100)
-    with row_parts.row_parts(sales(250), of({}), Job().context()) as where:
-        sizes = [pq.read_metadata(p).num_rows for p in sorted(Path(where).iterdir())]
+    monkeypatch.setattr(row_spool, "PART_ROWS", 100)
+    rows, dataset = sales(250), of({})
+    with row_spool.row_spool(dataset) as spool:
+        spool.add(rows, row_hash(rows, dataset))
+        with row_parts.row_parts(spool.tables(), dataset, Job().context()) as where:
+            sizes = [pq.read_metadata(p).num_rows for p in sorted(Path(where).iterdir())]
     assert sizes == [100, 100, 50]
     assert not Path(where).exists()
 
@@ -154,7 +159,7 @@ def test_rows_at_a_url_are_cleared_away_with_those_that_a_killed_job_left(
         for left in ("shop-3-1", "shop-7-1", "shop-9-1", "other-3-1"):
             system.pipe_file(f"{root}/{left}/part-00000.parquet", b"left")
         context = Job().context(rows_url=url, name="7-2")
-        with row_parts.row_parts(sales(30), of({}), context) as where:
+        with row_parts.row_parts([pa.table(dict(sales(30)))], of({}), context) as where:
             assert where == f"{url}/shop-7-2"
             others = ["other-3-1", "shop-7-2", "shop-9-1"]
             assert names(url) == [f"{other}/part-00000.parquet" for other in others]
@@ -172,7 +177,7 @@ def test_a_url_that_cannot_be_written_is_named() -> None:
     context = Job().context(rows_url="nosuch://bucket/rows")
     with (
         pytest.raises(RecipeFailed, match=r"nosuch://bucket/rows \(.*Check TRAINING_URL"),
-        row_parts.row_parts(sales(30), of({}), context),
+        row_parts.row_parts([pa.table(dict(sales(30)))], of({}), context),
     ):
         pass
 

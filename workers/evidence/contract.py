@@ -13,7 +13,7 @@ from core.rules.model.classes import HALF, classes_of, indices_of, labels_in, pl
 from core.rules.model.contract import Contract, describe
 from core.rules.model.evaluation import sample
 from workers.evidence.training_data import TrainingData
-from workers.recipes.port import Fitted, Recipe
+from workers.recipes.port import Doubles, Recipe
 
 THRESHOLD_ROWS = 50_000
 """The maximum number of training rows for choosing the threshold."""
@@ -25,21 +25,22 @@ FEWEST_OF_CLASS = 5
 """With fewer rows of a class to choose on, the threshold is 0.5."""
 
 
-def contract_of(data: TrainingData, fitted: Fitted, recipe: Recipe | None) -> Contract:
+def contract_of(data: TrainingData, predicted: Doubles, recipe: Recipe | None) -> Contract:
     """The model's inputs, with calibrated prediction intervals if there are enough rows.
 
+    `predicted` has the fitted model's predictions of the held-out rows.
     A classifier has prediction sets instead, and a binary one also a threshold. Without a `recipe`
     that can be run again, the threshold is 0.5.
     """
     if data.dataset.task.is_classifier:
-        return _of_classes(data, fitted, recipe)
+        return _of_classes(data, predicted, recipe)
     contract = describe(data.dataset, data.profiles)
     if not len(data.actual):
         return contract
     grids = {p.column: p.grid for p in data.profiles}
     interval = prediction_interval.calibrate(
         data.actual,
-        fitted.predict(data.held_out),
+        predicted,
         data.held_out_hashes,
         levels=grids.get(data.dataset.target.name, ()),
         on_log=data.dataset.fit_on == "log",
@@ -48,14 +49,13 @@ def contract_of(data: TrainingData, fitted: Fitted, recipe: Recipe | None) -> Co
     return replace(contract, interval=interval)
 
 
-def _of_classes(data: TrainingData, fitted: Fitted, recipe: Recipe | None) -> Contract:
+def _of_classes(data: TrainingData, probabilities: Doubles, recipe: Recipe | None) -> Contract:
     classes = classes_of(labels_in(data.target, data.dataset), data.dataset)
     contract = describe(data.dataset, data.profiles, classes)
     if recipe and data.dataset.task is Task.BINARY:
         contract = replace(contract, threshold=threshold_of(data, recipe))
     if not len(data.actual):
         return contract
-    probabilities = fitted.predict(data.held_out)
     sets = prediction_sets.calibrate(
         indices_of(labels_in(data.actual, data.dataset), classes),
         probabilities,

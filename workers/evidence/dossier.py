@@ -146,13 +146,14 @@ def make(
     learned: Lesson | None = None,
     after: SplitDate | None = None,
     newer: NewerRows | None = None,
+    predicted: NDArray[np.float64] | None = None,
 ) -> tuple[Dossier, Verdict]:
     """Compare two models on the held-out rows and on real requests, and recommend.
 
     `job` is the job that creates the dossier. `after` is set if the held-out rows are unseen
-    because they are later than this time. `newer` has both models on batches newer than both. A
-    model must also be better than the baseline: the median of the training target, or its class
-    shares.
+    because they are later than this time. `newer` has both models on batches newer than both.
+    `predicted` has the candidate's predictions of the held-out rows if they are known. A model must
+    also be better than the baseline: the median of the training target, or its class shares.
 
     Raises:
         NothingToTrainOn: no row is held out.
@@ -160,7 +161,9 @@ def make(
     champion, rows = against.model, len(material.actual)
     models = [model.runtime.contract for model in (candidate, champion) if model]
     scoring = scoring_of(material.dataset, material.actual, models)
-    contract, predicted = candidate.runtime.contract, candidate.runtime.predict(material.held_out)
+    contract = candidate.runtime.contract
+    if predicted is None:
+        predicted = candidate.runtime.predict(material.held_out)
     mine, theirs = scoring.answers(contract, predicted), None
     candidate_score = Score(candidate.version, rows, scoring.score(mine))
     champion_score, differences = None, {}

@@ -27,7 +27,8 @@ from core.rules.data.typed_values import as_given
 from core.rules.model.forward_scores import FEWEST_ROWS, newer
 from core.rules.model.scoring import scoring_of
 from workers.evidence.dossier import Champion, Model
-from workers.evidence.training_data import Side, TrainingData
+from workers.evidence.split_rows import Side
+from workers.evidence.training_data import TrainingData
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,30 @@ class JobContext:
 
 
 def ordered(rows: Rows, dataset: Dataset) -> tuple[Rows, NDArray[Any]]:
-    """The rows ordered by content, and the values to fit: the target or log(1 + target).
+    """The rows ordered by content, and the values to fit; see `fitted_values`.
+
+    Raises:
+        NothingToTrainOn: see `fitted_values`.
+    """
+    values = fitted_values(rows[dataset.target.name], dataset)
+    places = values if dataset.task.is_classifier else None
+    order = content_order(row_hash(rows, dataset), places)
+    return {name: column[order] for name, column in rows.items()}, values[order]
+
+
+def content_order(hashes: NDArray[np.uint64], places: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    """The order of rows by their content hashes, and of a classifier's by their classes' `places`.
+
+    A classifier's hashes do not include the target, so equal ones may have different classes.
+    """
+    if places is not None:
+        return np.asarray(np.lexsort((places, hashes)))
+    order: NDArray[np.intp] = np.argsort(hashes, kind="stable")
+    return order
+
+
+def fitted_values(target: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
+    """The values to fit: the target or log(1 + target).
 
     For a classifier they are the index of each row's class among the classes: 0, 1, … k - 1.
 
@@ -93,26 +116,20 @@ def ordered(rows: Rows, dataset: Dataset) -> tuple[Rows, NDArray[Any]]:
         NothingToTrainOn: fewer than `FEWEST_ROWS` rows, a target whose log does not exist, or
             too few or too many classes.
     """
-    count = len(rows[dataset.target.name])
-    if count < FEWEST_ROWS:
+    if len(target) < FEWEST_ROWS:
         raise NothingToTrainOn(
-            f"Only {count} rows are fit to be trained on; at least {FEWEST_ROWS} are needed. "
+            f"Only {len(target)} rows are fit to be trained on; at least {FEWEST_ROWS} are needed. "
             "Ingest another batch."
         )
-    hashes, target = row_hash(rows, dataset), rows[dataset.target.name]
     if dataset.task.is_classifier:
         labels = labels_in(target, dataset)
-        places = indices_of(labels, classes_of(labels, dataset))
-        order = np.lexsort((places, hashes))  # equal rows may have different classes
-        return {name: values[order] for name, values in rows.items()}, places[order]
-    order = np.argsort(hashes, kind="stable")
-    sorted_rows = {name: values[order] for name, values in rows.items()}
-    target = sorted_rows[dataset.target.name]
+        return indices_of(labels, classes_of(labels, dataset))
     if dataset.fit_on != "log":
-        return sorted_rows, target
+        return target
     if target.min() <= -1:
         raise NothingToTrainOn(
             f"{dataset.target.label} has values of -1 or below, whose log does not exist. "
             'Set fit_on = "value" in the dataset file.'
         )
-    return sorted_rows, np.log1p(target)
+    logs: NDArray[np.float64] = np.log1p(target)
+    return logs

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from core.adapters.onnx_runtime import Runtime
+import numpy as np
+
+from core.domain.dataset import Dataset
 from core.domain.errors import SettingsError
 from core.domain.training import COMMAND
 from core.platform.settings import Settings
@@ -14,10 +16,11 @@ from core.platform.settings.named import read_named
 from core.rules.model.contract import Contract
 from workers.evidence.contract import contract_of
 from workers.evidence.training_data import MOST_EVALUATED, TrainingData
-from workers.recipes import export
+from workers.recipes import command, export
 from workers.recipes.choose import recipe_of
 from workers.recipes.command.model_file import FittedFile
-from workers.recipes.port import Fitted, JobContext, Rows
+from workers.recipes.command.row_spool import RowSpool, row_spool
+from workers.recipes.port import Doubles, Fitted, JobContext, Rows
 from workers.runtime.job_run import Run
 
 UNCOMPARED = (
@@ -52,8 +55,22 @@ class TrainingLimits:
         )
 
 
-def fit(run: Run, data: TrainingData, limits: TrainingLimits) -> tuple[Fitted, Contract]:
-    """Fit the dataset's recipe, and derive the model's contract.
+@contextmanager
+def spool_of(dataset: Dataset) -> Iterator[RowSpool | None]:
+    """The spool for the rows of a training command; None for recipes that take them from memory.
+
+    Raises:
+        DiskRefused: its temporary folder cannot be made.
+    """
+    if dataset.training.recipe != COMMAND:
+        yield None
+        return
+    with row_spool(dataset) as spool:
+        yield spool
+
+
+def fit(run: Run, data: TrainingData, limits: TrainingLimits) -> tuple[Fitted, Doubles, Contract]:
+    """Fit the dataset's recipe, predict the held-out rows, and derive the model's contract.
 
     A cancellation or a lost lease ends it within seconds.
 
@@ -61,28 +78,32 @@ def fit(run: Run, data: TrainingData, limits: TrainingLimits) -> tuple[Fitted, C
         NothingToTrainOn, RecipeFailed, ModelRefused: see `workers.recipes.port.Recipe`.
         JobCancelled, LeaseLost: the job must stop.
     """
-    recipe = recipe_of(data.dataset, _context(run, limits))
-    if data.dataset.training.recipe == COMMAND:  # it looks for a cancel itself, and writes to logs
-        fitted = recipe(data.training, data.dataset)
+    if data.spool is not None:  # a program, which looks for a cancel itself, and writes to logs
+        fitted_file = command.fit_spooled(
+            data.spool, data.target, data.dataset, _context(run, limits)
+        )
         with run.interruptible():
-            return fitted, contract_of(data, fitted, None)
+            predicted = fitted_file.predict(data.held_out)
+            return fitted_file, predicted, contract_of(data, predicted, None)
+    recipe = recipe_of(data.dataset)
     with run.interruptible():
         fitted = recipe(data.training, data.dataset)
-        return fitted, contract_of(data, fitted, recipe)
+        predicted = fitted.predict(data.held_out) if len(data.actual) else np.empty(0)
+        return fitted, predicted, contract_of(data, predicted, recipe)
 
 
-def parity(runtime: Runtime, fitted: Fitted, rows: Rows) -> float | None:
+def parity(fitted: Fitted, expected: Doubles, given: Doubles, rows: Rows) -> float | None:
     """The largest relative difference between exported and fitted model on these rows.
 
-    None if the model exists only as a file; its answers are then checked to be finite.
+    `expected` are the fitted model's predictions, `given` the exported one's. None if the model
+    exists only as a file, whose answers were checked when they were predicted.
 
     Raises:
-        ModelRefused: they differ, or are no finite numbers; the message names the row.
+        ModelRefused: they differ; the message names the row.
     """
     if isinstance(fitted, FittedFile):
-        fitted.predict(rows)
         return None
-    return export.check_parity(runtime, fitted, rows)
+    return export.require_parity(expected, given, rows)
 
 
 def left_files(run: Run, fitted: Fitted) -> Mapping[str, bytes]:

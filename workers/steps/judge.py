@@ -42,7 +42,7 @@ class Judge:
             live = work.promotions.live()
         run.about(version=promotion.version)
         run.progress(0.05, "reading rows", always=True)
-        material = read(run.store, most_evaluated=self.most_evaluated, learned_batches=True)
+        material = read(run.store, most_evaluated=self.most_evaluated, check=run.check)
         run.progress(0.4, "fetching the models", always=True)
         candidate = dossier.load(
             self.registry,

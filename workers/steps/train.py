@@ -41,7 +41,7 @@ from workers.evidence.unseen_rows import unseen_by_both
 from workers.recipes import export
 from workers.recipes.port import Fitted
 from workers.runtime.job_run import Run
-from workers.steps.fit import TrainingLimits, fit, left_files, parity
+from workers.steps.fit import TrainingLimits, fit, left_files, parity, spool_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +68,21 @@ class Train:
         run.progress(0.01, "asking MLflow for the next version", always=True)
         self.registry.require_ready(above)  # before minutes are spent on a fit for nothing
         run.progress(0.02, "reading rows", always=True)
-        data = read(run.store, run.job.args.get("epoch"), self.limits.evaluated)
-        if self._is_known(run, data):
-            return
-        run.progress(0.1, f"fitting on {data.training_rows:,} rows", always=True)
-        fitted, contract = fit(run, data, self.limits)
+        with spool_of(self.dataset) as spool:
+            epoch = run.job.args.get("epoch")
+            data = read(run.store, epoch, self.limits.evaluated, spool=spool, check=run.check)
+            if self._is_known(run, data):
+                return
+            run.progress(0.1, f"fitting on {data.training_rows:,} rows", always=True)
+            fitted, expected, contract = fit(run, data, self.limits)
         run.progress(0.45, "exporting to ONNX", always=True)
         with run.interruptible():
             model = fitted.to_onnx({METADATA_KEY: contract.to_json()})
             runtime = Runtime(model)
-            worst = parity(runtime, fitted, data.held_out)
+            predicted = runtime.predict(data.held_out)
+            worst = parity(fitted, expected, predicted, data.held_out)
         run.progress(0.55, f"scoring on {len(data.actual):,} rows", always=True)
         with run.interruptible():
-            predicted = runtime.predict(data.held_out)
             scoring = scoring_of(self.dataset, data.actual, [contract])
             metrics = scoring.score(scoring.answers(contract, predicted))
             model, runtime = self._stamped((model, contract), data, predicted, metrics)
@@ -121,6 +123,7 @@ class Train:
                 parity=worst,
                 learned=data.lesson,
                 after=judged.after,
+                predicted=predicted if judged.material is data else None,
             )
         self._propose(run, evidence, verdict, data)
 

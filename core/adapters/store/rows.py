@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pymysql.err
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from core.adapters.store.column_scan import as_numpy, scan
 from core.adapters.store.dataset_columns import require_columns
 from core.adapters.store.staged_rows import StagedRows, copy
 from core.adapters.store.stored_values import as_sqlite, has_empty, in_columns
@@ -25,11 +27,8 @@ from core.adapters.store.tables import batches, epochs
 from core.domain.dataset import ColumnType, Dataset
 from core.domain.errors import RowsChanged
 
-_FETCH = 20_000
 _NOT_ALLOWED = {1148, 2068, 3948, 4166}
 """Error codes of MySQL and MariaDB if LOCAL INFILE is disabled."""
-
-_DAY = np.timedelta64(1, "D")
 
 
 def arrow_schema(dataset: Dataset) -> pa.Schema:
@@ -161,42 +160,45 @@ class Rows:
         batch_id: int | None = None,
         without: Collection[int] = (),
         every: int = 1,
-    ) -> dict[str, NDArray[np.float64] | NDArray[np.object_]]:
+    ) -> dict[str, NDArray[Any]]:
         """Columns of one side of the split by hash (None: both sides), in order of arrival.
+
+        Which rows, and as what: see `chunks`, of which they are made.
+        """
+        chunks = self.chunks(
+            names, held_out=held_out, epoch=epoch, batch_id=batch_id, without=without, every=every
+        )
+        parts = list(chunks)
+        return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+    def chunks(
+        self,
+        names: Sequence[str],
+        *,
+        held_out: bool | None,
+        epoch: int | None = None,
+        batch_id: int | None = None,
+        without: Collection[int] = (),
+        every: int = 1,
+    ) -> Iterator[dict[str, NDArray[Any]]]:
+        """Columns of rows in chunks of some thousands, in bounded memory and order of arrival.
+
+        The first chunk is empty, so that there is one, with the types of the columns.
 
         With `batch_id`: that batch's rows, whatever its epoch; else the rows of an epoch except
         those of the batches `without`. From each batch only rows whose number is a multiple of
-        `every`.
+        `every`. The columns `batch_id`, `row_number` and `held_out` can be read, too.
 
-        Numbers are float64 with NaN for null, dates float64 days and timestamps float64 seconds
-        since 1970-01-01, texts object arrays with "" for null, and booleans the texts "true" and
-        "false".
+        The types are those of `core.adapters.store.column_scan.as_numpy`.
         """
-        kinds = [self.dataset.column(name) for name in names]
-        parts: list[list[Any]] = [[] for _ in names]
-        where = self._chosen(epoch, batch_id, without)
+        where = [*self._side(held_out=held_out), *self._chosen(epoch, batch_id, without)]
         if every > 1:
             where.append(self.table.c.row_number % every == 0)
-        for rows in self._fetch(names, *self._side(held_out=held_out), *where):
-            for column, part, values in zip(kinds, parts, zip(*rows, strict=True), strict=True):
-                part.append(_array(column.type, values))
-        empty: dict[bool, NDArray[Any]] = {True: np.empty(0, object), False: np.empty(0)}
-        return {
-            column.name: np.concatenate(part) if part else empty[column.is_text]
-            for column, part in zip(kinds, parts, strict=True)
-        }
-
-    def batch_ids(
-        self, *, held_out: bool | None, epoch: int | None = None, without: Collection[int] = ()
-    ) -> NDArray[np.int64]:
-        """The batch id of each row of one side, None for both, in the order of `columns`."""
-        t = self.table.c
-        query = (
-            sa.select(t.batch_id)
-            .where(*self._side(held_out=held_out), *self._chosen(epoch, None, without))
-            .order_by(t.id)
-        )
-        return np.array(self._connection.execute(query).scalars().all(), dtype=np.int64)
+        schema, texts = pa.schema([self.schema.field(name) for name in names]), dict[str, str]()
+        nothing = pa.RecordBatch.from_pylist([], schema)
+        for batch in chain([nothing], self._scan(schema, *where)):
+            columns = zip(names, batch.columns, strict=True)
+            yield {name: as_numpy(column, texts) for name, column in columns}
 
     @property
     def schema(self) -> pa.Schema:
@@ -207,16 +209,7 @@ class Rows:
         self, *, epoch: int | None = None, batch_id: int | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Whole rows in batches of some thousands, in bounded memory."""
-        schema = self.schema
-        for rows in self._fetch(schema.names, *self._chosen(epoch, batch_id, ())):
-            columns = zip(*rows, strict=True)
-            yield pa.RecordBatch.from_arrays(
-                [
-                    pa.array(_plain(values, field.type), field.type)
-                    for values, field in zip(columns, schema, strict=True)
-                ],
-                schema=schema,
-            )
+        yield from self._scan(self.schema, *self._chosen(epoch, batch_id, ()))
 
     def first(self, batch_id: int, limit: int) -> list[dict[str, Any]]:
         """The first rows of a batch, each with its `row_number` and the columns by name."""
@@ -226,16 +219,9 @@ class Rows:
         rows = self._connection.execute(query.order_by(t.id).limit(limit))
         return [dict(row._mapping) for row in rows]
 
-    def _fetch(
-        self, names: Sequence[str], *where: sa.ColumnElement[bool]
-    ) -> Iterator[Sequence[Any]]:
-        query = (
-            sa.select(*(self.table.c[name] for name in names))
-            .where(*where)
-            .order_by(self.table.c.id)
-        )
-        streamed = self._connection.execution_options(stream_results=True, yield_per=_FETCH)
-        yield from streamed.execute(query).partitions()
+    def _scan(self, schema: pa.Schema, *where: sa.ColumnElement[bool]) -> Iterator[pa.RecordBatch]:
+        query = sa.select(*(self.table.c[name] for name in schema.names)).where(*where)
+        return scan(self._connection, query.order_by(self.table.c.id), schema)
 
     def _side(self, *, held_out: bool | None) -> list[sa.ColumnElement[bool]]:
         return [] if held_out is None else [self.table.c.held_out == held_out]
@@ -277,24 +263,3 @@ class Rows:
             if key is not None:
                 return int(key)
         return None
-
-
-def _plain(values: Sequence[Any], kind: pa.DataType) -> Sequence[Any]:
-    """Values for Arrow: SQLite returns booleans, MySQL numbers."""
-    return [int(v) for v in values] if pa.types.is_int8(kind) else values
-
-
-def _array(kind: ColumnType, values: Sequence[Any]) -> NDArray[Any]:
-    if kind is ColumnType.NUMBER:
-        return np.array(values, dtype=np.float64)  # None becomes NaN
-    if kind is ColumnType.DATE:
-        days = np.array(values, dtype="datetime64[D]")
-        return np.where(np.isnat(days), np.nan, (days - np.datetime64(0, "D")) / _DAY)
-    if kind is ColumnType.TIMESTAMP:
-        micros = pa.array(values, pa.timestamp("us", tz="UTC")).cast(pa.int64())
-        return np.asarray(micros.to_numpy(zero_copy_only=False), dtype=np.float64) / 1e6
-    if kind is ColumnType.BOOLEAN:
-        values = [None if v is None else "true" if v else "false" for v in values]
-    texts = np.array(values, dtype=object)
-    texts[texts == None] = ""  # noqa: E711 - elementwise
-    return texts

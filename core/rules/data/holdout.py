@@ -35,7 +35,12 @@ def held_out(columns: Mapping[str, Values], dataset: Dataset) -> NDArray[np.bool
     excluded: otherwise, of equal rows with different classes, those of one class could be used for
     training and those of the other for scoring.
     """
-    held: NDArray[np.bool_] = row_hash(columns, dataset) % np.uint64(ONE_IN) == 0
+    return is_held_out(row_hash(columns, dataset))
+
+
+def is_held_out(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether each row is held out, by its `row_hash`."""
+    held: NDArray[np.bool_] = hashes % np.uint64(ONE_IN) == 0
     return held
 
 

@@ -6,6 +6,7 @@ Their differences have intervals from `core.rules.model.paired_bootstrap`.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -97,9 +98,9 @@ def slices_of(
     rng = np.random.default_rng(_SEED)
     parts = []
     for by, labels in groups.items():
-        values, counts = np.unique(labels.astype(str), return_counts=True)
-        order = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
-        for value in targets if by == "target" and targets else values[order]:
+        counts = Counter(labels.tolist())
+        common = sorted(counts, key=lambda label: (-counts[label], label))[:_MOST_VALUES]
+        for value in targets if by == "target" and targets else common:
             rows = np.flatnonzero(labels == value)
             if len(rows) < FEWEST_IN_SLICE or not value:
                 continue
@@ -109,7 +110,7 @@ def slices_of(
             parts.append(
                 Slice(
                     by,
-                    str(value),
+                    value,
                     len(rows),
                     float(mine.mean()),
                     None if theirs is None else float(theirs.mean()),

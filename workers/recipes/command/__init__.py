@@ -4,6 +4,6 @@ The program reads the training rows as Parquet, the dataset as JSON and a seed, 
 `model.onnx`; see docs/how-to/recipe-command.md. It never gets held-out rows.
 """
 
-from workers.recipes.command.fit import fit
+from workers.recipes.command.fit import fit, fit_spooled
 
-__all__ = ["fit"]
+__all__ = ["fit", "fit_spooled"]

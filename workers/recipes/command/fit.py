@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from core.domain.dataset import Column, ColumnType, Dataset
+from core.rules.data.holdout import row_hash
 from core.rules.model.classes import classes_of, labels_in
 from workers.recipes.command.left_files import read_files
 from workers.recipes.command.model_file import FittedFile, output_of
-from workers.recipes.command.program import failure, run
+from workers.recipes.command.program import Lines, failure, run
 from workers.recipes.command.row_parts import row_parts
-from workers.recipes.port import JobContext, Rows, ordered
+from workers.recipes.command.row_spool import RowSpool, row_spool
+from workers.recipes.port import JobContext, Rows, fitted_values
 
 SEED = 20261129
 
@@ -31,25 +35,43 @@ _TRIED = 1_000
 
 
 def fit(rows: Rows, dataset: Dataset, context: JobContext) -> FittedFile:
-    """Fit a model; see `workers.recipes.port.Recipe`.
+    """Fit a model on rows in memory; see `workers.recipes.port.Recipe` and `fit_spooled`."""
+    with row_spool(dataset) as spool:
+        spool.add(rows, row_hash(rows, dataset))
+        return fit_spooled(spool, rows[dataset.target.name], dataset, context)
+
+
+def fit_spooled(
+    spool: RowSpool, target: NDArray[Any], dataset: Dataset, context: JobContext
+) -> FittedFile:
+    """Fit a model on the rows of a spool, which have this target.
 
     Raises:
         NothingToTrainOn: too few rows, or a target whose log does not exist.
         RecipeFailed: the program fails, or exceeds a limit.
         ModelRefused: the model does not fit this dataset.
+        DiskRefused: the rows cannot be written to the temporary folder.
         JobCancelled, LeaseLost: the job must stop.
     """
-    training, _ = ordered(rows, dataset)
-    target = training[dataset.target.name]
+    fitted_values(target, dataset)
     classes = classes_of(labels_in(target, dataset), dataset) if dataset.task.is_classifier else ()
-    with (
-        tempfile.TemporaryDirectory(prefix="training-") as work,
-        row_parts(training, dataset, context) as where,
-    ):
+    description = described(dataset, len(target), classes)
+    with row_parts(spool.tables(classes), dataset, context) as where:
+        model, files, lines = _run(dataset, description, where, context)
+    fitted = FittedFile.read(dataset, model, files, classes, lines.quoted())
+    for count in (_TRIED, 1):
+        fitted.predict(spool.first(count, classes))
+    return fitted
+
+
+def _run(
+    dataset: Dataset, description: Mapping[str, object], where: str, context: JobContext
+) -> tuple[bytes, Mapping[str, bytes], Lines]:
+    """The model and the other files that the program left, and its lines."""
+    with tempfile.TemporaryDirectory(prefix="training-") as work:
         out_folder = Path(work) / "left"
         out_folder.mkdir()
         about = Path(work) / "dataset.json"
-        description = described(dataset, len(target), classes)
         about.write_text(json.dumps(description, indent=1), encoding="utf-8")
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         environment = {
@@ -68,10 +90,7 @@ def fit(rows: Rows, dataset: Dataset, context: JobContext) -> FittedFile:
         context.say(left_out)
     if model is None:
         raise failure(command, "left no file model.onnx in the folder DRIFTDESK_OUT", lines)
-    fitted = FittedFile.read(dataset, model, files, classes, lines.quoted())
-    fitted.predict(_first(training, _TRIED))
-    fitted.predict(_first(training, 1))
-    return fitted
+    return model, files, lines
 
 
 def described(dataset: Dataset, rows: int, classes: tuple[str, ...] = ()) -> dict[str, object]:
@@ -98,7 +117,3 @@ def _feature(column: Column) -> dict[str, object]:
         if key in _TOLD and value not in ("", 0, None, ())
     }
     return about | {"input": kind}
-
-
-def _first(rows: Rows, count: int) -> Rows:
-    return {name: np.asarray(values)[:count] for name, values in rows.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -17,34 +17,32 @@ from core.adapters.filesystem import open_url
 from core.domain.dataset import Dataset
 from core.domain.errors import DriftdeskError, RecipeFailed
 from core.domain.safe_text import printable
-from workers.recipes.port import JobContext, Rows
-
-PART_ROWS = 100_000
-"""The maximum number of rows in a file."""
+from workers.recipes.port import JobContext
 
 log = structlog.get_logger()
 
 
 @contextmanager
-def row_parts(rows: Rows, dataset: Dataset, context: JobContext) -> Iterator[str]:
-    """A folder or URL with `part-00000.parquet` and so on, which is deleted afterwards.
+def row_parts(tables: Iterable[pa.Table], dataset: Dataset, context: JobContext) -> Iterator[str]:
+    """A folder or URL with a file for each table, which is deleted afterwards.
 
-    The files have a column for each feature and the target, encoded like the model's inputs:
-    numbers as doubles with NaN for null, texts with "" for null.
+    The files are `part-00000.parquet` and so on. They have a column for each feature and the
+    target, encoded like the model's inputs: numbers as doubles with NaN for null, texts with "" for
+    null.
 
     Raises:
         RecipeFailed: the files cannot be written to TRAINING_URL.
     """
     if not context.rows_url:
         with tempfile.TemporaryDirectory(prefix="rows-") as folder:
-            _write(*open_url(folder), rows, dataset, context)
+            _write(*open_url(folder), tables, context)
             yield folder
         return
     url = f"{context.rows_url.rstrip('/')}/{dataset.name}-{context.name}"
     with _translated(context.rows_url):
         system, root = open_url(url)
         _clear(system, root)
-        _write(system, root, rows, dataset, context)
+        _write(system, root, tables, context)
     try:
         yield url
     finally:
@@ -52,13 +50,11 @@ def row_parts(rows: Rows, dataset: Dataset, context: JobContext) -> Iterator[str
             _delete(system, root)
 
 
-def _write(system: Any, root: str, rows: Rows, dataset: Dataset, context: JobContext) -> None:
-    names = [*(c.name for c in dataset.features), dataset.target.name]
+def _write(system: Any, root: str, tables: Iterable[pa.Table], context: JobContext) -> None:
     with suppress(NotImplementedError):  # object stores have no folders
         system.makedirs(root, exist_ok=True)
-    for part, start in enumerate(range(0, len(rows[names[0]]), PART_ROWS)):
+    for part, table in enumerate(tables):
         context.check()
-        table = pa.table({name: pa.array(rows[name][start : start + PART_ROWS]) for name in names})
         file = io.BytesIO()
         pq.write_table(table, file)
         system.pipe_file(f"{root}/part-{part:05d}.parquet", file.getvalue())
