@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from console.actions.dataset_files import MOST_ROWS
 from console.cli.main import app
+from core.adapters.readers import parse
+from core.adapters.readers.first_rows import MOST_ROWS
 from core.domain.errors import DatasetError
 from core.platform.dataset_file import load, parse_text
 from core.rules.data.profile import Profiler
-from workers.sources import parse
 
 HEADER = ["Order No", "Sold At", "Color", "Gift", "Zip", "Weight (kg)", "Total"]
 
@@ -206,8 +206,8 @@ def test_what_check_says_is_what_ingest_does(tmp_path: Path) -> None:
     rules = Counter(rule for c in found for q in c.quarantined for rule in q.reason.split("; "))
     assert {r["rule"]: r["rows"] for r in told["reasons"]} == rules
     lines = run("check", file, "--dataset", out, code=1).splitlines()
-    assert "      3  weight_kg: must be a number (first in row 303, such as 'heavy')" in lines
-    assert "      3  total: must be given (first in row 303)" in lines
+    assert "      3  weight_kg: must be a number (first in row 302, such as 'heavy')" in lines
+    assert "      3  total: must be given (first in row 302)" in lines
 
 
 def test_only_the_first_rows_are_read(tmp_path: Path) -> None:
@@ -290,7 +290,8 @@ def test_a_file_is_not_overwritten_and_names_must_be_names(tmp_path: Path) -> No
 
 def test_a_table_of_another_dataset_says_what_it_lacks(tmp_path: Path) -> None:
     told = run("check", orders(tmp_path / "orders.csv"), code=1)
-    assert "has no column brokered_by, status, price" in told
-    assert "It has Order No, Sold At" in told
+    assert "orders.csv would not be stored. The batch has no header of this dataset" in told
+    assert "Order No, Sold At" in told
+    assert "brokered_by, status, price" in told
     missing = run("check", tmp_path / "orders.csv", "--dataset", tmp_path / "no.toml", code=2)
     assert "The dataset file no.toml cannot be read" in missing
