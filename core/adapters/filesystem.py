@@ -109,6 +109,16 @@ def _credentials(scheme: str) -> dict[str, str]:
     return found
 
 
+def bare_etag(etag: str) -> str:
+    """An ETag without quotes and mark of weakness (RFC 9110, 8.8.3), so that equal ones compare so.
+
+    A store may write it in a list of objects otherwise than for one of them: Azure lists it bare.
+    """
+    text = etag.strip().removeprefix("W/")
+    is_quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return text[1:-1] if is_quoted else text
+
+
 def modified(info: Mapping[str, Any]) -> float | None:
     """When a listed file was modified, in seconds since 1970; None where the store does not say."""
     for value in (info[key] for key in _TIMES if info.get(key) is not None):
