@@ -39,7 +39,7 @@ class FileCheck:
         which = f"{self.rows:,} rows" if self.is_all else f"first {self.rows:,} rows"
         if self.valid == self.rows:
             return f"All {which} are valid." if self.is_all else f"The {which} are valid."
-        return f"{self.valid:,} of the {which} are valid. The others are quarantined."
+        return f"{self.valid:,} of the {which} are valid. The others would be quarantined."
 
 
 def check_lines(check: FileCheck, name: str) -> Iterator[str]:

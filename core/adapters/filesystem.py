@@ -27,7 +27,9 @@ _CREDENTIALS = {
         "AWS_ENDPOINT_URL",
     ),
     "gs": ("GOOGLE_SERVICE_ACCOUNT", "GOOGLE_APPLICATION_CREDENTIALS"),
-    "az": ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY"),
+    "az": (
+        "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ENDPOINT",
+    ),
 }  # fmt: skip
 """What is read from the environment, `.env` and SECRETS_DIR; obstore reads further variables of
 the environment itself, such as those of a pod's identity."""

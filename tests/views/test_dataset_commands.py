@@ -218,6 +218,25 @@ def test_only_the_first_rows_are_read(tmp_path: Path) -> None:
     assert f"{MOST_ROWS:,} of the {MOST_ROWS:,} rows" in run("check", file, "--dataset", out)
 
 
+def test_check_reads_every_format_and_prints_rows_as_they_would_be_stored(tmp_path: Path) -> None:
+    file, out = orders(tmp_path / "orders.csv"), tmp_path / "orders.toml"
+    run("init", file, "--target", "Total", "-o", out)
+    with file.open(encoding="utf-8", newline="") as opened:
+        lines = [json.dumps(row) for row in csv.DictReader(opened)]
+    packed = tmp_path / "orders.jsonl.gz"
+    packed.write_bytes(gzip.compress("\n".join(lines).encode()))
+    told = run("check", packed, "--dataset", out, "--rows", 2).splitlines()
+    assert told[0] == "300 of the 300 rows that were read are valid rows of orders."
+    assert told[1].startswith("row 0: order_no=1000, sold_at=2026-02-01 00:15:00+00:00, color=")
+    assert told[2].startswith("row 1: ")
+    assert len(told) == 3
+    as_json = json.loads(run("check", packed, "--dataset", out, "--json"))
+    assert as_json["first"][1]["sold_at"] == "2026-02-02T01:15:00+00:00"
+    assert run("check", tmp_path / "gone.csv", "--dataset", out, code=1).endswith(
+        "cannot be read: No such file or directory.\n"
+    )
+
+
 def test_a_compressed_table_is_read(tmp_path: Path) -> None:
     file = tmp_path / "orders.csv.gz"
     file.write_bytes(gzip.compress(orders(tmp_path / "orders.csv").read_bytes()))

@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
 
 from console.actions import file_checks, schedules
+from console.cli.main import app as cli
 from console.desk import Desk
 from console.text.file_check import FileCheck
 from console.web import widgets
@@ -484,6 +486,24 @@ def test_a_file_is_read_once_however_often_the_page_runs(monkeypatch: pytest.Mon
     assert calls == ["jan.jsonl"]
     app.file_uploader(key="upload-file").set_value(("feb.csv", houses("csv"), "text/csv")).run()
     assert calls == ["jan.jsonl", "feb.csv"]
+
+
+def test_the_command_line_says_before_it_queues_what_would_be_quarantined(
+    upload_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.cli.shared.configured", lambda: upload_desk.settings)
+    monkeypatch.setattr("console.cli.shared.Desk.make", lambda *_: upload_desk)
+    (tmp_path / "jan.jsonl.gz").write_bytes(houses("jsonl.gz"))
+    (tmp_path / "feb.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    refused = CliRunner().invoke(cli, ["ingest", str(tmp_path / "feb.csv")])
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "feb.csv would not be stored. The batch has no header" in refused.stderr
+    done = CliRunner().invoke(cli, ["ingest", str(tmp_path / "jan.jsonl.gz")])
+    assert done.exit_code == 0, done.output
+    assert "1 of the 2 rows that were read are valid" in done.stderr
+    assert "bed: must be a number (first in row 1, such as 'many')" in done.stderr
+    with upload_desk.store.read() as work:
+        assert [job.args["origin"] for job in work.jobs.open()] == ["jan.jsonl.gz"]
 
 
 # What goes wrong
