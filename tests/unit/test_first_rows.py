@@ -154,7 +154,7 @@ def test_a_row_without_an_end_is_not_read_to_the_end(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".jsonl.zst", ".json", ".parquet"])
 def test_time_is_bounded(ending: str) -> None:
-    seconds: Iterator[int] = count(0, 4)
+    seconds: Iterator[int] = count(0, 6)
     first = read(FORMATS[ending](orders(9_000)), ending, now=lambda: next(seconds))
     assert not first.is_all
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,6 +36,9 @@ MOST_PARQUET_BYTES = 256_000_000
 
 MOST_SECONDS = 5.0
 """After so long no further block is read."""
+
+_AT_ONCE = 128 * 1024
+"""How many bytes of a text make a block, so that the time is looked at often enough."""
 
 
 @dataclass(slots=True)
@@ -78,15 +82,16 @@ def first_rows(
         file,
         f"rows.{written_as.value}",
         compression or f".{written_as.value}",
-        MOST_PARQUET_BYTES if is_parquet else MOST_BYTES,
-        lambda: now() > until,
+        _Bounds(MOST_PARQUET_BYTES, sys.maxsize, lambda: False)  # its blocks are not interrupted
+        if is_parquet
+        else _Bounds(MOST_BYTES, _AT_ONCE, lambda: now() > until),
     )
     first = FirstRows()
     try:
         first.note = parse.note(start, dataset)
         for chunk in parse.chunks(start, dataset, Profiler(dataset), lambda _: None, most):
             _add(first, chunk)
-            if first.count == MOST_ROWS:
+            if first.count == MOST_ROWS or now() > until:
                 break
         else:
             first.is_all = True
@@ -111,6 +116,14 @@ class _Enough(Exception):
     """The bounds are reached."""
 
 
+class _Bounds(NamedTuple):
+    """How many bytes are read, how many of them at once, and whether the time is up."""
+
+    bytes: int
+    at_once: int
+    is_over: Callable[[], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class _Start:
     """The beginning of a file, for readers; reading beyond it ends them by `_Enough`."""
@@ -118,22 +131,21 @@ class _Start:
     file: BinaryIO
     stem: str
     suffix: str
-    most_bytes: int
-    is_late: Callable[[], bool]
+    bounds: _Bounds
 
     def open(self, _mode: Literal["rb"], /) -> BinaryIO:
         self.file.seek(0)
-        return cast("BinaryIO", _Bounded(self.file, self.most_bytes, self.is_late))
+        return cast("BinaryIO", _Bounded(self.file, self.bounds))
 
 
 class _Bounded(io.RawIOBase):
     """Another file's bytes; closing it leaves that file open."""
 
-    def __init__(self, file: BinaryIO, most: int, is_late: Callable[[], bool]) -> None:
+    def __init__(self, file: BinaryIO, bounds: _Bounds) -> None:
         super().__init__()
         self._file = file
-        self._left = most
-        self._is_late = is_late
+        self._bounds = bounds
+        self._left = bounds.bytes
 
     def readable(self) -> bool:
         return True
@@ -148,9 +160,9 @@ class _Bounded(io.RawIOBase):
         return self._file.tell()
 
     def readinto(self, buffer: Any) -> int:
-        if self._left <= 0 or self._is_late():
+        if self._left <= 0 or self._bounds.is_over():
             raise _Enough
-        block = self._file.read(len(buffer))
+        block = self._file.read(min(len(buffer), self._bounds.at_once))
         buffer[: len(block)] = block
         self._left -= len(block)
         return len(block)
