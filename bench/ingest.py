@@ -27,6 +27,7 @@ import pyarrow.csv as pa_csv
 import requests
 import sqlalchemy as sa
 
+from core.adapters.readers import parse
 from core.adapters.store import Store
 from core.adapters.store.migrate import migrate
 from core.domain.jobs import JobKind
@@ -36,7 +37,6 @@ from core.rules.data.profile import Profiler
 from tests.stacks import answers, free_port, process, wait_for
 from workers.jobs import run_to_its_end
 from workers.runtime.job_run import Run
-from workers.sources import parse
 from workers.sources.data_api import DataApi
 from workers.sources.http_exchange import Limits
 from workers.steps.ingest import Ingest

@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from core.adapters.readers.parse import MOST_QUARANTINED
 from core.adapters.store import Store
 from core.adapters.store.migrate import migrate
 from core.domain.jobs import JobKind
@@ -36,7 +37,6 @@ from core.rules.data.profile import EXACT_ROWS
 from core.rules.data.typed_values import LONGEST_TEXT
 from workers.jobs import run_to_its_end
 from workers.runtime.job_run import Run
-from workers.sources.parse import MOST_QUARANTINED
 from workers.sources.upload import Uploads
 from workers.steps.drift import CheckDrift
 from workers.steps.ingest import Ingest

@@ -3,8 +3,8 @@
     python bench/reading.py --rows 361457
 
 The rows are batch 5 of the stand-in data API at that size. Each format is read `--rounds` times in
-turn by `workers.sources.parse.chunks`, and the fastest time counts. Memory is the peak of a process
-that reads one file.
+turn by `core.adapters.readers.parse.chunks`, and the fastest time counts. Memory is the peak of a
+process that reads one file.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ import pyarrow.parquet as pq
 
 from compose.data_api.generator import Generator
 from compose.data_api.options import parse as parse_options
+from core.adapters.readers import parse
 from core.platform.dataset_file import load
 from core.platform.settings import DATASETS
 from core.rules.data.profile import Profiler
-from workers.sources import parse
 
 BATCH = 5
 

@@ -67,6 +67,15 @@ def _wine() -> pd.DataFrame:
     return frame.sample(frac=1, random_state=1)
 
 
+def _iris() -> pd.DataFrame:
+    """The species by name, in an order of chance."""
+    from sklearn.datasets import load_iris
+
+    loaded = load_iris(as_frame=True)
+    named: pd.DataFrame = loaded.frame.assign(target=loaded.target_names[loaded.frame["target"]])
+    return named.sample(frac=1, random_state=1)
+
+
 def _gapminder() -> pd.DataFrame:
     import plotly.data
 
@@ -104,6 +113,7 @@ DATA = {
         "scikit-learn", _diagnosis, "target", "csv", "two classes by name", "binary"
     ),
     "wine": PublicData("scikit-learn", _wine, "target", "csv", "three numbers", "multiclass"),
+    "iris": PublicData("scikit-learn", _iris, "target", "csv", "three names", "multiclass"),
     "gapminder": PublicData(
         "plotly", _gapminder, "lifeExp", "csv", "upper case, codes, 142 countries"
     ),

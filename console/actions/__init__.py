@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         batches,
         dataset_files,
         decisions,
+        file_checks,
         limits,
         notifications,
         pipeline,

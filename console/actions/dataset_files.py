@@ -1,15 +1,10 @@
-"""Dataset files: written from a table, and tried on one or on the database.
-
-Only the table's first rows are read.
-"""
+"""Dataset files: written from the first rows of a table, and compared with the database."""
 
 from __future__ import annotations
 
 import gzip
 import io
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
@@ -17,30 +12,23 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from console.text.dataset_toml import dataset_toml
+from core.adapters.readers.first_rows import MOST_ROWS
 from core.adapters.store.dataset_columns import Changes, planned
 from core.adapters.store.engine import make_engine, translated
 from core.adapters.store.timeouts import LOOKING
 from core.domain.batches import Unreadable
-from core.domain.dataset import ColumnType, Dataset
-from core.domain.errors import BadInput, BatchUnreadable, DiskRefused, NothingToTrainOn
-from core.domain.sources import CsvOptions, FilesSource, UploadSource
-from core.domain.task import MOST_CLASSES, Task
+from core.domain.dataset import Dataset
+from core.domain.errors import BadInput, BatchUnreadable, DiskRefused
+from core.domain.sources import CsvOptions
+from core.domain.task import Task
 from core.platform import dataset_file
 from core.rules.data import csv_dialect
-from core.rules.data.cells import read_cell
-from core.rules.data.check_rows import RowCheck, check_rows
 from core.rules.data.column_name import column_name
 from core.rules.data.csv_records import Row, row_blocks
 from core.rules.data.infer_classes import infer_classes
 from core.rules.data.infer_columns import Guesses, infer
 from core.rules.data.typed_values import read_number
-from core.rules.model.classes import classes_of, labels_in
-
-MOST_ROWS = 10_000
-"""How many rows are read."""
 
 _REMEDY = "Give a CSV file (also .csv.gz) or a Parquet file."
 
@@ -77,8 +65,9 @@ def init(
         BadInput: the table cannot be read, has no usable target, or `out` exists.
         DiskRefused: `out` cannot be written.
     """
-    table = read_table(file, CsvOptions())
-    _refuse_doubled(file, table.names, table.names)
+    table = read_table(file)
+    if doubled := csv_dialect.doubled(table.names, table.names):
+        raise BadInput(f"{file} names {_list(doubled)} twice. Rename or remove one.")
     whole = [row for row in table.rows if not isinstance(row, str)]
     if not whole:
         raise BadInput(f"{file} has no rows below its header.")
@@ -103,50 +92,6 @@ def init(
     return Written(text, guesses, len(whole), out)
 
 
-def check(file: Path, dataset: Dataset) -> tuple[RowCheck, str]:
-    """What the dataset's rules say about the first rows of a table, and how it was read.
-
-    Raises:
-        BadInput: the table cannot be read, or lacks a column of the dataset.
-    """
-    options = CsvOptions()
-    if isinstance(dataset.source, FilesSource | UploadSource):
-        options = dataset.source.csv
-    numbers = [c.source or c.name for c in dataset.columns if c.type is ColumnType.NUMBER]
-    table = read_table(file, options, dataset.source_names, numbers)
-    missing = [
-        c.source or c.name
-        for c in dataset.columns
-        if not c.added_later and (c.source or c.name) not in table.names
-    ]
-    if missing:
-        raise BadInput(
-            f"{file} has no column {_list(missing)}. It has {_list(table.names)}. Correct the "
-            "header, or the name or source of the column in the dataset file."
-        )
-    _refuse_doubled(file, table.names, dataset.source_names)
-    result = check_rows(dataset, _in_order(table, dataset))
-    if dataset.task.is_classifier:
-        _count_classes(result, dataset, _in_order(table, dataset))
-    return result, table.note
-
-
-def _count_classes(result: RowCheck, dataset: Dataset, rows: Iterator[Sequence[Any] | str]) -> None:
-    place, values = dataset.names.index(dataset.target.name), []
-    for row in rows:
-        with suppress(ValueError):
-            if not isinstance(row, str):
-                values.append(read_cell(dataset.target, row[place]))
-    not_null = [value for value in values if value is not None]
-    labels = labels_in(np.array(not_null, dtype=object), dataset)
-    labels = labels[labels != ""]
-    result.classes = dict(Counter(labels.tolist()).most_common(MOST_CLASSES))
-    try:
-        classes_of(labels, dataset)
-    except NothingToTrainOn as error:
-        result.no_classes = str(error)
-
-
 def changes(url: str, dataset: Dataset) -> Changes:
     """What `python -m workers migrate` would do to the database for the dataset; changes nothing.
 
@@ -162,32 +107,8 @@ def changes(url: str, dataset: Dataset) -> Changes:
         engine.dispose()
 
 
-def _refuse_doubled(file: Path, header: Sequence[str], names: Collection[str]) -> None:
-    if doubled := csv_dialect.doubled(header, names):
-        raise BadInput(f"{file} names {_list(doubled)} twice. Rename or remove one.")
-
-
-def _in_order(table: Table, dataset: Dataset) -> Iterator[Sequence[Any] | str]:
-    places = {name: n for n, name in reversed([*enumerate(table.names)])}
-    columns = [
-        (places.get(column.source or column.name), column.type is ColumnType.NUMBER)
-        for column in dataset.columns
-    ]
-    for row in table.rows:
-        if isinstance(row, str):
-            yield row
-            continue
-        values = [(None if n is None else row[n], is_number) for n, is_number in columns]
-        yield [_with_point(v) if is_number and table.decimal_comma else v
-               for v, is_number in values]  # fmt: skip
-
-
-def read_table(
-    file: Path, options: CsvOptions, names: Sequence[str] = (), numbers: Sequence[str] = ()
-) -> Table:
+def read_table(file: Path) -> Table:
     """The first `MOST_ROWS` rows of a CSV or Parquet file.
-
-    `names` and `numbers` help to detect how a CSV file is written: `csv_dialect.detect`.
 
     Raises:
         BadInput: it cannot be read, is of another format, or has no header.
@@ -196,22 +117,19 @@ def read_table(
         if file.suffix == ".parquet":
             return _parquet(file)
         if file.name.endswith((".csv", ".tsv", ".txt", ".csv.gz")):
-            return _csv(file, options, names, numbers)
+            return _csv(file)
     except (OSError, EOFError) as error:
         raise BadInput(f"{file} cannot be read: {getattr(error, 'strerror', error)}.") from error
     raise BadInput(f"{file} is of no known format. {_REMEDY}")
 
 
-def _csv(file: Path, options: CsvOptions, names: Sequence[str], numbers: Sequence[str]) -> Table:
+def _csv(file: Path) -> Table:
     with _opened(file) as binary:
         sample = binary.read(csv_dialect.SAMPLE)
     kind = csv_dialect.other_format(sample)
     if kind is not None:
         raise BadInput(f"{file} is {kind}, not CSV. {_REMEDY}")
-    try:
-        dialect = csv_dialect.detect(sample, options, names, numbers)
-    except LookupError as error:
-        raise BadInput(f"There is no encoding {options.encoding!r:.40}.") from error
+    dialect = csv_dialect.detect(sample, CsvOptions())
     with _opened(file) as binary:
         blocks = row_blocks(binary.read, dialect, csv_dialect.SAMPLE)
         every = chain.from_iterable(blocks)

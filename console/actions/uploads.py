@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from console.actions.access import needs
+from console.actions.file_checks import format_named
 from console.actions.queueing import submit
 from console.desk import Desk
 from core.adapters.spool import SpoolFolder, open_spool
 from core.domain.errors import BadInput, DiskRefused, SourceRefused, SpoolUnavailable
 from core.domain.jobs import Job, JobKind
-from core.domain.safe_text import printable
-from core.domain.sources import UPLOADING, format_of, takes_uploads
+from core.domain.sources import UPLOADING, takes_uploads
 from core.rules.access.roles import Actor, Right
 from core.usecases import decisions
 
@@ -45,12 +45,7 @@ def upload(desk: Desk, actor: Actor, file: BinaryIO, name: str, *, then_train: b
             "This dataset's data API numbers its batches, and a file would take the number of the "
             'next one. Set kind = "upload" in the section [source] of the dataset file.'
         )
-    written_as, compression = format_of(name)
-    if written_as is None:
-        raise BadInput(
-            f"{printable(name)[:80]} has no ending that names a format. Name it .csv, .jsonl, "
-            ".json or .parquet; .gz or .zst may follow."
-        )
+    written_as, compression = format_named(name)
     spool, key = open_spool(desk.settings), uuid.uuid4().hex
     staging = f"{key}{UPLOADING}"
     most = desk.settings.file_max_mb * 1_000_000

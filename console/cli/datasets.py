@@ -10,6 +10,7 @@ import typer
 
 from console import actions
 from console.cli.shared import AsJson, Commands, in_words, permitted, tell
+from console.text.file_check import check_lines, row_line
 from core.domain.errors import BadInput
 from core.domain.task import Task
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 app = Commands(no_args_is_help=True, help="Dataset files: write one from a table, try one.")
 
-_SHOWN, _SHOWN_NAMES = 20, 5
+_SHOWN_NAMES = 5
 
 File = Annotated[Path, typer.Argument(help="A CSV file (also .csv.gz) or a Parquet file.")]
 
@@ -89,19 +90,25 @@ def _doubts(columns: Sequence[Guess]) -> Iterator[str]:
 def check(
     file: Annotated[
         Path | None,
-        typer.Argument(help="A CSV or Parquet file; without it, the database is looked at."),
+        typer.Argument(
+            help="A file, of any format that is read; without it, the database is looked at."
+        ),
     ] = None,
     *,
     dataset: Annotated[
         Path | None, typer.Option(help="The dataset file; default: the setting DATASET.")
     ] = None,
+    rows: Annotated[
+        int, typer.Option(min=0, max=50, help="Also print so many rows as they would be stored.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Say how many of a table's first 10,000 rows are valid, and why others are not.
+    """Say how many of a file's first 10,000 rows an ingest would store, and why not the others.
 
-    For a classifier, also list the rows of each class. Exit code 1 if a row is not valid, or if
-    there are too few or too many classes to train on. Without a table, say what `python -m workers
-    migrate` would change in the database. A dataset file that cannot be used gives exit code 2.
+    Nothing is stored. For a classifier, also list the rows of each class. Exit code 1 if a row is
+    not valid, or if there are too few or too many classes to train on. Without a file, say what
+    `python -m workers migrate` would change in the database. A dataset file that cannot be used
+    gives exit code 2.
     """
     from core.platform.dataset_file import load
 
@@ -113,23 +120,9 @@ def check(
             todo = " Run python -m workers migrate." if changes.added or not changes.exists else ""
             tell(changes, as_json=as_json, lines=lambda: [changes.says + todo])
             return
-        result, note = actions.dataset_files.check(file, described)
-    lines = [note] if note else []
-    lines.append(
-        f"{result.valid:,} of the {result.rows:,} rows that were read are valid rows of "
-        f"{described.name}."
-    )
-    for reason in result.reasons[:_SHOWN]:
-        example = f", such as {reason.example}" if reason.example else ""
-        lines.append(f"{reason.rows:>7,}  {reason.rule} (first in row {reason.first_row}{example})")
-    if len(result.reasons) > _SHOWN:
-        lines.append(f"and {len(result.reasons) - _SHOWN:,} more reasons")
-    if result.classes:
-        counted = [f"{label[:40]!r} {rows:,}" for label, rows in result.classes.items()]
-        more = f" and {len(counted) - _SHOWN_NAMES:,} more" if len(counted) > _SHOWN_NAMES else ""
-        lines.append(f"Rows of each class: {', '.join(counted[:_SHOWN_NAMES])}{more}.")
-    if result.no_classes:
-        lines.append(f"No model can be trained on rows like these: {result.no_classes}")
+        most = settings.file_max_mb * 1_000_000
+        result = actions.file_checks.check_path(file, described, most)
+    lines = [*check_lines(result, described.name), *map(row_line, result.first[:rows])]
     tell(result, as_json=as_json, lines=lambda: lines)
     if result.valid < result.rows or result.no_classes:
         raise typer.Exit(1)

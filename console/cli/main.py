@@ -38,12 +38,15 @@ from console.cli.shared import (
     begin,
     confirm_end,
     follow,
+    say,
     tell,
 )
 from console.desk import Desk
 from console.text.as_json import jsonable
+from console.text.file_check import check_lines
 from core.domain.errors import BadInput
 from core.domain.jobs import Job
+from core.domain.sources import takes_uploads
 from core.rules.access.roles import Actor
 
 A_SERVICE_IS_DOWN, ACTION_REQUIRED = 3, 4
@@ -87,17 +90,35 @@ def ingest(
 ) -> Job:
     """Queue the ingest of the next batch, or of a file; its drift check follows automatically.
 
+    A file's first rows are checked before, as `driftdesk dataset check` does: a file that cannot be
+    read is refused, and the reasons of rows that would be quarantined are printed.
+
     If the ingest is known to end the epoch, the command shows which rows leave training and asks
     for confirmation.
     """
     if file is not None:
         if restart:
             raise BadInput("A file is not asked of the source: leave out --restart, or FILE.")
+        if takes_uploads(desk.dataset.source):
+            _check_file(desk, file)
         return actions.uploads.upload_path(desk, actor, file, then_train=train)
     ends = confirm_end(queries.status.ends(desk, restart=restart), yes=yes)
     return actions.pipeline.request_ingest(
         desk, actor, restart=restart, then_train=train, ends=ends, reason=reason
     )
+
+
+def _check_file(desk: Desk, file: Path) -> None:
+    """Say which of a file's first rows would be quarantined.
+
+    Raises:
+        BadInput: it cannot be read.
+    """
+    most = desk.settings.file_max_mb * 1_000_000
+    check = actions.file_checks.check_path(file, desk.dataset, most)
+    if check.valid < check.rows:
+        for line in check_lines(check, desk.dataset.name):
+            say(line, err=True)
 
 
 @app.command(rich_help_panel=PIPELINE)

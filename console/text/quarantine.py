@@ -28,6 +28,31 @@ class BrokenRule:
     reason: str
 
 
+MOST_REASONS = 1_000
+"""How many different reasons are counted; the rest count as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A rule that rows broke: how many, and the first one's number and value."""
+
+    rule: str
+    rows: int
+    first_row: int
+    example: str
+
+
+def reasons(rules: Iterable[BrokenRule]) -> list[Reason]:
+    """How often each rule was broken, the most frequent first."""
+    counts: dict[str, Reason] = {}
+    for broken in rules:
+        rule = f"{broken.column}: {broken.reason}" if broken.column else broken.reason
+        key = rule if rule in counts or len(counts) < MOST_REASONS else "other reasons"
+        first = counts.setdefault(key, Reason(key, 0, broken.row, broken.value))
+        counts[key] = Reason(key, first.rows + 1, first.first_row, first.example)
+    return sorted(counts.values(), key=lambda r: (-r.rows, r.rule))
+
+
 def broken_rules(rows: Iterable[QuarantinedRow], dataset: Dataset) -> list[BrokenRule]:
     """Every rule that the rows break, with the value as it arrived."""
     names = "|".join(map(re.escape, sorted(dataset.names, key=len, reverse=True)))

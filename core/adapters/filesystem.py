@@ -27,7 +27,9 @@ _CREDENTIALS = {
         "AWS_ENDPOINT_URL",
     ),
     "gs": ("GOOGLE_SERVICE_ACCOUNT", "GOOGLE_APPLICATION_CREDENTIALS"),
-    "az": ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY"),
+    "az": (
+        "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ENDPOINT",
+    ),
 }  # fmt: skip
 """What is read from the environment, `.env` and SECRETS_DIR; obstore reads further variables of
 the environment itself, such as those of a pod's identity."""
@@ -107,6 +109,16 @@ def _credentials(scheme: str) -> dict[str, str]:
         with suppress(SettingsError):  # the host may have an identity of the cloud
             found[name.lower()] = read_named(name)
     return found
+
+
+def bare_etag(etag: str) -> str:
+    """An ETag without quotes and mark of weakness (RFC 9110, 8.8.3), so that equal ones compare so.
+
+    A store may write it in a list of objects otherwise than for one of them: Azure lists it bare.
+    """
+    text = etag.strip().removeprefix("W/")
+    is_quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return text[1:-1] if is_quoted else text
 
 
 def modified(info: Mapping[str, Any]) -> float | None:

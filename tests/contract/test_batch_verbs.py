@@ -58,7 +58,7 @@ def closed(desk: Desk, api: NextAnswers, monkeypatch: pytest.MonkeyPatch) -> Bat
 
     api.put(good(0), good(1))
     with monkeypatch.context() as patch:
-        patch.setattr("workers.sources.parse.chunks", fail)
+        patch.setattr("core.adapters.readers.parse.chunks", fail)
         ingest(desk.store, api.url, desk.settings.spool)
     ingest(desk.store, api.url, desk.settings.spool)
     return entry(desk.store)

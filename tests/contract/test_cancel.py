@@ -14,6 +14,7 @@ import pytest
 
 from console.actions import pipeline
 from console.desk import Desk
+from core.adapters.readers import parse
 from core.adapters.store import Store
 from core.adapters.store.batches import Batches
 from core.adapters.store.rows import Rows
@@ -32,7 +33,6 @@ from tests.work import ingest, run_job
 from workers.evidence.champion_error import Weigh
 from workers.recipes.own_code import reported
 from workers.runtime import job_run
-from workers.sources import parse
 from workers.sources.http_exchange import Limits
 from workers.steps.drift import CheckDrift
 from workers.steps.train import Train

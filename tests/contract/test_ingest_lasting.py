@@ -173,7 +173,7 @@ def test_a_batch_that_kills_its_process_is_closed_by_the_next_ingest_which_goes_
     api.put(good(0), good(1))
     with monkeypatch.context() as patch:
         patch.setattr(
-            "workers.sources.parse.chunks", lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+            "core.adapters.readers.parse.chunks", lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         )
         step = ingest_step(store, api.url, spool)
         job, died = to_its_end(store, database_url, dataset, step)

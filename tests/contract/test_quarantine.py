@@ -15,6 +15,7 @@ import pytest
 
 from console.actions import batches, uploads
 from console.desk import Desk
+from core.adapters.readers import parse
 from core.adapters.store import Store
 from core.domain.dataset import Dataset
 from core.domain.errors import IllegalTransition, JobUnderWay
@@ -29,7 +30,6 @@ from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.work import LEASE, OneStep
 from workers.jobs import run_to_its_end
 from workers.runtime.job_run import Run
-from workers.sources import parse
 from workers.sources.upload import Uploads
 from workers.steps.ingest import Ingest
 

@@ -16,16 +16,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from core.adapters.readers import csv_reader, json_rows, parse
+from core.adapters.readers.choice import reader_of
+from core.adapters.readers.port import KEPT, Wanted
 from core.domain.dataset import Dataset
 from core.domain.errors import BatchUnreadable
 from core.domain.profiles import ColumnProfile
 from core.domain.sources import CsvOptions, FilesSource, UploadSource
 from core.platform.dataset_file import parse as parse_dataset
 from core.rules.data.profile import Profiler
-from workers.sources import parse
-from workers.sources.readers import csv_reader, json_rows
-from workers.sources.readers.choice import reader_of
-from workers.sources.readers.port import KEPT, Wanted
 
 Rows = list[dict[str, Any]]
 

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from compose.data_api.app import create_app
 from compose.data_api.options import Options
 from compose.local.children import children, read_surroundings
+from core.adapters.readers import parse
 from core.adapters.store import Store
 from core.domain.errors import SourceExhausted
 from core.domain.jobs import JobState
@@ -33,7 +34,6 @@ from tests.pages import DOCS, NOT_RUN, blocks, follow, shell, steps, titled
 from tests.receiver import receiver
 from tests.stacks import ROOT, answers, free_port, mariadb, process, serve, wait_for
 from tests.work import ingest
-from workers.sources import parse
 from workers.sources.data_api import DataApi
 from workers.sources.http_exchange import Limits
 from workers.sources.port import NOTHING_KNOWN

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from core.adapters.readers import parse
 from core.platform.dataset_file import load
 from core.rules.data.profile import Profiler
 from tests.pages import DOCS, titled
-from workers.sources import parse
 
 PAGE = "how-to/formats.md"
 

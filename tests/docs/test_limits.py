@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from console.actions import dataset_files, uploads
+from console.actions import uploads
 from console.text import csv_input
+from core.adapters.readers import first_rows, parse
 from core.domain import batches
 from core.domain.task import MOST_CLASSES
 from core.platform.settings import Settings
 from core.rules.data import column_name, typed_values
 from serving.http import asgi_front, batch, feedback, routes
 from tests.pages import DOCS
-from workers.sources import parse, sql
+from workers.sources import sql
 
 PAGE = (DOCS / "explanation" / "limits.md").read_text(encoding="utf-8")
 DEFAULTS = {name: field.default for name, field in Settings.model_fields.items()}
@@ -37,7 +38,7 @@ BOUNDS = {
         f"{csv_input.MOST_ROWS:,} rows, {csv_input.MOST_MEGABYTES} MB"
     ),
     "feedback in one request": f"{feedback.MAX_ENTRIES} entries",
-    "rows that `dataset init` and `dataset check` read": f"{dataset_files.MOST_ROWS:,}",
+    "rows that `dataset init` and `dataset check` read": f"{first_rows.MOST_ROWS:,}",
 }
 
 

@@ -16,6 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compose.data_api.folder import Folder
+from core.adapters.readers import json_text
+from core.adapters.readers import parse as parse_module
+from core.adapters.readers.parse import ReadResult, batch_number, chunks
+from core.adapters.readers.port import KEPT
 from core.domain.dataset import ColumnType, Dataset
 from core.domain.drift import Finding, Reason
 from core.domain.errors import BatchUnreadable
@@ -30,10 +34,6 @@ from core.rules.model.contract import Field, describe, read_value
 from core.rules.model.contract_batch import read_columns
 from serving.http.stream import csv_chunks
 from serving.problems import Problem
-from workers.sources import parse as parse_module
-from workers.sources.parse import ReadResult, batch_number, chunks
-from workers.sources.readers import json_text
-from workers.sources.readers.port import KEPT
 
 ORDERS: dict[str, Any] = {
     "name": "orders",

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from core.adapters.readers import parse
 from core.domain.dataset import ColumnType, Dataset
 from core.platform.dataset_file import parse as parse_dataset
 from core.rules.data.profile import Profiler
@@ -20,7 +21,6 @@ from core.rules.model.contract import Contract, describe, read_row
 from serving.http.row_schema import row_schema
 from tests.build import small_dataset
 from tests.pages import blocks
-from workers.sources import parse
 
 TRUE = [True, 1, 1.0, "true", "TRUE", " Yes ", "t", "1", "1.0"]
 FALSE = [False, 0, 0.0, -0.0, "false", "F", "no", "0", "0.0"]

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.adapters.readers import json_rows
+from core.adapters.readers.json_rows import batch_number, texts
+from core.adapters.readers.json_text import Decode
+from core.adapters.readers.json_values import RowValues
+from core.adapters.readers.port import Wanted
 from core.domain.batches import Unreadable
 from core.domain.errors import BatchUnreadable
-from workers.sources.readers import json_rows
-from workers.sources.readers.json_rows import batch_number, texts
-from workers.sources.readers.json_text import Decode
-from workers.sources.readers.json_values import RowValues
-from workers.sources.readers.port import Wanted
 
 NAMES = ("a", "b")
 

@@ -14,6 +14,7 @@ from onnx import TensorProto, checker, helper
 from onnxruntime import InferenceSession
 
 from core.adapters.onnx_runtime import Runtime
+from core.adapters.readers import parse
 from core.domain.dataset import Dataset
 from core.platform.dataset_file import parse as parse_dataset
 from core.rules.data.profile import Profiler
@@ -23,7 +24,6 @@ from serving.http.row_schema import row_schema
 from workers.recipes import export, time_parts
 from workers.recipes.onnx_graph import Graph
 from workers.recipes.place_boosting import fit
-from workers.sources import parse
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC).timestamp()
 PARTS = ("day", "hour", "weekday", "month")

@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from console.actions.dataset_files import MOST_ROWS
 from console.cli.main import app
+from core.adapters.readers import parse
+from core.adapters.readers.first_rows import MOST_ROWS
 from core.domain.errors import DatasetError
 from core.platform.dataset_file import load, parse_text
 from core.rules.data.profile import Profiler
-from workers.sources import parse
 
 HEADER = ["Order No", "Sold At", "Color", "Gift", "Zip", "Weight (kg)", "Total"]
 
@@ -206,8 +206,8 @@ def test_what_check_says_is_what_ingest_does(tmp_path: Path) -> None:
     rules = Counter(rule for c in found for q in c.quarantined for rule in q.reason.split("; "))
     assert {r["rule"]: r["rows"] for r in told["reasons"]} == rules
     lines = run("check", file, "--dataset", out, code=1).splitlines()
-    assert "      3  weight_kg: must be a number (first in row 303, such as 'heavy')" in lines
-    assert "      3  total: must be given (first in row 303)" in lines
+    assert "      3  weight_kg: must be a number (first in row 302, such as 'heavy')" in lines
+    assert "      3  total: must be given (first in row 302)" in lines
 
 
 def test_only_the_first_rows_are_read(tmp_path: Path) -> None:
@@ -216,6 +216,25 @@ def test_only_the_first_rows_are_read(tmp_path: Path) -> None:
     with file.open("a", encoding="utf-8") as more:
         more.write('"' * 3)
     assert f"{MOST_ROWS:,} of the {MOST_ROWS:,} rows" in run("check", file, "--dataset", out)
+
+
+def test_check_reads_every_format_and_prints_rows_as_they_would_be_stored(tmp_path: Path) -> None:
+    file, out = orders(tmp_path / "orders.csv"), tmp_path / "orders.toml"
+    run("init", file, "--target", "Total", "-o", out)
+    with file.open(encoding="utf-8", newline="") as opened:
+        lines = [json.dumps(row) for row in csv.DictReader(opened)]
+    packed = tmp_path / "orders.jsonl.gz"
+    packed.write_bytes(gzip.compress("\n".join(lines).encode()))
+    told = run("check", packed, "--dataset", out, "--rows", 2).splitlines()
+    assert told[0] == "300 of the 300 rows that were read are valid rows of orders."
+    assert told[1].startswith("row 0: order_no=1000, sold_at=2026-02-01 00:15:00+00:00, color=")
+    assert told[2].startswith("row 1: ")
+    assert len(told) == 3
+    as_json = json.loads(run("check", packed, "--dataset", out, "--json"))
+    assert as_json["first"][1]["sold_at"] == "2026-02-02T01:15:00+00:00"
+    assert run("check", tmp_path / "gone.csv", "--dataset", out, code=1).endswith(
+        "cannot be read: No such file or directory.\n"
+    )
 
 
 def test_a_compressed_table_is_read(tmp_path: Path) -> None:
@@ -290,7 +309,8 @@ def test_a_file_is_not_overwritten_and_names_must_be_names(tmp_path: Path) -> No
 
 def test_a_table_of_another_dataset_says_what_it_lacks(tmp_path: Path) -> None:
     told = run("check", orders(tmp_path / "orders.csv"), code=1)
-    assert "has no column brokered_by, status, price" in told
-    assert "It has Order No, Sold At" in told
+    assert "orders.csv would not be stored. The batch has no header of this dataset" in told
+    assert "Order No, Sold At" in told
+    assert "brokered_by, status, price" in told
     missing = run("check", tmp_path / "orders.csv", "--dataset", tmp_path / "no.toml", code=2)
     assert "The dataset file no.toml cannot be read" in missing

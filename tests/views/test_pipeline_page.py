@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
 
-from console.actions import schedules
+from console.actions import file_checks, schedules
+from console.cli.main import app as cli
 from console.desk import Desk
+from console.text.file_check import FileCheck
 from console.web import widgets
 from core.domain.batches import BatchState, QuarantinedRow
 from core.domain.dataset import Dataset
@@ -394,8 +403,11 @@ def test_an_upload_shows_what_its_rows_are_worth_and_is_ingested(upload_desk: De
     good = "1,for_sale,1000,3,2,0.1,5,Avon,Ohio,44011,900,"
     assert button(opened(), "Upload a file…").click().run().file_uploader(key="upload-file")
     app = uploading(f"{header}\n{good}\n{good.replace('1000', 'dear')}\n".encode(), "jan.csv")
-    assert "1 of the first 2 rows are valid" in text(app)
-    assert "price: must be a number" in str(app.dataframe[0].value)
+    assert "1 of the 2 rows are valid" in text(app)
+    first, reasons, values = (frame.value for frame in app.dataframe)
+    assert (list(first["price"]), list(first["city"])) == ([1000.0], ["Avon"])
+    assert list(reasons["Reason"]) == ["price: must be a number"]
+    assert (values["Row"][0], values["Column"][0], values["Value"][0]) == (1, "price", "dear")
     button(app, "Ingest this file").click().run()
     with desk.store.read() as work:
         (asked,) = work.jobs.open()
@@ -410,7 +422,88 @@ def test_beside_a_data_api_no_upload_is_offered() -> None:
 
 @pytest.mark.usefixtures("upload_desk")
 def test_an_upload_that_lacks_a_column_says_so_before_it_is_ingested() -> None:
-    assert r"jan.csv has no column" in text(uploading(b"a,b\n1,2\n", "jan.csv"))
+    app = uploading(b"a,b\n1,2\n", "jan.csv")
+    assert "would not be stored" in text(app)
+    assert "no header of this dataset" in text(app)
+    assert "Ingest this file" not in [b.label for b in app.button]
+
+
+HOUSE = {
+    "brokered_by": 1, "status": "for_sale", "price": 1000, "bed": 3, "bath": 2, "acre_lot": 0.1,
+    "street": 5, "city": "Avon", "state": "Ohio", "zip_code": 44011, "house_size": 900,
+    "prev_sold_date": None,
+}  # fmt: skip
+
+
+def houses(ending: str) -> bytes:
+    """A valid row and one that is not, in a format."""
+    rows = [HOUSE, HOUSE | {"price": None, "bed": "many" if ending != "parquet" else None}]
+    if ending.startswith("parquet"):
+        sink = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows), sink)
+        return sink.getvalue()
+    if ending.startswith(("csv", "tsv")):
+        mark = "," if ending.startswith("csv") else "\t"
+        lines = [mark.join("" if v is None else str(v) for v in row.values()) for row in rows]
+        content = "\n".join([mark.join(HOUSE), *lines]).encode()
+    elif ending.startswith("jsonl"):
+        content = "\n".join(map(json.dumps, rows)).encode()
+    else:
+        content = json.dumps({"batch_number": 0, "data": rows}).encode()
+    if ending.endswith(".gz"):
+        return gzip.compress(content)
+    zst = ending.endswith(".zst")
+    return bytes(pa.compress(content, codec="zstd", asbytes=True)) if zst else content
+
+
+@pytest.mark.usefixtures("upload_desk")
+@pytest.mark.parametrize(
+    "ending",
+    ["csv", "csv.gz", "CSV.ZST", "tsv", "tsv.gz", "tsv.zst", "jsonl", "jsonl.gz", "jsonl.zst",
+     "json", "json.gz", "json.zst", "parquet"],
+)  # fmt: skip
+def test_the_first_rows_of_every_format_are_shown(ending: str) -> None:
+    app = uploading(houses(ending.lower()), f"Jan.{ending}")
+    assert "1 of the 2 rows are valid" in text(app)
+    first, reasons, _ = (frame.value for frame in app.dataframe)
+    assert list(first["zip_code"]) == ["44011"]
+    assert "price: must be given" in list(reasons["Reason"])
+    assert button(app, "Ingest this file")
+
+
+@pytest.mark.usefixtures("upload_desk")
+def test_a_file_is_read_once_however_often_the_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    check = file_checks.check
+
+    def counted(file: BinaryIO, name: str, *more: Any) -> FileCheck:
+        calls.append(name)
+        return check(file, name, *more)
+
+    monkeypatch.setattr(file_checks, "check", counted)
+    app = uploading(houses("jsonl"), "jan.jsonl")
+    app.run().run()
+    assert calls == ["jan.jsonl"]
+    app.file_uploader(key="upload-file").set_value(("feb.csv", houses("csv"), "text/csv")).run()
+    assert calls == ["jan.jsonl", "feb.csv"]
+
+
+def test_the_command_line_says_before_it_queues_what_would_be_quarantined(
+    upload_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.cli.shared.configured", lambda: upload_desk.settings)
+    monkeypatch.setattr("console.cli.shared.Desk.make", lambda *_: upload_desk)
+    (tmp_path / "jan.jsonl.gz").write_bytes(houses("jsonl.gz"))
+    (tmp_path / "feb.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    refused = CliRunner().invoke(cli, ["ingest", str(tmp_path / "feb.csv")])
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "feb.csv would not be stored. The batch has no header" in refused.stderr
+    done = CliRunner().invoke(cli, ["ingest", str(tmp_path / "jan.jsonl.gz")])
+    assert done.exit_code == 0, done.output
+    assert "1 of the 2 rows that were read are valid" in done.stderr
+    assert "bed: must be a number (first in row 1, such as 'many')" in done.stderr
+    with upload_desk.store.read() as work:
+        assert [job.args["origin"] for job in work.jobs.open()] == ["jan.jsonl.gz"]
 
 
 # What goes wrong

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, cast
 
 from fsspec.implementations.local import LocalFileSystem
 
+from core.adapters.filesystem import bare_etag, open_url
 from core.adapters.filesystem import modified as modified_at
-from core.adapters.filesystem import open_url
 from core.domain.errors import SourceRefused, SourceUnavailable
 from core.domain.safe_text import printable
 from workers.sources.port import LONGEST_ORIGIN, LONGEST_WATERMARK
@@ -153,7 +153,8 @@ class Listing:
             return None
         else:
             size, modified = int(info.get("size") or 0), modified_at(info)
-            version = next((str(info[key]) for key in _VERSIONS if info.get(key)), str(modified))
+            tags = (bare_etag(str(info[key])) for key in _VERSIONS if info.get(key))
+            version = next(tags, str(modified))
         address = path if self._is_local else self._fs.unstrip_protocol(path)
         return RemoteFile(path, _origin(address), size, modified, version[:LONGEST_WATERMARK])
 

@@ -18,6 +18,7 @@ from typing import BinaryIO, TypeVar
 
 import structlog
 
+from core.adapters.filesystem import bare_etag
 from core.domain.batches import Batch
 from core.domain.errors import (
     DiskRefused,
@@ -202,7 +203,8 @@ class Files:
 
 
 def _is_received(file: RemoteFile, entries: Sequence[Batch]) -> bool:
-    return any(b.bytes == file.size and b.watermark == file.version for b in entries)
+    # Entries of before ETags were compared bare have them as the store wrote them.
+    return any(b.bytes == file.size and bare_etag(b.watermark) == file.version for b in entries)
 
 
 def _copy(listing: Listing, file: RemoteFile, spooled: BinaryIO, arrived: Progress) -> str:

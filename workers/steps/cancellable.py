@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.adapters.readers import parse
 from core.adapters.store import Work
 from core.domain.dataset import Dataset
 from core.domain.errors import JobCancelled, LeaseLost
 from core.domain.jobs import Job
 from core.rules.data.profile import Profiler
 from workers.runtime.job_run import CancelAnnounced, Run
-from workers.sources import parse
 
 
 def read_chunks(

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.adapters.readers.port import MOST_BYTES
 from core.adapters.spool import LocalSpool, RemoteSpool
 from core.adapters.store import Store
 from core.domain.batches import Batch, EpochState
@@ -27,7 +28,6 @@ from core.domain.job_results import NoNewBatch, SourceEnded
 from core.domain.jobs import Job
 from workers.runtime.job_run import Run
 from workers.sources.port import UNKNOWN, AnswerBroken, Known, Source
-from workers.sources.readers.port import MOST_BYTES
 from workers.steps import epoch_change
 from workers.steps.batch_attempts import Tries, require_disk
 from workers.steps.read_quarantine import ReadQuarantine

@@ -17,6 +17,7 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 import pyarrow as pa
 
+from core.adapters.readers import parse
 from core.adapters.store import Work
 from core.domain.batches import KEPT_CONTENTS, Batch, QuarantinedRow
 from core.domain.dataset import Dataset
@@ -26,7 +27,6 @@ from core.domain.profiles import ColumnProfile
 from core.rules.data.batch_ledger import require_quarantine_readable
 from core.rules.data.profile import Profiler
 from workers.runtime.job_run import Run
-from workers.sources import parse
 from workers.steps.cancellable import given_up_at_once
 
 _BREAKS = re.compile(r"[\r\n]")

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pyarrow import RecordBatch
 
+from core.adapters.readers import parse
+from core.adapters.readers.port import MOST_BYTES
 from core.adapters.spool import SpoolFolder
 from core.adapters.store import Work
 from core.adapters.store.staged_rows import StagedRows
@@ -34,8 +36,6 @@ from core.platform.disk_errors import disk_errors
 from core.rules.data.batch_ledger import gap_before
 from core.rules.data.profile import Profiler
 from workers.runtime.job_run import Run
-from workers.sources import parse
-from workers.sources.readers.port import MOST_BYTES
 from workers.steps import epoch_change
 from workers.steps.batch_attempts import Tries
 from workers.steps.cancellable import given_up_at_once, read_chunks

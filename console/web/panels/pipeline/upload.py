@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from console.actions import dataset_files, uploads
+from console.actions import file_checks, uploads
+from console.text.file_check import FileCheck
 from console.web import page_state, session, widgets
 from core.domain.errors import BadInput
-from core.rules.data.check_rows import RowCheck
 
 _ENDINGS = ["csv", "tsv", "jsonl", "ndjson", "json", "parquet", "pq", "gz", "zst"]
 _REASONS = 10
@@ -25,7 +23,7 @@ def upload_file() -> None:
 
 
 def choose() -> None:
-    """The content of the dialog: a file, what its first rows are worth, and the button."""
+    """The content of the dialog: a file, how its first rows are read, and the button."""
     most = min(session.desk().settings.file_max_mb, uploads.PAGE_MB)
     st.write(
         "The file becomes the next batch of the current epoch. It may be CSV, JSON Lines, JSON or "
@@ -38,8 +36,14 @@ def choose() -> None:
         key="upload-file",
     )
     if chosen is None:
+        page_state.set_state(_CHECKED, None)
         return
-    _preview(chosen)
+    st.caption(f"{widgets.plain(chosen.name)}: {chosen.size:,} bytes.")
+    check = _checked(chosen)
+    if isinstance(check, str):
+        st.error(widgets.plain(check), icon=":material/error:")
+        return
+    _preview(check)
 
     def ingest() -> None:
         chosen.seek(0)
@@ -48,50 +52,43 @@ def choose() -> None:
     widgets.confirm("Ingest this file", ingest)
 
 
-def _preview(chosen: Any) -> None:
-    """What the dataset's rules say about the first rows; other formats are read by the ingest."""
-    st.caption(f"{widgets.plain(chosen.name)}: {chosen.size:,} bytes.")
-    suffix = "".join(Path(chosen.name).suffixes[-2:]).lower()
-    if not suffix.endswith((".csv", ".tsv", ".csv.gz", ".parquet")):
-        st.info("The rows of this format are checked when they are ingested.")
-        return
+def _checked(chosen: Any) -> FileCheck | str:
+    """The check of a file, made once; a text says why it cannot be read."""
     checked = page_state.get_state(_CHECKED, None)
     if checked is None or checked[0] != chosen.file_id:  # each rerun would read the file again
-        checked = (chosen.file_id, _check(chosen, suffix))
+        desk = session.desk()
+        try:
+            with st.spinner("Reading the first rows…"):
+                result: FileCheck | str = file_checks.check(
+                    chosen, chosen.name, desk.dataset, desk.settings.file_max_mb * 1_000_000
+                )
+        except BadInput as error:
+            result = str(error)
+        checked = (chosen.file_id, result)
         page_state.set_state(_CHECKED, checked)
-    result = checked[1]
-    if isinstance(result, str):
-        st.error(widgets.plain(result), icon=":material/error:")
+    found: FileCheck | str = checked[1]
+    return found
+
+
+def _preview(check: FileCheck) -> None:
+    """How the file was read, its first rows as they would be stored, and the others' reasons."""
+    if check.note:
+        st.caption(widgets.plain(check.note))
+    if check.valid == check.rows:
+        st.success(check.verdict, icon=":material/check:")
+    else:
+        st.warning(check.verdict, icon=":material/rule:")
+    if check.no_classes:
+        st.warning(widgets.plain(check.no_classes), icon=":material/rule:")
+    if check.first:
+        st.caption(f"The first {len(check.first):,} valid rows, as they would be stored:")
+        widgets.table(check.first)
+    if not check.reasons:
         return
-    rows, note = result
-    if note:
-        st.caption(widgets.plain(note))
-    _verdict(rows)
-
-
-def _check(chosen: Any, suffix: str) -> tuple[RowCheck, str] | str:
-    """The check of the first rows, and how the file was read; a text says why there is none."""
-    try:
-        with tempfile.NamedTemporaryFile(suffix=suffix) as copy:
-            copy.write(chosen.getbuffer())
-            copy.flush()
-            return dataset_files.check(Path(copy.name), session.desk().dataset)
-    except BadInput as error:
-        return str(error).replace(copy.name, chosen.name)
-    except OSError as error:
-        return f"The first rows cannot be shown: no temporary file ({error.strerror})."
-
-
-def _verdict(result: RowCheck) -> None:
-    words = f"{result.valid:,} of the first {result.rows:,} rows are valid."
-    if result.valid == result.rows:
-        st.success(words, icon=":material/check:")
-        return
-    st.warning(f"{words} The others are quarantined.", icon=":material/rule:")
-    st.dataframe(
-        [
-            {"Rows": r.rows, "Reason": r.rule, "First row": r.first_row, "Example": r.example}
-            for r in result.reasons[:_REASONS]
-        ],
-        hide_index=True,
-    )
+    st.caption("Why rows would be quarantined:")
+    widgets.table([{"Reason": r.rule, "Rows": r.rows} for r in check.reasons[:_REASONS]])
+    st.caption("The first of these values:")
+    widgets.table([
+        {"Row": b.row, "Column": b.column or "(whole row)", "Value": b.value, "Reason": b.reason}
+        for b in check.broken
+    ])  # fmt: skip

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
-from pathlib import Path
 
+from core.adapters.readers import json_rows
+from core.adapters.readers.decompression import ByteStream
+from core.adapters.readers.json_rows import BOM
+from core.adapters.readers.json_text import Text
+from core.adapters.readers.json_values import RowValues
+from core.adapters.readers.port import MOST_ROWS, BatchFile, Block, Columns, Reader, Wanted
 from core.domain.errors import BatchUnreadable
 from core.rules.data.text_lines import Lines, too_long
-from workers.sources.readers import json_rows
-from workers.sources.readers.decompression import ByteStream
-from workers.sources.readers.json_rows import BOM
-from workers.sources.readers.json_text import Text
-from workers.sources.readers.json_values import RowValues
-from workers.sources.readers.port import MOST_ROWS, Block, Columns, Reader, Wanted
 
 _FIRST_LINES = 100
 """If none of so many first lines begins a JSON object or list, the file is no JSON Lines."""
@@ -43,18 +42,18 @@ class _JsonBlock:
 class JsonReader(Reader):
     """A JSON object with `batch_number` and the list `data`, as the data API answers."""
 
-    path: Path
+    file: BatchFile
     wanted: Wanted
     most_bytes: int
 
     def number(self) -> int:
         """The document's `batch_number`."""
-        return json_rows.batch_number(self.path, self.most_bytes)
+        return json_rows.batch_number(self.file, self.most_bytes)
 
     def blocks(self) -> Iterator[tuple[Block, float]]:
         """See `Reader`."""
         values = RowValues(self.wanted)
-        for texts, share in json_rows.texts(self.path, self.most_bytes, values.objects):
+        for texts, share in json_rows.texts(self.file, self.most_bytes, values.objects):
             for text in texts:
                 yield _JsonBlock(text, values, {}), share
 
@@ -63,7 +62,7 @@ class JsonReader(Reader):
 class JsonLinesReader(Reader):
     """One row on each line, an object or a list; blank lines are skipped."""
 
-    path: Path
+    file: BatchFile
     wanted: Wanted
     most_bytes: int
 
@@ -72,15 +71,15 @@ class JsonLinesReader(Reader):
         values = RowValues(self.wanted)
         lines = Lines(b"\n")
         is_first = True
-        with ByteStream(self.path, self.most_bytes) as file:
-            while block := file.read(json_rows.BLOCK):
+        with ByteStream(self.file, self.most_bytes) as stream:
+            while block := stream.read(json_rows.BLOCK):
                 found, sizes = lines.split(block)
                 if found and is_first:
                     found[0] = found[0].removeprefix(BOM)
                     _require_json(found)
                     is_first = False
                 for text, long in _texts(found, sizes):
-                    yield _JsonBlock(text, values, long), file.share
+                    yield _JsonBlock(text, values, long), stream.share
             found, sizes = lines.rest()
             if is_first:
                 found = [line.removeprefix(BOM) for line in found]

@@ -16,11 +16,11 @@ from typing import Any
 
 import msgspec
 
+from core.adapters.readers.json_rows import KEY
+from core.adapters.readers.json_structure import Structure
+from core.adapters.readers.json_text import Text
+from core.adapters.readers.port import Columns, Values, Wanted, by_column
 from core.domain.batches import LONGEST_ROW, Unreadable
-from workers.sources.readers.json_rows import KEY
-from workers.sources.readers.json_structure import Structure
-from workers.sources.readers.json_text import Text
-from workers.sources.readers.port import Columns, Values, Wanted, by_column
 
 _NOT_DECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _NOT_JSON = "is not JSON"

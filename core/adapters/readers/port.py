@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 import pyarrow as pa
 
@@ -20,6 +20,23 @@ MOST_BYTES = 16_384_000_000
 
 MOST_ROWS = 20_000
 """How many rows come out together at most."""
+
+
+class BatchFile(Protocol):
+    """A file to read: a path, or something in memory with a name's endings."""
+
+    @property
+    def suffix(self) -> str:
+        """The last ending of its name, such as ".gz"."""
+
+    @property
+    def stem(self) -> str:
+        """Its name without that ending."""
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        """Open it at its beginning."""
+        ...
+
 
 _NOT_STORED = re.compile("[\x00\ud800-\udfff]")
 

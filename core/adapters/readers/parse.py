@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from core.adapters.readers import arrow_values
+from core.adapters.readers.arrow_values import Cell, Values
+from core.adapters.readers.choice import reader_of
+from core.adapters.readers.column_arrays import checked_array, plain_numbers, plain_texts, to_arrow
+from core.adapters.readers.port import MOST_BYTES, BatchFile, Block, Reader, Wanted
 from core.adapters.store.rows import arrow_schema
 from core.domain.batches import KEPT_CONTENTS, NOT_KEPT, QuarantinedRow, Unreadable
 from core.domain.dataset import Column, ColumnType, Dataset, Role
@@ -24,11 +28,6 @@ from core.rules.data.cells import read_cell
 from core.rules.data.holdout import held_out
 from core.rules.data.profile import Profiler
 from core.rules.data.text_column import TextColumn
-from workers.sources import arrow_values
-from workers.sources.arrow_values import Cell, Values
-from workers.sources.column_arrays import checked_array, plain_numbers, plain_texts, to_arrow
-from workers.sources.readers.choice import reader_of
-from workers.sources.readers.port import MOST_BYTES, Block, Reader, Wanted
 
 MOST_QUARANTINED = 1_000_000
 """The most quarantined rows of a batch; with more, the batch is unreadable."""
@@ -73,26 +72,26 @@ class ReadResult:
                 yield chunk.rows
 
 
-def batch_number(path: Path, most_bytes: int = MOST_BYTES) -> int | None:
+def batch_number(file: BatchFile, most_bytes: int = MOST_BYTES) -> int | None:
     """The batch number that a file carries; None if its format carries none.
 
     Raises:
         BatchUnreadable: the file's ending is unknown, or it is JSON without a usable number.
     """
-    return reader_of(path, most_bytes=most_bytes).number()
+    return reader_of(file, most_bytes=most_bytes).number()
 
 
-def note(path: Path, dataset: Dataset) -> str:
+def note(file: BatchFile, dataset: Dataset) -> str:
     """What was detected about a file, such as a CSV's delimiter; empty if nothing had to be.
 
     Raises:
         BatchUnreadable: it is not of the format that its name says.
     """
-    return _reader(path, dataset, MOST_BYTES).note()
+    return _reader(file, dataset, MOST_BYTES).note()
 
 
 def chunks(
-    path: Path,
+    file: BatchFile,
     dataset: Dataset,
     profiler: Profiler,
     at: Callable[[float], None],
@@ -110,20 +109,20 @@ def chunks(
     """
     rows = _RowReader(dataset, profiler)
     first = 0
-    for block, share in _reader(path, dataset, most_bytes).blocks():
+    for block, share in _reader(file, dataset, most_bytes).blocks():
         yield rows.read(block, first)
         first += len(block)
         at(share)
 
 
-def _reader(path: Path, dataset: Dataset, most_bytes: int) -> Reader:
+def _reader(file: BatchFile, dataset: Dataset, most_bytes: int) -> Reader:
     numbers = [n for n, c in enumerate(dataset.columns) if c.type is ColumnType.NUMBER]
     later = frozenset(c.source or c.name for c in dataset.columns if c.added_later)
     wanted = Wanted(dataset.source_names, frozenset(numbers), later)
     match dataset.source:
         case FilesSource(csv=options) | UploadSource(csv=options):
-            return reader_of(path, wanted, options, most_bytes)
-    return reader_of(path, wanted, CsvOptions(), most_bytes)
+            return reader_of(file, wanted, options, most_bytes)
+    return reader_of(file, wanted, CsvOptions(), most_bytes)
 
 
 class _RowReader:

@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 import pyarrow as pa
 
+from core.adapters.readers.port import BatchFile
 from core.domain.errors import BatchUnreadable
 
 PACKED = {".gz": "gzip", ".zst": "Zstandard"}
 """The endings of compressed files, and what the formats are called."""
 
 
+class DecompressedTooLarge(BatchUnreadable):
+    """A compressed file has more bytes once decompressed than are read."""
+
+
 class ByteStream:
     """Reads a file in blocks; one that ends in `.gz` or `.zst` is decompressed on the way."""
 
-    def __init__(self, path: Path, most_bytes: int) -> None:
+    def __init__(self, file: BatchFile, most_bytes: int) -> None:
         """Open the file; decompressed, it may have at most `most_bytes`."""
-        self._packed = PACKED.get(path.suffix)
+        self._packed = PACKED.get(file.suffix)
         self._most = most_bytes
-        self._size = path.stat().st_size
         self._read = 0
         self._open = ExitStack()
-        self._raw = self._open.enter_context(path.open("rb"))
+        self._raw = self._open.enter_context(file.open("rb"))
+        self._size = self._raw.seek(0, os.SEEK_END)
+        self._raw.seek(0)
         self._file: IO[bytes] | Any = self._raw
-        if path.suffix == ".gz":
+        if file.suffix == ".gz":
             self._file = self._open.enter_context(gzip.GzipFile(fileobj=self._raw))
-        elif path.suffix == ".zst" and self._size:
+        elif file.suffix == ".zst" and self._size:
             source = pa.PythonFile(self._raw, mode="r")
             self._file = self._open.enter_context(pa.CompressedInputStream(source, "zstd"))
 
@@ -69,7 +75,7 @@ class ByteStream:
             raise self._damaged(error) from error
         self._read += len(block)
         if self._read > self._most:
-            raise BatchUnreadable(
+            raise DecompressedTooLarge(
                 f"The batch has more than {self._most:,} bytes once decompressed "
                 "(FILE_MAX_MB). Split the file, or raise the setting."
             )

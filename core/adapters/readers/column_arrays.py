@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.adapters.readers.arrow_values import Cell, ReadCell, Values, checked, codes
 from core.domain.dataset import Column, ColumnType
 from core.rules.data.text_column import TextColumn
-from workers.sources.arrow_values import Cell, ReadCell, Values, checked, codes
 
 
 def plain_numbers(column: Column, values: Sequence[Any], kinds: set[type]) -> Values | None:

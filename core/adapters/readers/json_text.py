@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from core.adapters.readers.port import MOST_ROWS, kept_text
 from core.domain.batches import KEPT, LONGEST_ROW
-from workers.sources.readers.port import MOST_ROWS, kept_text
 
 Decode = Callable[[bytes], list[Any] | None]
 """Decodes objects between commas; None if that is not what the bytes are."""

@@ -3,7 +3,7 @@
 The file is read in blocks. Where the rows up to a block's last brace can be decoded together and
 have one closing brace each, these are their ends. Else the brackets and commas outside of strings
 are found with numpy, which takes longer and holds for any row, whatever the document's size.
-`workers.sources.readers.json_values` decodes the rows.
+`core.adapters.readers.json_values` decodes the rows.
 
 Bounds: a row's bytes, the number of keys beside "data", the digits of `batch_number`. Time grows
 linearly with the bytes, and memory does not grow with them.
@@ -15,16 +15,15 @@ import json
 import re
 from collections.abc import Iterator
 from enum import Enum, auto
-from pathlib import Path
 
 import numpy as np
 
+from core.adapters.readers.decompression import ByteStream
+from core.adapters.readers.json_structure import Places, Structure
+from core.adapters.readers.json_text import Decode, Text, objects, split
+from core.adapters.readers.port import MOST_BYTES, BatchFile
 from core.domain.batches import KEPT, LONGEST_ROW
 from core.domain.errors import BatchUnreadable
-from workers.sources.readers.decompression import ByteStream
-from workers.sources.readers.json_structure import Places, Structure
-from workers.sources.readers.json_text import Decode, Text, objects, split
-from workers.sources.readers.port import MOST_BYTES
 
 BLOCK = 2 << 20
 """How many bytes are read at a time."""
@@ -52,7 +51,7 @@ _SCALAR = re.compile(
 _DIGITS = re.compile(rb"\d{1,10}")
 
 
-def batch_number(path: Path, most_bytes: int = MOST_BYTES) -> int:
+def batch_number(file: BatchFile, most_bytes: int = MOST_BYTES) -> int:
     """The number that a batch was given at its source; it may stand before or after the rows.
 
     Raises:
@@ -60,7 +59,7 @@ def batch_number(path: Path, most_bytes: int = MOST_BYTES) -> int:
     """
     walk = _Walk()
     try:
-        next((None for _rows in _walked(path, walk, most_bytes) if walk.number is not None), None)
+        next((None for _rows in _walked(file, walk, most_bytes) if walk.number is not None), None)
     except BatchUnreadable:
         if walk.number is None:
             raise  # else the number is known, and whoever reads the rows meets the fault
@@ -80,7 +79,7 @@ def batch_number(path: Path, most_bytes: int = MOST_BYTES) -> int:
 
 
 def texts(
-    path: Path, most_bytes: int = MOST_BYTES, decode: Decode | None = None
+    file: BatchFile, most_bytes: int = MOST_BYTES, decode: Decode | None = None
 ) -> Iterator[tuple[list[Text], float]]:
     """The rows of a document, block by block, and the share of the file read by then.
 
@@ -90,22 +89,22 @@ def texts(
         BatchUnreadable: the document breaks off, is no JSON object, or has no list "data".
     """
     walk = _Walk(decode)
-    yield from _walked(path, walk, most_bytes)
+    yield from _walked(file, walk, most_bytes)
     if not walk.has_rows:
         raise BatchUnreadable('The batch has no list "data".')
 
 
-def _walked(path: Path, walk: _Walk, most_bytes: int) -> Iterator[tuple[list[Text], float]]:
+def _walked(file: BatchFile, walk: _Walk, most_bytes: int) -> Iterator[tuple[list[Text], float]]:
     done = 0
     try:
-        with ByteStream(path, most_bytes) as file:
-            while block := file.read(BLOCK):
+        with ByteStream(file, most_bytes) as stream:
+            while block := stream.read(BLOCK):
                 done += len(block)
-                yield list(walk.feed(block)), file.share
+                yield list(walk.feed(block)), stream.share
         walk.end(done)
     except _Broken as error:
-        with ByteStream(path, most_bytes) as file:
-            start = file.read(60).decode("utf-8", "replace")
+        with ByteStream(file, most_bytes) as stream:
+            start = stream.read(60).decode("utf-8", "replace")
         raise BatchUnreadable(
             f"The batch is not the JSON document it should be: {error}. It begins with "
             f"{start!r}. The bytes are kept in the spool."

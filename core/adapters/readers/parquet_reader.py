@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.adapters.readers.port import BatchFile, Block, Columns, Reader, Wanted, kept_text
 from core.domain.batches import KEPT
 from core.domain.errors import BatchUnreadable
-from workers.sources.readers.port import Block, Columns, Reader, Wanted, kept_text
 
 _MOST_ROWS = 32_768
 _BLOCK_BYTES = 8 << 20
@@ -54,13 +53,13 @@ class _ParquetBlock:
 class ParquetReader(Reader):
     """A Parquet file whose columns have the names of the dataset's; others are not read."""
 
-    path: Path
+    file: BatchFile
     wanted: Wanted
     most_bytes: int
 
     def blocks(self) -> Iterator[tuple[Block, float]]:
         """See `Reader`."""
-        with self.path.open("rb") as raw, _translated():
+        with self.file.open("rb") as raw, _translated():
             file = pq.ParquetFile(raw, buffer_size=_PAGE_BUFFER, pre_buffer=False)
             names = self._names(file.schema_arrow)
             present = [name.strip() for name in names]

@@ -8,19 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
-from core.domain.batches import Unreadable
-from core.domain.errors import BatchUnreadable
-from core.domain.sources import CsvOptions
-from core.rules.data import csv_dialect
-from core.rules.data.csv_dialect import Dialect, holds
-from core.rules.data.csv_records import CsvRecords, Row
-from core.rules.data.text_lines import Lines
-from workers.sources.readers.decompression import ByteStream
-from workers.sources.readers.port import (
+from core.adapters.readers.decompression import ByteStream
+from core.adapters.readers.port import (
     MOST_ROWS,
+    BatchFile,
     Block,
     Columns,
     Reader,
@@ -29,6 +22,13 @@ from workers.sources.readers.port import (
     by_column,
     kept_text,
 )
+from core.domain.batches import Unreadable
+from core.domain.errors import BatchUnreadable
+from core.domain.sources import CsvOptions
+from core.rules.data import csv_dialect
+from core.rules.data.csv_dialect import Dialect, holds
+from core.rules.data.csv_records import CsvRecords, Row
+from core.rules.data.text_lines import Lines
 
 BLOCK = 2 << 20
 """How many bytes are read at a time."""
@@ -113,7 +113,7 @@ class _Header:
 class CsvReader(Reader):
     """A table whose first line names its columns."""
 
-    path: Path
+    file: BatchFile
     wanted: Wanted
     options: CsvOptions
     most_bytes: int
@@ -145,17 +145,17 @@ class CsvReader(Reader):
         """The lines, the sizes of long ones by index, and the share read; None with the last."""
         lines = Lines(dialect.newline)
         decoder = codecs.getincrementaldecoder(dialect.encoding)(csv_dialect.ERRORS)
-        with ByteStream(self.path, self.most_bytes) as file:
-            while block := file.read(BLOCK):
-                yield *lines.split(decoder.decode(block)), file.share
+        with ByteStream(self.file, self.most_bytes) as stream:
+            while block := stream.read(BLOCK):
+                yield *lines.split(decoder.decode(block)), stream.share
         first, sizes = lines.split(decoder.decode(b"", final=True))
         rest, more = lines.rest()
         yield first + rest, sizes | {len(first) + n: size for n, size in more.items()}, None
 
     @cached_property
     def _dialect(self) -> Dialect:
-        with ByteStream(self.path, self.most_bytes) as file:
-            sample = file.read(csv_dialect.SAMPLE)
+        with ByteStream(self.file, self.most_bytes) as stream:
+            sample = stream.read(csv_dialect.SAMPLE)
         kind = csv_dialect.other_format(sample)
         if kind is not None:
             raise BatchUnreadable(
