@@ -136,6 +136,7 @@ def test_a_file_that_changed_its_shape_is_named_and_the_next_is_stored(
     else:
         assert job.state is JobState.FAILED
         assert "Traceback" not in job.error
+        assert job.error.endswith("Its bytes are kept in the spool.")
         assert re.search("empty|0 bytes" if case == "empty" else "bed", job.error), job.error
     after, _ = ingest(store, tmp_path)
     assert isinstance(after.result, BatchStored), after.error

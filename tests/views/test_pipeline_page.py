@@ -428,6 +428,13 @@ def test_an_upload_that_lacks_a_column_says_so_before_it_is_ingested() -> None:
     assert "Ingest this file" not in [b.label for b in app.button]
 
 
+@pytest.mark.usefixtures("upload_desk")
+def test_a_file_without_rows_is_no_success() -> None:
+    app = uploading(",".join(HOUSE).encode(), "jan.csv")
+    assert [w.value for w in app.warning] == ["The file has no rows."]
+    assert not app.success
+
+
 HOUSE = {
     "brokered_by": 1, "status": "for_sale", "price": 1000, "bed": 3, "bath": 2, "acre_lot": 0.1,
     "street": 5, "city": "Avon", "state": "Ohio", "zip_code": 44011, "house_size": 900,

@@ -102,6 +102,8 @@ class StoreBatch:
             note, state = str(error), BatchState.UNREADABLE
             if isinstance(error, FileNotFoundError):
                 note = f"The spool file {batch.spool} is gone."
+            elif not isinstance(error, SpoolDamaged):
+                note += " Its bytes are kept in the spool."
             if batch.origin and isinstance(error, (FileNotFoundError, SpoolDamaged)):
                 state = BatchState.LOST
                 if is_upload(batch):

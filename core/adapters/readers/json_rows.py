@@ -106,8 +106,7 @@ def _walked(file: BatchFile, walk: _Walk, most_bytes: int) -> Iterator[tuple[lis
         with ByteStream(file, most_bytes) as stream:
             start = stream.read(60).decode("utf-8", "replace")
         raise BatchUnreadable(
-            f"The batch is not the JSON document it should be: {error}. It begins with "
-            f"{start!r}. The bytes are kept in the spool."
+            f"The batch is not the JSON document it should be: {error}. It begins with {start!r}."
         ) from error
 
 

@@ -74,7 +74,7 @@ def _preview(check: FileCheck) -> None:
     """How the file was read, its first rows as they would be stored, and the others' reasons."""
     if check.note:
         st.caption(widgets.plain(check.note))
-    if check.valid == check.rows:
+    if check.rows and check.valid == check.rows:
         st.success(check.verdict, icon=":material/check:")
     else:
         st.warning(check.verdict, icon=":material/rule:")
