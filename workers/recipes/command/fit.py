@@ -14,13 +14,13 @@ from core.domain.dataset import Column, ColumnType, Dataset
 from core.rules.model.classes import classes_of, labels_in
 from workers.recipes.command.left_files import read_files
 from workers.recipes.command.model_file import FittedFile, output_of
-from workers.recipes.command.program import failure, run
+from workers.recipes.command.program import failure, named, run
 from workers.recipes.command.row_parts import row_parts
 from workers.recipes.port import JobContext, Rows, ordered
 
 SEED = 20261129
 
-_INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """Variables that a program inherits from the worker; none of them is a secret."""
 
 _TOLD = ("name", "type", "label", "unit", "width", "features")
@@ -51,7 +51,7 @@ def fit(rows: Rows, dataset: Dataset, context: JobContext) -> FittedFile:
         about = Path(work) / "dataset.json"
         description = described(dataset, len(target), classes)
         about.write_text(json.dumps(description, indent=1), encoding="utf-8")
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         environment = {
             **inherited,
             **context.environment,
@@ -67,7 +67,7 @@ def fit(rows: Rows, dataset: Dataset, context: JobContext) -> FittedFile:
     if left_out:
         context.say(left_out)
     if model is None:
-        raise failure(command, "left no file model.onnx in the folder DRIFTDESK_OUT", lines)
+        raise failure(named(command), "left no file model.onnx in the folder DRIFTDESK_OUT", lines)
     fitted = FittedFile.read(dataset, model, files, classes, lines.quoted())
     fitted.predict(_first(training, _TRIED))
     fitted.predict(_first(training, 1))
