@@ -16,9 +16,16 @@ MOST_CELLS = 20
 
 _DIAGONAL = "rgba(128,128,128,0.9)"
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-_SCALE = ((0.0, "rgba(15,139,141,0)"), (1.0, "rgba(15,139,141,0.9)"))
 _STRONG = 0.5
 """Cells with at least this share are dark, so their numbers are white."""
+
+_SCALE = (
+    (0.0, "rgba(15,139,141,0)"),
+    (_STRONG - 1e-6, "rgba(15,139,141,0.28)"),
+    (_STRONG, "rgba(8,95,97,0.8)"),
+    (1.0, "rgba(8,95,97,0.95)"),
+)
+"""It steps at `_STRONG`, so that the numbers of cells on both sides can be read."""
 
 _ROW, _FRAME = 34, 110
 _HIGHEST = 640

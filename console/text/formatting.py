@@ -61,6 +61,9 @@ SENSES = {Sense.BETTER: "green", Sense.WORSE: "red", Sense.SAME: "gray"}
 
 TASKS = {Task.INGEST: "ingest the next batch", Task.ALL: "run all"}
 
+PERCENT = "%.1f %%"
+"""The format of a table's column of numbers in per cent, as `percent` writes them."""
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _WHOLE = 100
 """Amounts of at least this size have no decimals."""

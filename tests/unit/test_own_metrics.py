@@ -160,14 +160,13 @@ def test_a_metric_that_fails_has_a_sentence_in_place_of_a_value(name: str, says:
     assert re.search(says, figure.problem), figure.problem
 
 
-def test_a_metric_that_hangs_is_stopped_and_the_next_one_is_measured() -> None:
-    hung, good = figures(f"{MODULE}:hangs", f"{MODULE}:within_ten", seconds=2.5)
-    assert hung.candidate is None
-    assert hung.problem.startswith(
-        f"The metric {MODULE}:hangs did not end within 2.5 s and was stopped; make it faster, or "
+def test_a_metric_that_hangs_is_stopped() -> None:
+    (figure,) = figures(f"{MODULE}:hangs", seconds=0.5)
+    assert figure.candidate is None
+    assert figure.problem.startswith(
+        f"The metric {MODULE}:hangs did not end within 0.5 s and was stopped; make it faster, or "
         "raise METRIC_SECONDS."
     )
-    assert good.candidate == 1.0
 
 
 def test_a_metric_may_have_no_value_for_the_baseline() -> None:

@@ -191,7 +191,7 @@ def test_the_history_lists_labels(desk: Desk) -> None:
     _log(desk, 2)
     table = page("predict", ask="History").dataframe[0].value
     assert table["Prediction"].tolist() == ["stays", "stays"]
-    assert table["Probability"].tolist() == [0.75, 0.75]
+    assert table["Probability"].tolist() == [75.0, 75.0]
 
 
 def test_the_download_has_a_column_for_each_probability(desk: Desk) -> None:
@@ -317,5 +317,5 @@ def test_an_uploaded_file_is_answered_with_labels(desk: Desk) -> None:
     assert not app.exception, app.exception
     table = app.dataframe[-1].value
     assert table["prediction"].tolist() == ["stays", "stays"]
-    assert table["probability_gone"].tolist() == [0.25, 0.25]
+    assert table["probability_gone"].tolist() == [25.0, 25.0]
     assert table["set"].tolist() == ["stays", "stays"]

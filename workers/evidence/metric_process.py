@@ -53,7 +53,7 @@ def _values(folder: Path, name: str) -> tuple[dict[str, float], str]:
             values[model] = _number(name, model, value)
     except RecipeFailed as error:
         # Some metrics, such as a correlation, have no value for one constant answer.
-        problem = "" if model == BASELINE else str(error)
+        problem = "" if model == BASELINE else f"{str(error).rstrip('.')}."
     return values, problem
 
 

@@ -15,6 +15,7 @@ from console.web import job_widgets, session, widgets
 from console.web.panels.promotion import newer_batches
 from core.domain.metrics import ERROR_OF, METRICS, MetricUnit, error_in
 from core.domain.number_format import signed_percent
+from core.rules.drift.recommendation import ErrorChange
 from core.rules.model.metric_comparison import signed
 from core.rules.ops import live_alerts
 
@@ -75,12 +76,12 @@ def errors(seen: overview.Overview, unit: str) -> None:
     values = [error for _, error in errors if error is not None]
     if not values:
         return
-    change = seen.change.change if seen.change else None
     metric = _error()
+    change = _rise(metric, seen.change) if seen.change else None
     st.metric(
         f"{METRICS[metric].heading} on the newest batch",
         formatting.metric(metric, values[-1], unit),
-        signed_percent(change) if change is not None else None,
+        change,
         delta_color="inverse",
         help="On rows of the batch that the version was not trained on.",
     )
@@ -91,6 +92,15 @@ def errors(seen: overview.Overview, unit: str) -> None:
         )
     if values[1:]:
         trend(values)
+
+
+def _rise(metric: str, change: ErrorChange) -> str | None:
+    """The change of the error: of a share in points, else relative to the error before."""
+    if change.before is None or change.change is None:
+        return None
+    if METRICS[metric].unit is MetricUnit.SHARE:
+        return signed(metric, change.error - change.before)
+    return signed_percent(change.change)
 
 
 def forward(version: int) -> None:

@@ -223,24 +223,23 @@ def _segments(full: Dossier, labels: Mapping[str, str], dataset: Dataset) -> Non
     chart = dossier_charts.slices(full.slices, labels, error)
     st.plotly_chart(chart, key="slices", config=_QUIET)
     if full.champion:
-        form = "localized" if error == ERROR else "percent"
-        localized = st.column_config.NumberColumn(format=form)
-        number = formatting.rounded if error == ERROR else float
+        is_share = METRICS[error].unit is MetricUnit.SHARE
+        form = st.column_config.NumberColumn(format=formatting.PERCENT if is_share else "localized")
         widgets.table(
             [
                 {
                     "By": labels.get(s.by, s.by),
                     "Segment": s.value,
                     "Rows": s.rows,
-                    "Candidate": number(s.candidate),
-                    "Champion": number(s.champion),
+                    "Candidate": 100 * s.candidate if is_share else formatting.rounded(s.candidate),
+                    "Champion": 100 * s.champion if is_share else formatting.rounded(s.champion),
                     "Change": change(error, s.candidate, s.champion),
                     "Statistically significant": _SIGNIFICANT[certainty(error, s.difference)],
                 }
                 for s in full.slices
                 if s.champion is not None and s.difference
             ],
-            column_config=dict.fromkeys(("Candidate", "Champion"), localized),
+            column_config=dict.fromkeys(("Candidate", "Champion"), form),
             alt="Both models on each segment",
         )
 

@@ -13,6 +13,9 @@ from core.domain.dossier import Dossier
 from core.domain.metrics import Metric
 from core.rules.model.metric_comparison import change, sense
 
+_FITS = 24
+"""The length of a heading that a tile shows whole; the help has the others."""
+
 
 def tile(
     row: DeltaGenerator, metric: Metric, value: float, champion: float | None, unit: str
@@ -24,6 +27,8 @@ def tile(
         delta = change(metric, value, champion)
         look["delta_color"] = formatting.SENSES[sense(metric, value, champion)]
         look["help"] = f"Champion: {formatting.metric(metric, champion, unit)}"
+    if len(metric.heading) > _FITS:
+        look["help"] = f"{widgets.plain(metric.heading)}. {look.get('help', '')}".strip()
     row.metric(widgets.plain(metric.heading), formatting.metric(metric, value, unit), delta, **look)
 
 
