@@ -29,6 +29,8 @@ _SCALE = (
 
 _ROW, _FRAME = 34, 110
 _HIGHEST = 640
+_FITS, _TILTED = 20, 50
+"""Labels of more characters in all are tilted, so that they do not overlap; that takes height."""
 
 
 def confusion(figures: ClassFigures, classes: Sequence[str]) -> dict[str, Any]:
@@ -63,14 +65,20 @@ def confusion(figures: ClassFigures, classes: Sequence[str]) -> dict[str, Any]:
     data = [trace]
     if len(classes) <= MOST_CELLS:
         data += [_numbers(counts, shares, strong=strong) for strong in (True, False)]
+    is_tilted = sum(map(len, names)) > _FITS
     axis = {"tickvals": places, "ticktext": names, "showgrid": False, "zeroline": False}
     return {
         "data": data,
         "layout": style.layout(
-            min(_FRAME + _ROW * len(classes), _HIGHEST),
+            min(_FRAME + _ROW * len(classes), _HIGHEST) + (_TILTED if is_tilted else 0),
             margin={"l": 8, "r": 8, "t": 8, "b": 8},
             showlegend=False,
-            xaxis=axis | {"title": style.title("answered"), "automargin": True, "tickangle": 0},
+            xaxis=axis
+            | {
+                "title": style.title("answered"),
+                "automargin": True,
+                "tickangle": -40 if is_tilted else 0,
+            },
             yaxis=axis
             | {"title": style.title("actual"), "automargin": True, "autorange": "reversed"},
             **style.TRANSPARENT,

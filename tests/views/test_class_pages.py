@@ -28,6 +28,7 @@ from core.domain.profiles import ColumnProfile
 from core.domain.promotions import Verdict
 from core.domain.task import Task
 from core.platform.dataset_file import parse_text
+from core.rules.drift.recommendation import BatchScore
 from core.rules.model.contract import Contract
 from core.rules.model.prediction_sets import PredictionSets
 from tests import build
@@ -305,6 +306,19 @@ def test_the_overview_shows_the_share_of_wrong_answers_from_feedback(desk: Desk)
     said = text(page("overview"))
     assert "Share of wrong answers 25.0 %" in said
     assert "20 predictions with feedback" in said
+
+
+def test_the_overview_says_in_points_how_a_share_of_wrong_answers_rose(desk: Desk) -> None:
+    gates = [build.gate("better than the class shares")]
+    build.live(desk.store, 3, gates=gates, task=Task.BINARY, candidate=Score(3, 1_000, METRICS))
+    for number, accuracy in ((0, 0.75), (1, 0.5)):
+        batch = build.stored_batch(desk.store, number)
+        with desk.store.begin() as work:
+            work.scores.put(BatchScore(batch.id, 3, 100, {"accuracy": accuracy}, 0.1))
+            work.commit()
+    app = page("overview")
+    (tile,) = (m for m in app.metric if "on the newest batch" in m.label)
+    assert (tile.value, tile.delta) == ("50.0 %", "+25.0 points")
 
 
 def test_an_uploaded_file_is_answered_with_labels(desk: Desk) -> None:

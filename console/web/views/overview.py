@@ -99,7 +99,7 @@ def _rise(metric: str, change: ErrorChange) -> str | None:
     if change.before is None or change.change is None:
         return None
     if METRICS[metric].unit is MetricUnit.SHARE:
-        return signed(metric, change.error - change.before)
+        return signed(metric, change.now - change.before)
     return signed_percent(change.change)
 
 
