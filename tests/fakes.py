@@ -33,6 +33,7 @@ class FakeRegistry:
         self._stages: dict[int, str] = {}
         self.kept: dict[int, dict[str, bytes]] = {}
         """The files that came with each version's run."""
+        self.metrics: dict[int, dict[str, float]] = {}
         self.away = False
 
     def _check(self) -> None:
@@ -63,7 +64,12 @@ class FakeRegistry:
         self._digests[version] = digest_of(model)
         self._jobs[version] = job
         self.kept[version] = dict(files or {})
+        self.metrics[version] = dict(metrics)
         return version
+
+    def log_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
+        self._check()
+        self.metrics[version] |= metrics
 
     def _next(self) -> int:
         return max(self._models, default=0) + 1

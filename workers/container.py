@@ -52,9 +52,11 @@ class Container(Services):
                 TrainingLimits.of(s),
             )
         if kind is JobKind.JUDGE:
+            from workers.evidence.own_metrics import MetricLimits  # noqa: PLC0415
             from workers.steps.judge import Judge  # noqa: PLC0415
 
-            return Judge(self.registry, self.settings.evaluation_rows)
+            limits = MetricLimits.of(self.settings)
+            return Judge(self.registry, self.settings.evaluation_rows, limits)
         from workers.steps.promote import Promote  # noqa: PLC0415
 
         s = self.settings

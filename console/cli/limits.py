@@ -11,10 +11,12 @@ from console import actions, queries
 from console.cli.shared import Commands, Output, Reason
 from console.desk import Desk
 from console.text import formatting
+from console.text import measures as measure_text
 from core.domain.dataset import STATISTICS
 from core.domain.drift import Reference
 from core.domain.errors import BadInput
 from core.rules.access.roles import Actor
+from core.rules.drift.thresholds import of_measures
 
 if TYPE_CHECKING:
     from core.rules.drift.thresholds import Key
@@ -34,6 +36,9 @@ def _keys(desk: Desk, names: list[str]) -> list[Key]:
     named = {f"{c}_{s}": [(c, s)] for c, s in every}
     named |= {c: [(c, s) for s in STATISTICS] for c in columns} | {"all": every}
     unknown = [name for name in names if name not in named]
+    measures = {f"{c}_{m.value}" for c, m in of_measures(desk.dataset)}
+    if fixed := [name for name in unknown if name in measures]:
+        raise BadInput(f"{fixed[0]} cannot be set here. {measure_text.WHERE}")
     if unknown:
         raise BadInput(
             f"There is no limit {', '.join(unknown)}. Columns: {', '.join(columns)}; a statistic "
@@ -46,27 +51,33 @@ def _shown(desk: Desk) -> Output:
     """The limits in force, and the dataset file's where they differ."""
     current = queries.drift.limits(desk)
     limits = {f"{c}_{s}": ((c, s), limit) for (c, s), limit in current.limits.items()}
-    width = max(map(len, limits), default=0)
-    return Output(
-        {
-            name: {
-                "limit": limit,
-                "dataset": current.files[key],
-                "set_here": key in current.set_here,
-            }
-            for name, (key, limit) in limits.items()
-        },
-        [
-            f"{name:<{width}}  {formatting.percent(limit):>8}"
-            + ("  set here" if key in current.set_here else "")
-            for name, (key, limit) in limits.items()
-        ],
-    )
+    measures = {f"{c}_{m.value}": (m, limit) for (c, m), limit in current.measures.items()}
+    width = max(map(len, [*limits, *measures]), default=0)
+    content = {
+        name: {"limit": limit, "dataset": current.files[key], "set_here": key in current.set_here}
+        for name, (key, limit) in limits.items()
+    }
+    content |= {
+        name: {"limit": limit, "dataset": limit, "set_here": False}
+        for name, (_, limit) in measures.items()
+    }
+    lines = [
+        f"{name:<{width}}  {formatting.percent(limit):>8}"
+        + ("  set here" if key in current.set_here else "")
+        for name, (key, limit) in limits.items()
+    ]
+    if measures:
+        lines.append(measure_text.WHERE)
+    lines += [
+        f"{name:<{width}}  {measure_text.value(m, limit):>8}"
+        for name, (m, limit) in measures.items()
+    ]
+    return Output(content, lines)
 
 
 @app.command("list")
 def list_(desk: Desk) -> Output:
-    """Every limit in force, and whether it overrides the dataset file."""
+    """Every limit in force, whether it overrides the dataset file, and those of the measures."""
     return _shown(desk)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from console import queries
 from console.text import audit_sentences, formatting
 from console.text.lineage import Lineage, chain
+from core.domain.dossier import OwnFigure
 from core.domain.drift import DriftReport, StoredReport
 from core.domain.job_results import sentence
 from core.domain.jobs import Job
@@ -168,6 +169,7 @@ def dossier_lines(report: queries.promotion.EvidenceReport) -> list[str]:
         lines.append(
             f"  {name} against the champion: {signed(name, d.difference)} (95 %: {low} to {high})"
         )
+    lines += [f"  {line}" for own in dossier.own_metrics for line in _own_metric(own)]
     if newer := dossier.newer:
         batches = ", ".join(map(str, newer.batches))
         lines.append(f"  newer than both models: batch {batches}, {newer.rows:,} rows")
@@ -185,6 +187,20 @@ def dossier_lines(report: queries.promotion.EvidenceReport) -> list[str]:
             f"  {percent(dossier.replay.moved)} of the latest {dossier.replay.requests} requests "
             f"get {_MOVED[dossier.task.is_classifier]}"
         )
+    return lines
+
+
+def _own_metric(own: OwnFigure) -> list[str]:
+    """One of the team's own metrics for each model, or why it has no value."""
+    lines = [own.problem] if own.problem else []
+    if own.candidate is not None:
+        others = (("champion", own.champion), ("baseline", own.baseline))
+        text = f"{own.key} {formatting.metric(own.metric, own.candidate)}"
+        for name, value in others:
+            if value is not None:
+                text += f", {name} {formatting.metric(own.metric, value)}: "
+                text += change(own.metric, own.candidate, value)
+        lines.append(text)
     return lines
 
 

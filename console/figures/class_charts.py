@@ -16,12 +16,21 @@ MOST_CELLS = 20
 
 _DIAGONAL = "rgba(128,128,128,0.9)"
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-_SCALE = ((0.0, "rgba(15,139,141,0)"), (1.0, "rgba(15,139,141,0.9)"))
 _STRONG = 0.5
 """Cells with at least this share are dark, so their numbers are white."""
 
+_SCALE = (
+    (0.0, "rgba(15,139,141,0)"),
+    (_STRONG - 1e-6, "rgba(15,139,141,0.28)"),
+    (_STRONG, "rgba(8,95,97,0.8)"),
+    (1.0, "rgba(8,95,97,0.95)"),
+)
+"""It steps at `_STRONG`, so that the numbers of cells on both sides can be read."""
+
 _ROW, _FRAME = 34, 110
 _HIGHEST = 640
+_FITS, _TILTED = 20, 50
+"""Labels of more characters in all are tilted, so that they do not overlap; that takes height."""
 
 
 def confusion(figures: ClassFigures, classes: Sequence[str]) -> dict[str, Any]:
@@ -56,14 +65,20 @@ def confusion(figures: ClassFigures, classes: Sequence[str]) -> dict[str, Any]:
     data = [trace]
     if len(classes) <= MOST_CELLS:
         data += [_numbers(counts, shares, strong=strong) for strong in (True, False)]
+    is_tilted = sum(map(len, names)) > _FITS
     axis = {"tickvals": places, "ticktext": names, "showgrid": False, "zeroline": False}
     return {
         "data": data,
         "layout": style.layout(
-            min(_FRAME + _ROW * len(classes), _HIGHEST),
+            min(_FRAME + _ROW * len(classes), _HIGHEST) + (_TILTED if is_tilted else 0),
             margin={"l": 8, "r": 8, "t": 8, "b": 8},
             showlegend=False,
-            xaxis=axis | {"title": style.title("answered"), "automargin": True, "tickangle": 0},
+            xaxis=axis
+            | {
+                "title": style.title("answered"),
+                "automargin": True,
+                "tickangle": -40 if is_tilted else 0,
+            },
             yaxis=axis
             | {"title": style.title("actual"), "automargin": True, "autorange": "reversed"},
             **style.TRANSPARENT,

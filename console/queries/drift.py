@@ -8,12 +8,20 @@ from datetime import datetime
 
 from console.desk import Desk
 from core.domain.batches import Batch
-from core.domain.drift import Reference, StoredReport
+from core.domain.drift import Measure, Reference, StoredReport
 from core.domain.profiles import ColumnProfile
 from core.rules.data.training_set import learned_from
 from core.rules.drift.batch_verdict import BatchVerdict
 from core.rules.drift.recommendation import Advice, BatchScore
-from core.rules.drift.thresholds import Cell, Key, LimitEntry, Preview, of_dataset, preview
+from core.rules.drift.thresholds import (
+    Cell,
+    Key,
+    LimitEntry,
+    Preview,
+    of_dataset,
+    of_measures,
+    preview,
+)
 from core.usecases.batch_facts import newest_batches, verdict_of
 
 MOST_BATCHES = 200
@@ -127,11 +135,15 @@ def history(desk: Desk, reference: Reference, limit: int = MOST_BATCHES) -> list
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The limits of the dataset file, the limits set here, and the change history."""
+    """The limits of the dataset file, the limits set here, and the change history.
+
+    `measures` are the limits of the measures beside the rule, which only the dataset file sets.
+    """
 
     files: dict[Key, float]
     set_here: dict[Key, float]
     entries: list[LimitEntry]
+    measures: dict[tuple[str, Measure], float]
 
     @property
     def limits(self) -> dict[Key, float]:
@@ -143,7 +155,10 @@ def limits(desk: Desk, entries: int = 50) -> InForce:
     """The current limits with their change history."""
     with desk.store.read() as work:
         return InForce(
-            of_dataset(desk.dataset), work.limits.in_force(), work.limits.history(entries)
+            of_dataset(desk.dataset),
+            work.limits.in_force(),
+            work.limits.history(entries),
+            of_measures(desk.dataset),
         )
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from core.domain.batches import BatchState
 from core.domain.drift import Finding
 from core.domain.jobs import Job, JobState
-from core.domain.metrics import METRICS, MetricUnit
+from core.domain.metrics import METRICS, Metric, MetricUnit
 from core.domain.number_format import figure
 from core.domain.number_format import percent as share
 from core.domain.promotions import PromotionState
@@ -61,6 +61,9 @@ SENSES = {Sense.BETTER: "green", Sense.WORSE: "red", Sense.SAME: "gray"}
 
 TASKS = {Task.INGEST: "ingest the next batch", Task.ALL: "run all"}
 
+PERCENT = "%.1f %%"
+"""The format of a table's column of numbers in per cent, as `percent` writes them."""
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _WHOLE = 100
 """Amounts of at least this size have no decimals."""
@@ -112,13 +115,14 @@ def span(start: datetime, end: datetime) -> str:
     return f"{start:%Y-%m-%d %H:%M} to {last} UTC"
 
 
-def metric(name: str, value: float | None, unit: str = "") -> str:
+def metric(name: str | Metric, value: float | None, unit: str = "") -> str:
     """A metric as text: shares as per cent, amounts in the target's unit."""
     if value is None:
         return "-"
-    if METRICS[name].unit is MetricUnit.SHARE:
+    measured_in = (METRICS[name] if isinstance(name, str) else name).unit
+    if measured_in is MetricUnit.SHARE:
         return percent(value)
-    if METRICS[name].unit is MetricUnit.NONE:
+    if measured_in is MetricUnit.NONE:
         return f"{value:.3f}"
     amount = f"{value:,.0f}" if abs(value) >= _WHOLE else f"{value:,.3g}"
     return f"{amount} {unit}".rstrip()

@@ -13,6 +13,12 @@ NAMES = {
     Measure.SHIFT: "Shift of the mean",
 }
 
+WHERE = (
+    "Limits of the additional measures: the dataset file sets them, under [limits] or in a "
+    "column's limits."
+)
+"""Above these limits, because they cannot be changed where the others are."""
+
 
 def value(measure: Measure, difference: float | None) -> str:
     """A difference, a limit or a band in the measure's unit; "-" if it is unknown."""

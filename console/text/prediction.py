@@ -246,16 +246,28 @@ def template_rows(contract: Contract) -> list[dict[str, object]]:
     return [{f.name: f.default for f in contract.fields}]
 
 
-def history_rows(
-    logged: Sequence[LoggedPrediction], reported: Mapping[str, float | str] | None = None
-) -> list[dict[str, object]]:
-    """The log as a table; inputs as text, because a table column has one type.
+def in_percent(row: Mapping[str, object]) -> dict[str, object]:
+    """A predicted row of a CSV file with its probabilities in per cent, for a table."""
+    return {
+        name: 100 * value if name.startswith(PROBABILITY) and isinstance(value, float) else value
+        for name, value in row.items()
+    }
 
-    `reported` has the actual values by id. `Range` is the prediction interval, or the set.
+
+def history_rows(
+    logged: Sequence[LoggedPrediction],
+    order: Sequence[str] = (),
+    reported: Mapping[str, float | str] | None = None,
+) -> list[dict[str, object]]:
+    """The log as a table, its inputs in this order; probabilities are in per cent.
+
+    Inputs are text, because a table column has one type. `reported` has the actual values by id.
+    `Range` is the prediction interval, or the set.
     """
     reported = reported or {}
     as_label = any("label" in (p.answer or {}) for p in logged)
-    fields = list(dict.fromkeys(name for p in logged for name in p.inputs))
+    given = dict.fromkeys(name for p in logged for name in p.inputs)
+    fields = [*(n for n in order if n in given), *(n for n in given if n not in order)]
     return [
         {
             "When": p.at.replace(tzinfo=None),
@@ -286,7 +298,7 @@ def _history_answer(logged: LoggedPrediction, *, as_label: bool) -> dict[str, ob
     label = (logged.answer or {}).get("label")
     if label is None:  # by a model of a number, before the dataset's task changed
         return {"Prediction": figure(logged.prediction), "Probability": None}
-    return {"Prediction": label, "Probability": logged.prediction}
+    return {"Prediction": label, "Probability": 100 * logged.prediction}
 
 
 def _cell(value: object) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.domain.evaluation import SplitDate
+from core.domain.metrics import Metric
 from core.domain.task import Task
 
 FORMAT = 3
@@ -47,6 +48,21 @@ class Baseline:
     metrics: Mapping[str, float]
     differences: Mapping[str, Difference]
     shares: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFigure:
+    """The values of one of the team's own metrics on the same held-out rows.
+
+    A value is None if there is no such model, or if its code failed; `problem` says why then.
+    """
+
+    key: str
+    metric: Metric
+    candidate: float | None = None
+    champion: float | None = None
+    baseline: float | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +255,7 @@ class DossierSummary:
     champion: Score | None = None
     uncompared: int | None = None
     baseline: Baseline | None = None
+    own_metrics: tuple[OwnFigure, ...] = ()
     batches: tuple[TrainingBatch, ...] = ()
     differences: Mapping[str, Difference] = field(default_factory=dict)
     gates: tuple[Gate, ...] = ()

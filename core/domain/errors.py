@@ -62,6 +62,10 @@ class RecipeFailed(BadInput):
     """The team's own training code failed, or gave nothing that can be used."""
 
 
+class MetricFailed(BadInput):
+    """One of the team's own metrics failed, or returned no finite number."""
+
+
 class TooMuchToTrainOn(BadInput):
     """More rows than fit into memory."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.domain.metrics import METRICS, Metric
+
 
 class SplitBy(StrEnum):
     """What decides which rows are held out."""
@@ -23,6 +25,18 @@ class MetricLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnMetric:
+    """A metric that the team's own code computes, by a `package.module:function`.
+
+    `key` names it in gates, in MLflow and on the command line.
+    """
+
+    key: str
+    function: str
+    metric: Metric
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentLimit:
     """The largest share by which the error on a segment of a column may exceed the champion's."""
 
@@ -32,7 +46,7 @@ class SegmentLimit:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What is held out, and the dataset's own gates.
+    """What is held out, and the dataset's own metrics and gates.
 
     By hash, a fifth of the rows is held out, selected by content. By time, it is the last `share`
     of them by `time_column`, a date or a timestamp.
@@ -42,6 +56,15 @@ class Evaluation:
     time_column: str = ""
     share: float = 0.2
     gates: tuple[MetricLimit | SegmentLimit, ...] = ()
+    metrics: tuple[OwnMetric, ...] = ()
+
+    def metric(self, key: str) -> Metric:
+        """The metric that a gate names.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return {own.key: own.metric for own in self.metrics}.get(key) or METRICS[key]
 
     @property
     def by_time(self) -> bool:

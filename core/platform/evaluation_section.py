@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from core.domain.dataset import Column, ColumnType, Role
 from core.domain.evaluation import Evaluation, MetricLimit, SegmentLimit, SplitBy
-from core.domain.metrics import METRICS, METRICS_OF
+from core.domain.metrics import METRICS, METRICS_OF, Metric
 from core.domain.task import Task
+from core.platform import own_metrics
 from core.platform.toml_values import known_keys, number, one_of, section, shown
 
-_KEYS = ("split", "time_column", "share", "gates")
+_KEYS = ("split", "time_column", "share", "gates", "metrics")
 _GATE_KEYS = ("metric", "at_most", "at_least", "slice", "worse_by_at_most")
 _SHARES = (0.05, 0.5)
 _MOST_GATES = 20
@@ -28,21 +29,24 @@ def parse(table: object, columns: Sequence[Column], task: Task) -> Evaluation:
     keys = section("evaluation", table)
     known_keys(keys, _KEYS)
     split = SplitBy(one_of("evaluation.split", keys.get("split", "hash"), tuple(SplitBy)))
-    gates = _gates(keys.get("gates", []), columns, METRICS_OF[task])
+    own = own_metrics.parse(keys.get("metrics", []))
+    known = {key: METRICS[key] for key in METRICS_OF[task]} | {m.key: m.metric for m in own}
+    gates = _gates(keys.get("gates", []), columns, known)
     if split is SplitBy.HASH:
         for key in ("time_column", "share"):
             if key in keys:
                 raise ValueError(
                     f'evaluation.{key} goes with split = "time"; take it out, or set that split'
                 )
-        return Evaluation(gates=gates)
+        return Evaluation(gates=gates, metrics=own)
     share = number("evaluation.share", keys.get("share", Evaluation().share))
     if not _SHARES[0] <= share <= _SHARES[1]:
         raise ValueError(
             f"evaluation.share is {share:g}, and must be from {_SHARES[0]:g} to {_SHARES[1]:g}: "
             "the share of the rows that is held out"
         )
-    return Evaluation(split, _time_column(keys.get("time_column"), columns), share, gates)
+    time_column = _time_column(keys.get("time_column"), columns)
+    return Evaluation(split, time_column, share, gates, own)
 
 
 def _time_column(value: object, columns: Sequence[Column]) -> str:
@@ -56,7 +60,7 @@ def _time_column(value: object, columns: Sequence[Column]) -> str:
 
 
 def _gates(
-    value: object, columns: Sequence[Column], metrics: Sequence[str]
+    value: object, columns: Sequence[Column], metrics: Mapping[str, Metric]
 ) -> tuple[MetricLimit | SegmentLimit, ...]:
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise ValueError(
@@ -73,7 +77,7 @@ def _gates(
 
 
 def _gate(
-    place: int, entry: dict[str, object], columns: Sequence[Column], metrics: Sequence[str]
+    place: int, entry: dict[str, object], columns: Sequence[Column], metrics: Mapping[str, Metric]
 ) -> MetricLimit | SegmentLimit:
     where = f"evaluation.gates, gate {place}"
     try:
@@ -85,15 +89,15 @@ def _gate(
         raise ValueError(f"{where}: {error}") from error
 
 
-def _metric(entry: dict[str, object], metrics: Sequence[str]) -> MetricLimit:
+def _metric(entry: dict[str, object], metrics: Mapping[str, Metric]) -> MetricLimit:
     bounds = [key for key in ("at_most", "at_least") if key in entry]
     if len(bounds) != 1 or "worse_by_at_most" in entry:
         raise ValueError("a gate of a metric has at_most or at_least, one of the two and no other")
     name = one_of("metric", entry["metric"], metrics)
     (key,) = bounds
-    needed = "at_least" if METRICS[name].higher_is_better else "at_most"
+    needed = "at_least" if metrics[name].higher_is_better else "at_most"
     if key != needed:
-        better = "higher" if METRICS[name].higher_is_better else "lower"
+        better = "higher" if metrics[name].higher_is_better else "lower"
         raise ValueError(f"{name} is better when {better}, so write {needed} in place of {key}")
     return MetricLimit(name, **{key: number(key, entry[key])})
 

@@ -6,6 +6,7 @@ Every function raises ValueError where the value breaks the rule.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -14,6 +15,8 @@ from typing import Any
 from core.domain.safe_text import printable
 
 _SHOWN = 3
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_LONGEST = 200
 
 
 def known_keys(table: dict[str, Any], known: Sequence[str]) -> None:
@@ -86,3 +89,10 @@ def text(key: str, value: object, *, longest: int, may_be_empty: bool = False) -
             "and other control characters"
         )
     return one_line
+
+
+def function(key: str, value: object, example: str) -> str:
+    """The name of a function of the team's own code, as `package.module:function`."""
+    if not isinstance(value, str) or not _FUNCTION.fullmatch(value[:_LONGEST]):
+        raise ValueError(f"{key} is {shown(value)}, and must name a function, as in {example}")
+    return value

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from core.domain.training import COMMAND, ESTIMATOR, RECIPES, Training
-from core.platform.toml_values import known_keys, one_of, section, shown, text
+from core.platform.toml_values import function, known_keys, one_of, section, shown, text
 
-_FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-_LONGEST = 200
 _MOST_WORDS = 100
 _LONGEST_PATH = 1_000
 
@@ -31,20 +28,14 @@ def parse(table: object) -> Training:
                 "take one of them out"
             )
     if recipe == ESTIMATOR:
-        return Training(recipe, estimator=_function(keys.get(ESTIMATOR)))
+        example = '"mypackage.recipes:make"'
+        return Training(
+            recipe, estimator=function("training.estimator", keys.get(ESTIMATOR), example)
+        )
     if recipe == COMMAND:
         folder = text("training.folder", keys.get("folder", "."), longest=_LONGEST_PATH)
         return Training(recipe, command=_command(keys.get(COMMAND)), folder=folder)
     return Training(recipe)
-
-
-def _function(value: Any) -> str:
-    if not isinstance(value, str) or not _FUNCTION.fullmatch(value[:_LONGEST]):
-        raise ValueError(
-            f"training.estimator is {shown(value)}, and must name a function that makes the "
-            'estimator, as in "mypackage.recipes:make"'
-        )
-    return value
 
 
 def _command(value: Any) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,15 +22,18 @@ from core.domain.dossier import Dossier, GateName
 from core.domain.jobs import Job, JobKind, JobState
 from core.domain.metrics import METRICS_OF
 from core.domain.task import Task
+from core.domain.training import Training
 from core.platform.dataset_file import parse_text
 from core.rules.model.scoring import ANOTHER
 from core.usecases import batch_holds
 from tests.data_api.serving import serving as data_api
 from tests.databases import migrated
 from tests.fakes import FakeRegistry
+from tests.stacks import ROOT
 from tests.work import ingest, run_job
 from workers.evidence.champion_error import Weigh
 from workers.steps.drift import CheckDrift
+from workers.steps.fit import NO_THRESHOLD
 from workers.steps.judge import Judge
 from workers.steps.train import Train
 
@@ -207,6 +211,32 @@ def test_a_class_that_came_later_counts_as_wrong_and_is_learned_next(
         )  # fmt: skip
         assert judged.state is JobState.SUCCEEDED, judged.error
         assert desk.dossier(1).classes[0] == ANOTHER
+
+
+@pytest.mark.parametrize("stated", ["0.2", ""])
+def test_a_training_command_may_state_the_threshold(stated: str, tmp_path: Path) -> None:
+    """Without one it is 0.5, and the job's log says so."""
+    write = f"""
+import os, pathlib, runpy
+runpy.run_path({str(ROOT / "tests" / "own_program.py")!r}, run_name="__main__")
+if {stated!r}:
+    (pathlib.Path(os.environ["DRIFTDESK_OUT"]) / "threshold.txt").write_text({stated!r})
+"""
+    (tmp_path / "train.py").write_text(write)
+    own = Training("command", command=(sys.executable, "train.py"), folder=str(tmp_path))
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    with desk_of(url, tmp_path, [flags()], Task.BINARY, training=own) as desk:
+        desk.ingest()
+        trained = desk.train()
+        assert trained.state is JobState.SUCCEEDED, trained.error
+        with desk.store.read() as work:
+            lines = [line.message for line in work.jobs.lines(trained.id)]
+        runtime, evidence = Runtime(desk.registry.fetch(1)), desk.dossier(1)
+    threshold = float(stated or 0.5)
+    assert runtime.contract.threshold == threshold
+    assert evidence.candidate_classes
+    assert evidence.candidate_classes.threshold == threshold
+    assert (NO_THRESHOLD in lines) is not bool(stated)
 
 
 def test_a_champion_of_another_task_is_not_compared_with(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ RUN_BY = {
     "how-to/real-stores.md": HERE,
     "how-to/alerts.md": HERE,
     "tutorial/classes.md": HERE,
+    "how-to/own-code.md": HERE,
     "how-to/files.md": "tests/contract/test_source_check.py",
     "how-to/sql.md": "tests/contract/test_source_check.py",
     "serving.md": "tests/serving/test_docs.py",
@@ -55,7 +56,7 @@ RUN_BY = {
 """Pages with commands, and the test that runs them."""
 
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
-FIRST_DAY, OWN_DATA, OWN_API, STORES, ALERTS, CLASSES = list(RUN_BY)[:6]
+FIRST_DAY, OWN_DATA, OWN_API, STORES, ALERTS, CLASSES, OWN_CODE = list(RUN_BY)[:7]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -78,6 +79,7 @@ def test_what_is_set_before_make_run_is_understood(page: str) -> None:
             if not command.endswith("make run") or "=" not in command:
                 continue
             told = dict(re.findall(r'\b([A-Z_]+)=("[^"]*"|\S+)', command))
+            told.pop("PYTHONPATH", None)  # Python's own
             assert {n.lower() for n in told} <= set(Settings.model_fields) | {"data_api_options"}
             around = read_surroundings({k: v.strip('"') for k, v in told.items()}, Path("none"))
             started = {child.name for child in children(around)}
@@ -119,6 +121,19 @@ def test_a_classifier_in_ten_minutes(tmp_path: Path) -> None:
     with ExitStack() as stack:
         start = partial(stack.enter_context, house.running())
         follow(CLASSES, house.cli_env, tmp_path, start)
+
+
+@pytest.mark.whole
+def test_metrics_of_ones_own(tmp_path: Path) -> None:
+    files = {"make_rides.py": OWN_DATA, "rides_metrics.py": OWN_CODE, "metrics.toml": OWN_CODE}
+    for name, page in files.items():
+        (tmp_path / name).write_text(titled(page, name), encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    dataset = str(tmp_path / "rides.toml")
+    house = House(tmp_path / ".data-rides", "", DATASET=dataset, PYTHONPATH=path)
+    with ExitStack() as stack:
+        start = partial(stack.enter_context, house.running())
+        follow(OWN_CODE, house.cli_env, tmp_path, start)
 
 
 @pytest.mark.whole

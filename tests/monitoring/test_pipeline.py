@@ -18,6 +18,7 @@ from core.domain.batches import QuarantinedRow
 from core.domain.dataset import Dataset
 from core.domain.drift import DriftReport, Reason, Reference
 from core.domain.jobs import Job, JobKind, JobState
+from core.rules.drift.batch_verdict import Stand
 from core.rules.ops.notification import Event
 from tests import build
 from tests.fakes import FakeQueue
@@ -246,6 +247,8 @@ def test_the_last_batch_its_drift_the_champion_and_the_outbox_are_told(
     assert seen.get("quarantined_rows") == 4
     assert seen.get("drift_breach", reference="previous") == 1
     assert seen.get("drift_breach", reference="champion") == 0
+    verdicts = {dict(at)["verdict"]: v for at, v in seen.all("drift_verdict").items()}
+    assert verdicts == {stand.name.lower(): stand is Stand.ASKS for stand in Stand}
     assert seen.get("champion_version") == 3
     assert seen.get("champion_age_seconds") == 7200
     assert seen.get("candidates_waiting") == 1

@@ -448,3 +448,28 @@ def test_one_class_only_is_said_before_the_program_runs(tmp_path: Path) -> None:
     rows: Rows = sales(60) | {"gain": np.full(60, "a", dtype=object)}
     with pytest.raises(NothingToTrainOn, match="at least two classes"):
         fit(rows, dataset, Job().context())
+
+
+# The threshold of two classes
+
+
+def states(folder: Path, threshold: str) -> Dataset:
+    """A dataset of two classes whose program states this threshold."""
+    write = f"(out / 'threshold.txt').write_text({threshold!r})"
+    code = after(f"import os, pathlib; out = pathlib.Path(os.environ['DRIFTDESK_OUT']); {write}")
+    training = program(folder, code).training
+    return replace(classes.of({"recipe": "boosting"}, "boolean"), training=training)
+
+
+def test_a_program_may_state_its_threshold(tmp_path: Path) -> None:
+    dataset = states(tmp_path, " 0.37\n")
+    fitted = fit(classes.classed(sales(60), dataset), dataset, Job().context())
+    assert fitted.threshold == 0.37
+    assert fitted.files["threshold.txt"]
+
+
+@pytest.mark.parametrize("stated", ["", "half", "0", "1", "nan", "37 %", "0.4 0.5"])
+def test_a_threshold_that_is_none_is_refused(stated: str, tmp_path: Path) -> None:
+    dataset = states(tmp_path, stated)
+    with pytest.raises(ModelRefused, match=r"threshold\.txt of .* has .* number above 0"):
+        fit(classes.classed(sales(60), dataset), dataset, Job().context())

@@ -28,6 +28,7 @@ from core.domain.profiles import ColumnProfile
 from core.domain.promotions import Verdict
 from core.domain.task import Task
 from core.platform.dataset_file import parse_text
+from core.rules.drift.recommendation import BatchScore
 from core.rules.model.contract import Contract
 from core.rules.model.prediction_sets import PredictionSets
 from tests import build
@@ -191,7 +192,7 @@ def test_the_history_lists_labels(desk: Desk) -> None:
     _log(desk, 2)
     table = page("predict", ask="History").dataframe[0].value
     assert table["Prediction"].tolist() == ["stays", "stays"]
-    assert table["Probability"].tolist() == [0.75, 0.75]
+    assert table["Probability"].tolist() == [75.0, 75.0]
 
 
 def test_the_download_has_a_column_for_each_probability(desk: Desk) -> None:
@@ -308,6 +309,19 @@ def test_the_overview_shows_the_share_of_wrong_answers_from_feedback(desk: Desk)
     assert "20 predictions with feedback" in said
 
 
+def test_the_overview_says_in_points_how_a_share_of_wrong_answers_rose(desk: Desk) -> None:
+    gates = [build.gate("better than the class shares")]
+    build.live(desk.store, 3, gates=gates, task=Task.BINARY, candidate=Score(3, 1_000, METRICS))
+    for number, accuracy in ((0, 0.75), (1, 0.5)):
+        batch = build.stored_batch(desk.store, number)
+        with desk.store.begin() as work:
+            work.scores.put(BatchScore(batch.id, 3, 100, {"accuracy": accuracy}, 0.1))
+            work.commit()
+    app = page("overview")
+    (tile,) = (m for m in app.metric if "on the newest batch" in m.label)
+    assert (tile.value, tile.delta) == ("50.0 %", "+25.0 points")
+
+
 def test_an_uploaded_file_is_answered_with_labels(desk: Desk) -> None:
     _live(desk)
     app = page("predict", ask="CSV file")
@@ -318,5 +332,5 @@ def test_an_uploaded_file_is_answered_with_labels(desk: Desk) -> None:
     assert not app.exception, app.exception
     table = app.dataframe[-1].value
     assert table["prediction"].tolist() == ["stays", "stays"]
-    assert table["probability_gone"].tolist() == [0.25, 0.25]
+    assert table["probability_gone"].tolist() == [25.0, 25.0]
     assert table["set"].tolist() == ["stays", "stays"]

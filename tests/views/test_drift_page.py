@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from console.cli.main import app as cli
 from console.desk import Desk
 from console.figures import drift_heatmap, style
 from console.queries import drift
+from console.text import measures
 from core.adapters.store import Store
 from core.domain.dataset import Dataset
 from core.domain.dossier import TrainingBatch
@@ -346,6 +348,26 @@ def run(*arguments: str, code: int = 0) -> str:
     done = CliRunner().invoke(cli, list(arguments))
     assert done.exit_code == code, done.output
     return done.output
+
+
+def test_the_limits_of_the_measures_are_listed_with_where_they_are_set(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.cli.shared.configure", lambda *_: None)
+    history(desk, [1.0, 1.3], champion=False)
+    listed = run("limits", "list")
+    assert measures.WHERE in listed
+    assert re.search(r"^price_shift +0\.25 sd$", listed, re.MULTILINE)
+    assert re.search(r"^state_new +5\.0 %$", listed, re.MULTILINE)
+    found = json.loads(run("limits", "list", "--json"))
+    assert found["status_mix"] == {"limit": 0.1, "dataset": 0.1, "set_here": False}
+    refused = run("limits", "set", "40", "price_shift", "--reason", "x", code=1)
+    assert f"price_shift cannot be set here. {measures.WHERE}" in " ".join(refused.split())
+    app = page(look="Limits")
+    assert measures.WHERE in text(app)
+    table = next(d.value for d in app.dataframe if "Shift of the mean" in d.value)
+    row = table.set_index("Column").loc["Price"]
+    assert (row["Shift of the mean"], row["New values"]) == ("0.25 sd", "-")
 
 
 def test_limits_on_the_command_line(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,9 @@ from console.cli.output import candidate_lines, dossier_lines, status_lines
 from console.desk import Desk
 from console.queries import overview, promotion, status
 from core.domain.dataset import Dataset
-from core.domain.dossier import Baseline, Difference, Score, TrainingBatch
+from core.domain.dossier import Baseline, Difference, OwnFigure, Score, TrainingBatch
 from core.domain.jobs import JobKind
+from core.domain.metrics import Metric, MetricUnit
 from core.usecases import batch_holds, decisions, forced_promotions
 from core.usecases.open_candidates import renew
 from tests import build
@@ -65,6 +66,30 @@ def test_a_recommended_version_has_approve_as_its_main_action(desk: Desk) -> Non
     app = page("promotion")
     assert not button(app, "Approve…").disabled
     assert filled(app) == ["Approve…"]
+
+
+def test_own_metrics_are_shown_with_every_model_and_why_one_has_no_value(desk: Desk) -> None:
+    live(desk.store, 1)
+    late = Metric("share *late*", MetricUnit.SHARE)
+    own = (
+        OwnFigure("late", late, 0.2, 0.25, 0.5),
+        OwnFigure("lost", Metric("lost", MetricUnit.NONE), problem="The metric a:lost broke."),
+    )
+    differences = {"mae": Difference(0.0, -1.0, 1.0)}
+    proposed(desk.store, 2, champion=1, own_metrics=own, differences=differences)
+    app = page("promotion")
+    (tile,) = (m for m in app.metric if "late" in m.label)
+    assert (tile.label.replace("\\", ""), tile.value) == ("Share *late*", "20.0 %")
+    assert tile.delta == "5.0 points better"
+    assert "The metric a:lost broke." in text(app)
+    table = next(d.value for d in app.dataframe if "Better" in d.value)
+    assert list(table.iloc[0]) == ["Share *late*", "20.0 %", "25.0 %", "50.0 %", "lower"]
+    lines = dossier_lines(promotion.evidence_report(desk, 2))
+    assert (
+        "  late 20.0 %, champion 25.0 %: 5.0 points better, baseline 50.0 %: 30.0 points better"
+        in lines
+    )
+    assert "  The metric a:lost broke." in lines
 
 
 def test_while_nothing_is_live_comparisons_may_stay_open_and_the_dialog_says_so(

@@ -25,15 +25,17 @@ FEWEST_OF_CLASS = 5
 """With fewer rows of a class to choose on, the threshold is 0.5."""
 
 
-def contract_of(data: TrainingData, predicted: Doubles, recipe: Recipe | None) -> Contract:
+def contract_of(
+    data: TrainingData, predicted: Doubles, recipe: Recipe | None, threshold: float = HALF
+) -> Contract:
     """The model's inputs, with calibrated prediction intervals if there are enough rows.
 
-    `predicted` has the fitted model's predictions of the held-out rows.
-    A classifier has prediction sets instead, and a binary one also a threshold. Without a `recipe`
-    that can be run again, the threshold is 0.5.
+    `predicted` has the fitted model's predictions of the held-out rows. A classifier has prediction
+    sets instead, and a binary one also a threshold, which is chosen by running the `recipe` again.
+    Without a recipe that can be run again, it is the given one.
     """
     if data.dataset.task.is_classifier:
-        return _of_classes(data, predicted, recipe)
+        return _of_classes(data, predicted, recipe, threshold)
     contract = describe(data.dataset, data.profiles)
     if not len(data.actual):
         return contract
@@ -49,11 +51,14 @@ def contract_of(data: TrainingData, predicted: Doubles, recipe: Recipe | None) -
     return replace(contract, interval=interval)
 
 
-def _of_classes(data: TrainingData, probabilities: Doubles, recipe: Recipe | None) -> Contract:
+def _of_classes(
+    data: TrainingData, probabilities: Doubles, recipe: Recipe | None, threshold: float
+) -> Contract:
     classes = classes_of(labels_in(data.target, data.dataset), data.dataset)
     contract = describe(data.dataset, data.profiles, classes)
-    if recipe and data.dataset.task is Task.BINARY:
-        contract = replace(contract, threshold=threshold_of(data, recipe))
+    if data.dataset.task is Task.BINARY:
+        chosen = threshold_of(data, recipe) if recipe else threshold
+        contract = replace(contract, threshold=chosen)
     if not len(data.actual):
         return contract
     sets = prediction_sets.calibrate(

@@ -22,27 +22,28 @@ from core.domain.dossier import (
     Lesson,
     NewerRows,
     Points,
-    Replay,
     Score,
     TrainingBatch,
 )
-from core.domain.errors import BadRow, Missing, ModelRefused
+from core.domain.errors import Missing, ModelRefused
 from core.domain.evaluation import SplitDate
 from core.domain.predictions import LoggedPrediction
 from core.domain.promotions import Promotion, Verdict
 from core.domain.task import Task
 from core.rules.data.typed_values import as_given
 from core.rules.model import evaluation
-from core.rules.model.classes import answered
-from core.rules.model.contract import Contract, read_row
+from core.rules.model.contract import Contract
 from core.rules.model.coverage import measured
 from core.rules.model.judgement import judge
 from core.rules.model.scoring import scoring_of
+from workers.evidence import own_metrics
+from workers.evidence.metric_process import BASELINE
+from workers.evidence.own_metrics import MetricLimits
+from workers.evidence.replay import replay
 from workers.evidence.training_data import TrainingData
 
 _POINTS = 400
 _GOLDEN = 5
-_REPLAYED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ def make(
     after: SplitDate | None = None,
     newer: NewerRows | None = None,
     predicted: NDArray[np.float64] | None = None,
+    limits: MetricLimits | None = None,
 ) -> tuple[Dossier, Verdict]:
     """Compare two models on the held-out rows and on real requests, and recommend.
 
@@ -154,6 +156,7 @@ def make(
     because they are later than this time. `newer` has both models on batches newer than both.
     `predicted` has the candidate's predictions of the held-out rows if they are known. A model must
     also be better than the baseline: the median of the training target, or its class shares.
+    `limits` are those of the team's own metrics.
 
     Raises:
         NothingToTrainOn: no row is held out.
@@ -174,6 +177,15 @@ def make(
         differences = scoring.differences(mine, theirs)
     baseline = scoring.baseline(material.target, mine)
     slices = scoring.slices(mine, theirs, _groups(material))
+    constant = scoring.constant(baseline) if baseline else None
+    answers = {"candidate": mine, "champion": theirs, BASELINE: constant}
+    own = own_metrics.measure(
+        material.dataset,
+        material.held_out,
+        {model: scoring.arguments(a) for model, a in answers.items() if a is not None},
+        scoring.classes,
+        limits or MetricLimits(),
+    )
     verdict = judge(
         candidate_score,
         champion_score,
@@ -181,6 +193,7 @@ def make(
         differences=differences,
         slices=slices,
         baseline=baseline,
+        own=own,
         overlap=material.overlap,
         uncompared=against.uncompared,
         is_live=against.is_candidate,
@@ -198,6 +211,7 @@ def make(
         champion=champion_score,
         uncompared=against.version if against.uncompared else None,
         baseline=baseline,
+        own_metrics=own,
         batches=tuple(TrainingBatch(b.id, b.epoch, b.number, b.stored) for b in material.batches),
         differences=differences,
         gates=verdict.gates,
@@ -208,7 +222,7 @@ def make(
             material.held_out,
             [f.name for f in contract.fields],
         ),
-        replay=_replay(candidate, champion, requests),
+        replay=replay(candidate.runtime, champion.runtime if champion else None, requests),
         learned=learned,
         split=material.split,
         compared_after=after,
@@ -267,32 +281,3 @@ def _asked(kind: ColumnType, value: Any) -> float | str | None:
         return value or None
     number = float(value)
     return None if math.isnan(number) else as_given(kind, number)
-
-
-def _replay(
-    candidate: Model, champion: Model | None, requests: Sequence[LoggedPrediction]
-) -> Replay:
-    """The latest real requests, predicted by both models again."""
-    if champion is None or not requests:
-        return Replay()
-    pairs, unreadable = [], 0
-    for request in requests[:_REPLAYED]:
-        try:
-            pairs.append([_answer(model, request) for model in (champion, candidate)])
-        except BadRow:
-            unreadable += 1
-    if candidate.runtime.contract.task.is_classifier:
-        moved = sum(before != after for before, after in pairs) / max(len(pairs), 1)
-    else:
-        numbers = np.array(pairs, dtype=np.float64).reshape(-1, 2)
-        moved = evaluation.moved(numbers[:, 0], numbers[:, 1])
-    return Replay(len(pairs), unreadable, moved)
-
-
-def _answer(model: Model, request: LoggedPrediction) -> float | str:
-    """The number, or the label, that a model answers."""
-    contract = model.runtime.contract
-    (answer,) = model.runtime.predict_rows([read_row(contract, request.inputs)])
-    if contract.task.is_classifier:
-        return contract.classes[answered(contract, answer)]
-    return float(answer)

@@ -8,15 +8,13 @@ k - 1 of the classes, and must return probabilities.
 
 from __future__ import annotations
 
-import importlib
-
 from sklearn.base import is_classifier, is_regressor
 from threadpoolctl import threadpool_limits
 
 from core.domain.dataset import Dataset
 from core.domain.errors import RecipeFailed
 from workers.recipes import boosters
-from workers.recipes.own_code import reported
+from workers.recipes.own_code import imported, reported
 from workers.recipes.pipeline import FittedPipeline, frame, snapped
 from workers.recipes.port import Rows, ordered
 
@@ -30,9 +28,7 @@ def fit(rows: Rows, dataset: Dataset) -> FittedPipeline:
     """
     name = dataset.training.estimator
     training, learned = ordered(rows, dataset)
-    with reported(name, "import"):
-        module, _, function = name.partition(":")
-        make = getattr(importlib.import_module(module), function)
+    make = imported(name)
     with reported(name, "make"):
         estimator = make(dataset)
     kind = "classifier" if dataset.task.is_classifier else "regressor"

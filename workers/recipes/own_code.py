@@ -1,10 +1,12 @@
-"""Errors of the team's own training code, told with the line they come from."""
+"""The team's own code: its import, and its errors, told with the line they come from."""
 
 from __future__ import annotations
 
+import importlib
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 
@@ -16,8 +18,19 @@ _LONGEST = 300
 log = structlog.get_logger()
 
 
+def imported(name: str, kind: str = "recipe") -> Any:
+    """The function that `name`, a `package.module:function`, names.
+
+    Raises:
+        RecipeFailed: it cannot be imported; the message calls it a `kind`.
+    """
+    module, _, function = name.partition(":")
+    with reported(name, "import", kind):
+        return getattr(importlib.import_module(module), function)
+
+
 @contextmanager
-def reported(name: str, step: str) -> Iterator[None]:
+def reported(name: str, step: str, kind: str = "recipe") -> Iterator[None]:
     """Turn whatever the code of `name`, a `package.module:function`, raises into one error.
 
     Raises:
@@ -26,10 +39,10 @@ def reported(name: str, step: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        log.exception("recipe failed", recipe=name, step=step)
+        log.exception("own code failed", kind=kind, name=name, step=step)
         where = _last_line(error, name.partition(":")[0])
         says = printable(f"{type(error).__name__}: {error}")[:_LONGEST]
-        raise RecipeFailed(f"The recipe {name} failed in its step {step}{where}: {says}") from error
+        raise RecipeFailed(f"The {kind} {name} failed in its step {step}{where}: {says}") from error
 
 
 def _last_line(error: BaseException, module: str) -> str:

@@ -28,6 +28,8 @@ from core.adapters.store.metrics_snapshot import MetricsSnapshot
 from core.adapters.store.run_counts import BEYOND, BOUNDS_MS, UNTIMED, Tally
 from core.domain.errors import DriftdeskError
 from core.domain.jobs import JobKind, JobState
+from core.rules.drift.batch_verdict import Stand
+from core.usecases.batch_facts import verdict_of
 
 _KEPT = 5.0
 _SILENT = timedelta(seconds=60)
@@ -64,6 +66,8 @@ class Pipeline(Collector):
         try:
             with self._store.read() as work:
                 figures = work.metrics_snapshot()
+                newest = work.batches.newest_stored(1)
+                verdict = verdict_of(work, newest[0]).stand if newest else None
         except DriftdeskError:
             yield _gauge("database_up", "Whether the database answered.", 0)
             return
@@ -73,6 +77,9 @@ class Pipeline(Collector):
         yield from _runs(figures.tallies)
         yield from _open_jobs(figures)
         yield from _batch(figures)
+        stands = {stand.name.lower(): stand is verdict for stand in Stand} if verdict else {}
+        stand_of = "The verdict about the newest batch: 1 for the one that holds."
+        yield _labelled("drift_verdict", stand_of, "verdict", stands)
         yield from _models(figures)
         undelivered = "Notices that were not delivered: still pending, or given up."
         yield _labelled("notifications_undelivered", undelivered, "state", figures.undelivered)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from core.domain.dataset import Dataset
 from core.domain.errors import SettingsError
+from core.domain.task import Task
 from core.domain.training import COMMAND
 from core.platform.settings import Settings
 from core.platform.settings.named import read_named
+from core.rules.model.classes import HALF
 from core.rules.model.contract import Contract
 from workers.evidence.contract import contract_of
+from workers.evidence.own_metrics import MetricLimits
 from workers.evidence.training_data import MOST_EVALUATED, TrainingData
 from workers.recipes import command, export
 from workers.recipes.choose import recipe_of
-from workers.recipes.command.model_file import FittedFile
+from workers.recipes.command.model_file import THRESHOLD_FILE, FittedFile
 from workers.recipes.command.row_spool import RowSpool, row_spool
 from workers.recipes.port import Doubles, Fitted, JobContext, Rows
 from workers.runtime.job_run import Run
@@ -29,19 +32,26 @@ UNCOMPARED = (
 )
 """The job's log line if there is no parity check."""
 
+NO_THRESHOLD = (
+    f"The training command wrote no {THRESHOLD_FILE}, so the threshold of its two classes is "
+    f"{HALF:g}."
+)
+"""The job's log line if the program of a binary task stated no threshold."""
+
 _BEGINS, _ENDS = 0.1, 0.45
 """The progress of a training at which fitting begins and ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingLimits:
-    """Limits and environment of a training command, and the maximum number of evaluated rows."""
+    """Limits and environment of a training command, and the limits of an evaluation."""
 
     rows_url: str = ""
     seconds: float = 3600.0
     memory_mb: int = 4096
     passed_on: tuple[str, ...] = ()
     evaluated: int = MOST_EVALUATED
+    metrics: MetricLimits = field(default_factory=MetricLimits)
 
     @classmethod
     def of(cls, settings: Settings) -> TrainingLimits:
@@ -52,6 +62,7 @@ class TrainingLimits:
             settings.training_memory_mb,
             settings.passed_on,
             settings.evaluation_rows,
+            MetricLimits.of(settings),
         )
 
 
@@ -82,9 +93,13 @@ def fit(run: Run, data: TrainingData, limits: TrainingLimits) -> tuple[Fitted, D
         fitted_file = command.fit_spooled(
             data.spool, data.target, data.dataset, _context(run, limits)
         )
+        stated = fitted_file.threshold
+        if stated is None and data.dataset.task is Task.BINARY:
+            run.say(NO_THRESHOLD, "warning")
         with run.interruptible():
             predicted = fitted_file.predict(data.held_out)
-            return fitted_file, predicted, contract_of(data, predicted, None)
+            threshold = HALF if stated is None else stated
+            return fitted_file, predicted, contract_of(data, predicted, None, threshold)
     recipe = recipe_of(data.dataset)
     with run.interruptible():
         fitted = recipe(data.training, data.dataset)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from core.adapters.mlflow.registry import Registry
 from core.domain.dossier import Dossier
+from core.domain.errors import MetricFailed
 from core.domain.job_results import VersionJudged
 from core.domain.promotions import Promotion, Verdict
 from core.rules.model.promotion_states import decided_already
 from core.rules.model.verdict_validity import recommend
 from core.rules.ops.notification import Event, waiting
 from workers.evidence import dossier
+from workers.evidence.own_metrics import MetricLimits
 from workers.evidence.training_data import MOST_EVALUATED, read
 from workers.evidence.unseen_rows import on_newer_rows, unseen_by_both
 from workers.runtime.job_run import Run
@@ -19,10 +21,11 @@ from workers.runtime.job_run import Run
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What the step needs: the registry."""
+    """What the step needs: the registry, and the limits of an evaluation."""
 
     registry: Registry
     most_evaluated: int = MOST_EVALUATED
+    metric_limits: MetricLimits = field(default_factory=MetricLimits)
 
     def __call__(self, run: Run) -> None:
         """Evaluate both models again, and replace the dossier of a version that is open.
@@ -34,6 +37,7 @@ class Judge:
             Missing: the version was never proposed, or the registry has lost it.
             ModelRefused: its file is not the one on record, or does not fit the rows.
             NothingToTrainOn: there are no rows to be judged by.
+            MetricFailed: one of the team's own metrics has no value; nothing is replaced.
             RegistryUnavailable: MLflow is away.
         """
         with run.store.read() as work:
@@ -70,7 +74,10 @@ class Judge:
                 parity=parity,
                 after=judged.after,
                 newer=on_newer_rows(material, (promotion, candidate), (live, champion.model)),
+                limits=self.metric_limits,
             )
+        if problems := [own.problem for own in evidence.own_metrics if own.problem]:
+            raise MetricFailed(f"{' '.join(problems)} The version keeps the dossier that it had.")
         if first:  # what the version was trained on does not change
             evidence = replace(
                 evidence,

@@ -124,8 +124,28 @@ class Train:
                 learned=data.lesson,
                 after=judged.after,
                 predicted=predicted if judged.material is data else None,
+                limits=self.limits.metrics,
             )
+        self._keep_own_metrics(run, evidence)
         self._propose(run, evidence, verdict, data)
+
+    def _keep_own_metrics(self, run: Run, evidence: Dossier) -> None:
+        """Log the team's own metrics to MLflow; the job's log says which of them have no value.
+
+        Raises:
+            RegistryUnavailable: MLflow is away.
+        """
+        own = evidence.own_metrics
+        for figure in own:
+            if figure.problem:
+                run.say(
+                    f"{figure.problem} The version is proposed without this metric; correct it, "
+                    "then re-evaluate the version.",
+                    "warning",
+                )
+        if values := {f.key: f.candidate for f in own if f.candidate is not None}:
+            run.still_held()
+            self.registry.log_metrics(evidence.candidate.version, values)
 
     def _is_known(self, run: Run, data: TrainingData) -> bool:
         """End the job if a version was trained on the same already and no reason was given.

@@ -20,6 +20,7 @@ from core.domain.metrics import ERROR_OF, METRICS, MetricUnit, error_in
 from core.domain.number_format import signed_percent
 from core.domain.promotions import Promotion
 from core.rules.access.roles import Right
+from core.rules.drift.recommendation import ErrorChange
 from core.rules.model.metric_comparison import signed
 
 _REFRESH = 5.0
@@ -96,14 +97,23 @@ def errors(seen: overview.Overview) -> None:
         config={"displayModeBar": False},
         alt=error_trend.alt_text(names, values, metric, unit),
     )
-    change = seen.change.change if seen.change else None
+    change = _rise(metric, seen.change) if seen.change else None
     if change is not None and seen.change:
         st.caption(
             f"On the rows of each batch that the live version was not trained on. On the newest: "
-            f"{signed_percent(change)} against "
+            f"{change} against "
             f"{formatting.count(seen.change.earlier_rows, 'held-out row')} of "
             f"{formatting.count(seen.change.earlier_batches, 'earlier batch')} of this epoch."
         )
+
+
+def _rise(metric: str, change: ErrorChange) -> str | None:
+    """The change of the error: of a share in points, else relative to the error before."""
+    if change.before is None or change.change is None:
+        return None
+    if METRICS[metric].unit is MetricUnit.SHARE:
+        return signed(metric, change.now - change.before)
+    return signed_percent(change.change)
 
 
 def forward(version: int) -> None:

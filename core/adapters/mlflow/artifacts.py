@@ -1,4 +1,4 @@
-"""MLflow's artifact store: a write test, and a listing."""
+"""MLflow's artifact store: a write test, a listing, and the content of a file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+from mlflow.artifacts import download_artifacts
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 
@@ -38,6 +39,13 @@ def log_files(files: Mapping[str, bytes]) -> None:
 def names(uri: str, tracking_uri: str) -> list[str]:
     """The names of files and folders at a URI of the store, not recursive."""
     return [Path(file.path).name for file in _store(uri, tracking_uri).list_artifacts()]
+
+
+def read(uri: str, tracking_uri: str) -> bytes:
+    """The content of the file at a URI of the store."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=tracking_uri)
+        return Path(path).read_bytes()
 
 
 def _store(uri: str, tracking_uri: str) -> Any:

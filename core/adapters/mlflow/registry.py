@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # MLflow reads these at import; without them a call to a server that is down blocks for minutes.
@@ -25,7 +23,6 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
 
-from mlflow.artifacts import download_artifacts
 from mlflow.tracking import MlflowClient
 
 from core.adapters.mlflow import artifacts
@@ -148,6 +145,13 @@ class Registry:
         self.fetch(version)
         return version
 
+    def log_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
+        """Add metrics to a version's run; raises `Missing` if there is none."""
+        with translated(self.uri):
+            run = str(self.client.get_model_version(self.name, str(version)).run_id)
+            for name, value in metrics.items():
+                self.client.log_metric(run, name, value)
+
     def require_ready(self, above: int) -> None:
         """Check that a model can be published with a number above the highest on record.
 
@@ -199,7 +203,7 @@ class Registry:
         """Every version, newest first."""
         champion = self.champion()
         with self.asking():
-            versions = (
+            versions = [
                 RegisteredVersion(
                     int(v.version),
                     str(v.current_stage),
@@ -208,8 +212,8 @@ class Registry:
                     int(v.version) == champion,
                 )
                 for v in self.every_version()
-            )
-            return sorted(versions, key=lambda v: v.version, reverse=True)
+            ]
+        return sorted(versions, key=lambda v: v.version, reverse=True)
 
     def champion(self) -> int | None:
         """The version that the alias names, or None."""
@@ -251,11 +255,7 @@ class Registry:
                     )
 
     def try_artifacts(self) -> None:
-        """Store a small file in the artifact store and delete it again.
-
-        Raises:
-            RegistryUnavailable: it cannot be stored or deleted.
-        """
+        """Store a small file in the artifact store and delete it again; raises if that fails."""
         with translated(self.uri):
             artifacts.try_store(self.uri)
 
@@ -270,12 +270,9 @@ class Registry:
         with translated(self.uri):
             registered = self.client.get_model_version(self.name, str(version))
         try:
-            with translated(self.uri), tempfile.TemporaryDirectory() as folder:
+            with translated(self.uri):
                 uri = self.client.get_model_version_download_uri(self.name, str(version))
-                path = download_artifacts(
-                    artifact_uri=f"{uri}/{MODEL_FILE}", dst_path=folder, tracking_uri=self.uri
-                )
-                model = Path(path).read_bytes()
+                model = artifacts.read(f"{uri}/{MODEL_FILE}", self.uri)
         except (Missing, RegistryUnavailable) as error:
             if not self.has_file(version):
                 raise file_missing(self.name, version) from error
@@ -287,7 +284,7 @@ class Registry:
         return model
 
     def has_file(self, version: int) -> bool:
-        """Whether the artifact store has the model file of a registered version."""
+        """Whether the artifact store has a version's model file."""
         return MODEL_FILE in self.files(version)
 
     def files(self, version: int) -> list[str]:

@@ -40,7 +40,8 @@ class OperationSettings(BaseSettings):
     training_seconds: float = Field(3600.0, gt=0)
     """The time limit of a dataset's training command, in seconds; then the command is stopped."""
     training_memory_mb: int = Field(4096, ge=64)
-    """The memory limit of a training command and all processes that it starts, in megabytes."""
+    """The memory limit of a training command, or of one of the dataset's own metrics, with all
+    processes that it starts, in megabytes."""
     training_url: Annotated[str, valid(check_shown)] = ""
     """Where the rows for a training command are written: a folder, or a URL such as
     s3://BUCKET/rows that every machine of its cluster can read. Empty means a temporary folder."""
@@ -50,6 +51,8 @@ class OperationSettings(BaseSettings):
     evaluation_rows: int = Field(1_000_000, ge=1_000)
     """The largest number of held-out rows that models are evaluated on; if there are more, those
     with the smallest content hashes are used."""
+    metric_seconds: float = Field(60.0, gt=0)
+    """The time limit of each of a dataset's own metrics in an evaluation, in seconds."""
     console_link: str = "http://127.0.0.1:8501"
     """The console's address, for links in notifications."""
     webhook_url: Annotated[SecretStr, valid(_check_private_url)] = SecretStr("")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.domain.dataset import STATISTICS, Dataset
-from core.domain.drift import Finding
+from core.domain.drift import Finding, Measure
 from core.domain.errors import BadInput
 
 Key = tuple[str, str]
@@ -63,6 +63,11 @@ def judged(ratio: float | None, limit: float) -> Finding:
 def of_dataset(dataset: Dataset) -> dict[Key, float]:
     """Every limit of the compared columns."""
     return {(c.name, s): c.limits[s] for c in dataset.compared for s in STATISTICS}
+
+
+def of_measures(dataset: Dataset) -> dict[tuple[str, Measure], float]:
+    """Every limit of the measures beside the rule; the dataset file alone sets them."""
+    return {(c.name, m): c.measure_limits[m] for c in dataset.watched for m in c.measures}
 
 
 def in_force(dataset: Dataset, set_limits: Mapping[Key, float]) -> Dataset:

@@ -60,19 +60,20 @@ def baseline(learned: Places, classes: Sequence[str], candidate: Answers) -> Bas
     if len(learned) == 0:
         return None
     shares = np.bincount(learned, minlength=len(classes) + 1)[:-1] / len(learned)
-    rows = len(candidate.actual)
-    constant = Answers(
-        candidate.actual,
-        np.tile(shares, (rows, 1)),
-        np.full(rows, int(np.argmax(shares)), dtype=np.intp),
-        candidate.is_binary,
-    )
+    answers = constant(shares, candidate.actual, is_binary=candidate.is_binary)
     return Baseline(
         float(shares.max()),
-        score(constant),
-        differences(candidate, constant),
+        score(answers),
+        differences(candidate, answers),
         {label: float(s) for label, s in zip(classes, shares, strict=True) if s},
     )
+
+
+def constant(shares: Floats, actual: Places, *, is_binary: bool) -> Answers:
+    """The class shares as the probabilities of every row; the most common class is answered."""
+    rows = len(actual)
+    answered = np.full(rows, int(np.argmax(shares)), dtype=np.intp)
+    return Answers(actual, np.tile(shares, (rows, 1)), answered, is_binary)
 
 
 def losses(actual: NDArray[np.float64], probabilities: Floats) -> Floats:

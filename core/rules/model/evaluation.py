@@ -65,8 +65,13 @@ def baseline(learned_from: Floats, actual: Floats, candidate: Floats) -> Baselin
     if len(learned_from) == 0:
         return None
     median = float(np.median(learned_from))
-    constant = np.full(len(actual), median)
-    return Baseline(median, score(actual, constant), differences(actual, candidate, constant))
+    answers = constant(median, len(actual))
+    return Baseline(median, score(actual, answers), differences(actual, candidate, answers))
+
+
+def constant(value: float, rows: int) -> Floats:
+    """The same prediction for every row."""
+    return np.full(rows, value)
 
 
 def slices(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from core.domain.dataset import Dataset
-from core.domain.dossier import Baseline, Difference, Gate, GateName, Score, Slice
+from core.domain.dossier import Baseline, Difference, Gate, GateName, OwnFigure, Score, Slice
 from core.domain.errors import BadInput
 from core.domain.metrics import ERROR_OF, INFORMS, METRICS, OF_LABELS
 from core.domain.promotions import Verdict
@@ -43,6 +43,7 @@ def judge(
     differences: Mapping[str, Difference] | None = None,
     slices: Sequence[Slice] = (),
     baseline: Baseline | None = None,
+    own: Sequence[OwnFigure] = (),
     overlap: int = 0,
     uncompared: str = "",
     is_live: bool = False,
@@ -56,7 +57,8 @@ def judge(
     `WORST_REGRESSION`, and no slice of the rows is significantly worse by more than `WORST_SLICE`.
     `uncompared` says why a champion could not be scored; a gate stays open then. Gates that need
     `baseline`, `differences` or `slices` are left out without them. `is_live`: the candidate is the
-    champion itself. The dataset's own gates come last.
+    champion itself. The dataset's own gates come last; `own` has the values of its own metrics,
+    which no other gate checks.
 
     The first reason is the one that decided: the first gate that is not passed, if there is one.
 
@@ -81,7 +83,7 @@ def judge(
         lead = better.says
     elif uncompared:
         gates.append(Gate(GateName.COMPARED, passed=False, says=uncompared, compares=True))
-    gates += own_gates(dataset, candidate, champion, slices)
+    gates += own_gates(dataset, candidate, champion, slices, own)
     against = [gate.says for gate in gates if not gate.passed]
     return Verdict(not against, tuple(against or [lead]), tuple(gates))
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from core.domain.dataset import Dataset
 from core.domain.dossier import Difference
-from core.domain.metrics import ERROR_OF, METRICS, MetricUnit
+from core.domain.metrics import ERROR_OF, METRICS, Metric, MetricUnit
 from core.domain.number_format import figure
 
 _THOUSAND = 1000.0
@@ -24,7 +24,7 @@ class Sense(StrEnum):
     SAME = "the same"
 
 
-def sense(metric: str, value: float, reference: float) -> Sense:
+def sense(metric: str | Metric, value: float, reference: float) -> Sense:
     """Whether `value` is better than `reference`; what is not finite is worse than anything."""
     if not math.isfinite(value):
         return Sense.WORSE
@@ -32,10 +32,10 @@ def sense(metric: str, value: float, reference: float) -> Sense:
         return Sense.BETTER
     if value == reference:
         return Sense.SAME
-    return Sense.BETTER if (value > reference) is METRICS[metric].higher_is_better else Sense.WORSE
+    return Sense.BETTER if (value > reference) is _known(metric).higher_is_better else Sense.WORSE
 
 
-def improvement(metric: str, value: float, reference: float) -> float:
+def improvement(metric: str | Metric, value: float, reference: float) -> float:
     """By how much `value` is better, relative to `reference`; negative is worse.
 
     For an error it is the share by which it fell. For R², whose zero means nothing in particular,
@@ -51,29 +51,29 @@ def improvement(metric: str, value: float, reference: float) -> float:
     return relative_gain(metric, value - reference, reference)
 
 
-def relative_gain(metric: str, difference: float, reference: float) -> float:
+def relative_gain(metric: str | Metric, difference: float, reference: float) -> float:
     """A difference to `reference` as `improvement` measures it: relative, and positive is better.
 
     Infinite where `reference` is perfect.
     """
-    higher = METRICS[metric].higher_is_better
+    higher = _known(metric).higher_is_better
     gain, scale = (difference, 1.0 - reference) if higher else (-difference, reference)
     return gain / scale if scale > 0 else math.copysign(math.inf, gain)
 
 
-def certainty(metric: str, difference: Difference) -> Sense:
+def certainty(metric: str | Metric, difference: Difference) -> Sense:
     """The sense of a significant difference; SAME if its interval covers zero."""
     if not (difference.low > 0 or difference.high < 0):
         return Sense.SAME
     is_higher = difference.low > 0
-    return Sense.BETTER if is_higher is METRICS[metric].higher_is_better else Sense.WORSE
+    return Sense.BETTER if is_higher is _known(metric).higher_is_better else Sense.WORSE
 
 
-def amount(metric: str, value: float) -> str:
+def amount(metric: str | Metric, value: float) -> str:
     """A metric's value as sentences say it."""
-    if METRICS[metric].unit is MetricUnit.SHARE:
+    if _known(metric).unit is MetricUnit.SHARE:
         return percent(value)
-    return figure(value) if METRICS[metric].unit is MetricUnit.TARGET else f"{value:.3f}"
+    return figure(value) if _known(metric).unit is MetricUnit.TARGET else f"{value:.3f}"
 
 
 def error_amount(dataset: Dataset, error: float) -> str:
@@ -83,7 +83,7 @@ def error_amount(dataset: Dataset, error: float) -> str:
     return f"{figure} {unit}" if unit else figure
 
 
-def change(metric: str, value: float, reference: float) -> str:
+def change(metric: str | Metric, value: float, reference: float) -> str:
     """How `value` differs from `reference`, in words that cannot be misread.
 
     An amount is told relative to the reference ("7.5 % worse"), a share in points ("0.9 points
@@ -95,9 +95,9 @@ def change(metric: str, value: float, reference: float) -> str:
     if not (math.isfinite(value) and math.isfinite(reference)):
         return which.value
     apart = abs(value - reference)
-    if METRICS[metric].unit is MetricUnit.NONE:
+    if _known(metric).unit is MetricUnit.NONE:
         return f"{_at_least(apart, 3)} {'higher' if value > reference else 'lower'}"
-    if METRICS[metric].unit is MetricUnit.SHARE:
+    if _known(metric).unit is MetricUnit.SHARE:
         return f"{_at_least(100 * apart, 1)} points {which}"
     gain = abs(improvement(metric, value, reference))
     if math.isinf(gain):
@@ -105,10 +105,10 @@ def change(metric: str, value: float, reference: float) -> str:
     return f"{_at_least(100 * gain, 1)} % {which}"
 
 
-def signed(metric: str, difference: float) -> str:
+def signed(metric: str | Metric, difference: float) -> str:
     """A difference of two values of a metric, with its sign."""
     sign = "+" if difference > 0 else "-" if difference < 0 else ""
-    if METRICS[metric].unit is MetricUnit.SHARE:
+    if _known(metric).unit is MetricUnit.SHARE:
         return f"{sign}{abs(difference) * 100:.1f} points"
     return sign + amount(metric, abs(difference))
 
@@ -116,6 +116,11 @@ def signed(metric: str, difference: float) -> str:
 def percent(share: float, decimals: int = 1) -> str:
     """A share as sentences say it."""
     return f"{100 * share:,.{decimals}f} %"
+
+
+def _known(metric: str | Metric) -> Metric:
+    """A metric by its name in `METRICS`, or one of the team's own as it is."""
+    return METRICS[metric] if isinstance(metric, str) else metric
 
 
 def _at_least(value: float, decimals: int) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.domain.dataset import Dataset
-from core.domain.dossier import Gate, GateName, Score, Slice
+from core.domain.dossier import Gate, GateName, OwnFigure, Score, Slice
 from core.domain.evaluation import MetricLimit, SegmentLimit
-from core.domain.metrics import ERROR_OF, METRICS
+from core.domain.metrics import ERROR_OF
 from core.rules.model.metric_comparison import (
     Sense,
     amount,
@@ -19,37 +19,46 @@ from core.rules.model.metric_comparison import (
 
 
 def own_gates(
-    dataset: Dataset, candidate: Score, champion: Score | None, slices: Sequence[Slice]
+    dataset: Dataset,
+    candidate: Score,
+    champion: Score | None,
+    slices: Sequence[Slice],
+    own: Sequence[OwnFigure] = (),
 ) -> list[Gate]:
     """One gate for each limit of the dataset file, in its order.
 
-    A limit of segments compares with the champion, so it gives a gate only if there is one.
+    `own` has the values of the team's own metrics. A limit of segments compares with the champion,
+    so it gives a gate only if there is one.
     """
     gates = []
     for limit in dataset.evaluation.gates:
         if isinstance(limit, MetricLimit):
-            gates.append(_metric(limit, candidate))
+            gates.append(_metric(limit, dataset, candidate, own))
         elif champion is not None:
             gates.append(_segments(limit, champion, slices, ERROR_OF[dataset.task]))
     return gates
 
 
-def _metric(limit: MetricLimit, candidate: Score) -> Gate:
+def _metric(
+    limit: MetricLimit, dataset: Dataset, candidate: Score, own: Sequence[OwnFigure]
+) -> Gate:
     """Whether a metric is within its bound; one that was not measured, or not finite, is not."""
-    name = METRICS[limit.metric].name
-    value = candidate.metrics.get(limit.metric)
+    metric = dataset.evaluation.metric(limit.metric)
+    figure = next((f for f in own if f.key == limit.metric), None)
+    value = figure.candidate if figure else candidate.metrics.get(limit.metric)
     if limit.at_most is not None:
         passed, bound = value is not None and value <= limit.at_most, "at most"
-        required = amount(limit.metric, limit.at_most)
+        required = amount(metric, limit.at_most)
     else:
         least = limit.at_least or 0.0
         passed, bound = value is not None and value >= least, "at least"
-        required = amount(limit.metric, least)
+        required = amount(metric, least)
     rule = f"the dataset file requires {bound} {required}"
     if value is None:
-        says = f"The {name} was not measured, and {rule}."
+        why = f" {figure.problem}" if figure and figure.problem else ""
+        says = f"The {metric.name} was not measured, and {rule}.{why}"
     else:
-        says = f"The {name} is {amount(limit.metric, value)}; {rule}."
+        says = f"The {metric.name} is {amount(metric, value)}; {rule}."
     return Gate(GateName.METRIC_LIMIT, passed, says)
 
 

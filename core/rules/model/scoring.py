@@ -55,6 +55,12 @@ class Scoring(Protocol[A]):
     def baseline(self, learned_from: NDArray[Any], candidate: A) -> Baseline | None:
         """The candidate compared with one constant answer, computed from the training targets."""
 
+    def constant(self, baseline: Baseline, /) -> A:
+        """The baseline's answers: the same one for every row."""
+
+    def arguments(self, answers: A, /) -> dict[str, NDArray[Any]]:
+        """What the team's own metrics get: `actual`, `predicted`; of classes `probabilities`."""
+
     def slices(self, candidate: A, champion: A | None, groups: Groups) -> list[Slice]:
         """Both models by segment of the target and of `groups`."""
 
@@ -91,6 +97,12 @@ class _Numbers:
         return evaluation.baseline(
             np.asarray(learned_from, dtype=np.float64), self.actual, candidate
         )
+
+    def constant(self, baseline: Baseline) -> Floats:
+        return evaluation.constant(baseline.value, len(self.actual))
+
+    def arguments(self, answers: Floats) -> dict[str, NDArray[Any]]:
+        return {"actual": self.actual, "predicted": answers}
 
     def slices(self, candidate: Floats, champion: Floats | None, groups: Groups) -> list[Slice]:
         return evaluation.slices(self.actual, candidate, champion, groups)
@@ -135,6 +147,18 @@ class _Classes:
     def baseline(self, learned_from: NDArray[Any], candidate: Answers) -> Baseline | None:
         learned = indices_of(labels_in(learned_from, self.dataset), self.classes)
         return class_evaluation.baseline(learned, self.classes, candidate)
+
+    def constant(self, baseline: Baseline) -> Answers:
+        shares = [baseline.shares.get(label, 0.0) for label in self.classes]
+        return class_evaluation.constant(np.array(shares), self.actual, is_binary=self._is_binary)
+
+    def arguments(self, answers: Answers) -> dict[str, NDArray[Any]]:
+        labels = np.array(self.classes)
+        return {
+            "actual": labels[answers.actual],
+            "predicted": labels[answers.answered],
+            "probabilities": answers.probabilities,
+        }
 
     def slices(self, candidate: Answers, champion: Answers | None, groups: Groups) -> list[Slice]:
         labels = np.array(self.classes, dtype=object)[self.actual]

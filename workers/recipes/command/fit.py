@@ -17,14 +17,14 @@ from core.rules.data.holdout import row_hash
 from core.rules.model.classes import classes_of, labels_in
 from workers.recipes.command.left_files import read_files
 from workers.recipes.command.model_file import FittedFile, output_of
-from workers.recipes.command.program import Lines, failure, run
+from workers.recipes.command.program import Lines, failure, named, run
 from workers.recipes.command.row_parts import row_parts
 from workers.recipes.command.row_spool import RowSpool, row_spool
 from workers.recipes.port import JobContext, Rows, fitted_values
 
 SEED = 20261129
 
-_INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """Variables that a program inherits from the worker; none of them is a secret."""
 
 _TOLD = ("name", "type", "label", "unit", "width", "features")
@@ -73,7 +73,7 @@ def _run(
         out_folder.mkdir()
         about = Path(work) / "dataset.json"
         about.write_text(json.dumps(description, indent=1), encoding="utf-8")
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         environment = {
             **inherited,
             **context.environment,
@@ -89,7 +89,7 @@ def _run(
     if left_out:
         context.say(left_out)
     if model is None:
-        raise failure(command, "left no file model.onnx in the folder DRIFTDESK_OUT", lines)
+        raise failure(named(command), "left no file model.onnx in the folder DRIFTDESK_OUT", lines)
     return model, files, lines
 
 

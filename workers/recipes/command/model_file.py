@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,9 @@ from core.domain.safe_text import printable
 from workers.recipes.port import Doubles, Rows
 
 _OWN_KEYS = "driftdesk."
+
+THRESHOLD_FILE = "threshold.txt"
+"""The file in which a program may state the threshold of two classes."""
 
 _SUM_WITHIN = 1e-3
 """How much the sum of a row's probabilities may differ from 1; many are of single precision."""
@@ -36,6 +40,8 @@ class FittedFile:
     """The classes in the order of the probabilities; none for regression."""
     last_lines: str
     """The program's last lines, for sentences about what is wrong with the file."""
+    threshold: float | None
+    """The threshold that the program stated, of two classes."""
     _session: Any = field(repr=False)
 
     @classmethod
@@ -50,14 +56,15 @@ class FittedFile:
         """Check a file's inputs and output.
 
         Raises:
-            ModelRefused: it is no model, or not one of this dataset.
+            ModelRefused: it is no model, or not one of this dataset, or the threshold that the
+                program stated is none.
         """
         try:
             loaded = session(model)
         except ModelRefused as error:
             reason = printable(str(error))[:300]
             raise ModelRefused(f"model.onnx is no ONNX model: {reason} {last_lines}") from error
-        fitted = cls(dataset, model, files, classes, last_lines, loaded)
+        fitted = cls(dataset, model, files, classes, last_lines, _threshold(files, classes), loaded)
         fitted._check_inputs()
         fitted._check_output()
         return fitted
@@ -147,6 +154,26 @@ class FittedFile:
             "command": self.dataset.training.own,
             "fit_on": self.dataset.fit_on,
         }
+
+
+def _threshold(files: Mapping[str, bytes], classes: Sequence[str]) -> float | None:
+    """The threshold that the program stated; None without one, or without two classes.
+
+    Raises:
+        ModelRefused: it is not a number between 0 and 1.
+    """
+    stated = files.get(THRESHOLD_FILE)
+    if stated is None or len(classes) != 2:  # noqa: PLR2004 - a threshold divides two classes
+        return None
+    text = stated.decode("utf-8", "replace").strip()
+    with suppress(ValueError):
+        if 0 < (threshold := float(text)) < 1:
+            return threshold
+    raise ModelRefused(
+        f"The {THRESHOLD_FILE} of the training command has {printable(text)[:60]!r}, and must have "
+        f"a number above 0 and below 1: the least probability of {classes[-1]:.40} with which it "
+        "is answered."
+    )
 
 
 def output_of(classes: Sequence[str]) -> str:

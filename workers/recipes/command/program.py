@@ -81,15 +81,24 @@ class Lines:
 
 
 def run(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str], context: JobContext
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    context: JobContext,
+    *,
+    name: str = "",
+    setting: str = "TRAINING_SECONDS",
 ) -> Lines:
     """Run a command to its end; all processes it started have ended when this returns or raises.
+
+    Errors call it `name`; `setting` is the one that has its time limit.
 
     Raises:
         RecipeFailed: it cannot be started, fails, or exceeds a limit; the message quotes its last
             lines.
         JobCancelled, LeaseLost: the job must stop.
     """
+    name = name or named(command)
     _require_startable(command, folder, environment)
     process = subprocess.Popen(  # noqa: S603 - the dataset file names the command
         [sys.executable, "-I", str(lifeline.__file__), *command],
@@ -112,15 +121,15 @@ def run(
             if time.monotonic() > deadline:
                 _fail(
                     f"did not end within {context.seconds:g} s and was stopped; make it faster, or "
-                    "raise TRAINING_SECONDS",
-                    command, lines,
+                    f"raise {setting}",
+                    name, lines,
                 )  # fmt: skip
             if (used := _memory(process.pid, context.memory)) > context.memory:
                 _fail(
                     f"used {used / 1e6:,.0f} MB of memory with all that it started and was "
                     f"stopped; use less, or raise TRAINING_MEMORY_MB from "
                     f"{context.memory / 1e6:,.0f}",
-                    command, lines,
+                    name, lines,
                 )  # fmt: skip
     finally:
         lifeline_end.close()  # the lifeline
@@ -135,18 +144,22 @@ def run(
     lines.pass_on(context)
     if code := process.returncode:
         ended = f"was killed by signal {code - _BY_SIGNAL}" if code > _BY_SIGNAL else ""
-        _fail(ended or f"ended with exit code {code}", command, lines)
+        _fail(ended or f"ended with exit code {code}", name, lines)
     return lines
 
 
-def _fail(what: str, command: Sequence[str], lines: Lines) -> NoReturn:
-    raise failure(command, what, lines)
+def _fail(what: str, name: str, lines: Lines) -> NoReturn:
+    raise failure(name, what, lines)
 
 
-def failure(command: Sequence[str], what: str, lines: Lines) -> RecipeFailed:
-    """The error that says what a command did wrong, with its last lines."""
-    named = printable(" ".join(command))[:_LONGEST_LINE]
-    return RecipeFailed(f"The training command {named} {what}. {lines.quoted()}")
+def named(command: Sequence[str]) -> str:
+    """A training command as errors call it."""
+    return f"training command {printable(' '.join(command))[:_LONGEST_LINE]}"
+
+
+def failure(name: str, what: str, lines: Lines) -> RecipeFailed:
+    """The error that says what a program did wrong, with its last lines."""
+    return RecipeFailed(f"The {name} {what}. {lines.quoted()}")
 
 
 def _require_startable(

@@ -10,11 +10,12 @@ from console.actions import limits
 from console.figures import drift_ratios
 from console.queries import drift
 from console.text import formatting
+from console.text import measures as measure_text
 from console.text.csv_output import inert
 from console.web import session, widgets
 from console.web.panels.drift.comparison import NAMES
 from core.domain.dataset import STATISTICS
-from core.domain.drift import Reference
+from core.domain.drift import Measure, Reference
 from core.rules.access.roles import Right
 from core.rules.drift.thresholds import Cell, Key
 
@@ -58,6 +59,29 @@ def editor(reference: Reference, cells: list[Cell]) -> None:
         count = formatting.count(len(chosen), "limit")
         confirm(dict(chosen), f"{count} reset to the dataset file.")
     _history(current, labels)
+    _measures(current)
+
+
+def _measures(current: drift.InForce) -> None:
+    """The limits of the measures beside the rule, one row for each column."""
+    if not current.measures:
+        return
+    labels = {c.name: c.label for c in session.desk().dataset.watched}
+    shown = [m for m in Measure if any(m is key[1] for key in current.measures)]
+    st.caption(measure_text.WHERE)
+    widgets.table(
+        [
+            {
+                "Column": label,
+                **{
+                    measure_text.NAMES[m]: measure_text.value(m, current.measures.get((name, m)))
+                    for m in shown
+                },
+            }
+            for name, label in labels.items()
+        ],
+        height="content",
+    )
 
 
 def _table(current: drift.InForce, labels: dict[str, str]) -> None:

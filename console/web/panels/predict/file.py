@@ -144,7 +144,8 @@ def results(run: Run, contract: Contract) -> None:
         "Download results", rows, f"{contract.dataset}_predicted.csv", type="primary"
     )
     if contract.classes:
-        _table(prediction.as_text(rows[:_SHOWN]), contract, _of_classes(contract))
+        shown = [prediction.in_percent(row) for row in rows[:_SHOWN]]
+        _table(prediction.as_text(shown), contract, _of_classes(contract))
     else:
         rounded = [row | {name: _rounded(row[name]) for name in _AMOUNTS} for row in rows[:_SHOWN]]
         amounts = {
@@ -160,7 +161,7 @@ def _of_classes(contract: Contract) -> dict[str, Any]:
     """The headings of a classifier's answers; probabilities are in per cent."""
     columns: dict[str, Any] = {
         f"{prediction.PROBABILITY}{label}": st.column_config.NumberColumn(
-            f"Probability of {label}", format="percent"
+            f"Probability of {label}", format=formatting.PERCENT
         )
         for label in contract.classes
     }

@@ -47,7 +47,8 @@ def search() -> dict[str, Any]:
     )  # fmt: skip
     value = value_box.text_input(
         "Input contains", key="has", bind="query-params", on_change=_to_newest,
-        placeholder="city=Hartford, or Hart", max_chars=200,
+        placeholder=f"{session.desk().dataset.features[0].name}=…, or a part of a value",
+        max_chars=200,
     )  # fmt: skip
     version = version_box.number_input(
         "Version", value=None, min_value=1, max_value=2**31 - 1, step=1, key="model",
@@ -78,7 +79,7 @@ def _midnight(day: Any, days: int) -> datetime | None:
 def table(page: Sequence[Any]) -> None:
     """One page of predictions, each with a link to its own page."""
     reported = session.query(status.reported, [p.id for p in page], silent=True) or {}
-    rows = prediction.history_rows(page, reported)
+    rows = prediction.history_rows(page, session.desk().dataset.names, reported)
     labels = {c.name: c.label for c in session.desk().dataset.columns}
     columns = {name: st.column_config.Column(label) for name, label in labels.items()} | {
         "Open": st.column_config.LinkColumn(display_text="open", width="small", pinned=True),
@@ -87,7 +88,7 @@ def table(page: Sequence[Any]) -> None:
     }
     if session.desk().dataset.task.is_classifier:
         columns["Prediction"] = st.column_config.TextColumn()
-        columns["Probability"] = st.column_config.NumberColumn(format="percent")
+        columns["Probability"] = st.column_config.NumberColumn(format=formatting.PERCENT)
     widgets.table(rows, height="content", column_config=columns)
     row = st.container(horizontal=True, vertical_alignment="center")
     row.caption(f"{formatting.count(len(rows), 'prediction')} on this page.")

@@ -41,8 +41,8 @@ def confusion(full: Dossier) -> None:
             )
     if full.task is Task.BINARY:
         st.caption(
-            "The training chooses the threshold on a part of the training rows, by the best macro "
-            "F1, and stores it with the model."
+            "The threshold is stored with the model. The training chooses it on a part of the "
+            "training rows, by the best macro F1; a training command states its own."
         )
 
 

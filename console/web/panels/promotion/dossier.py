@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import streamlit as st
 
@@ -11,7 +10,7 @@ from console.figures import dossier_charts
 from console.queries.promotion import EvidenceReport
 from console.text import formatting
 from console.web import widgets
-from console.web.panels.promotion import classes, training_data
+from console.web.panels.promotion import classes, figures, training_data
 from core.domain.dataset import Dataset
 from core.domain.dossier import Baseline, Difference, Dossier, DossierSummary
 from core.domain.metrics import ERROR, ERROR_OF, METRICS, METRICS_OF, MetricUnit
@@ -20,7 +19,6 @@ from core.rules.model.metric_comparison import (
     Sense,
     certainty,
     change,
-    sense,
     signed,
 )
 
@@ -44,17 +42,13 @@ def scores(promotion: Promotion, unit: str) -> None:
     champion = summary.champion.metrics if summary.champion else {}
     row = st.container(horizontal=True)
     for name in METRICS:
-        if name not in candidate:
-            continue
-        delta, colour = None, "gray"
-        if name in champion:
-            delta = change(name, candidate[name], champion[name])
-            colour = formatting.SENSES[sense(name, candidate[name], champion[name])]
-        look: dict[str, Any] = {"delta_color": colour, "delta_arrow": "off", "width": 190}
-        if champion:
-            look["help"] = f"Champion: {formatting.metric(name, champion.get(name), unit)}"
-        value = formatting.metric(name, candidate[name], unit)
-        row.metric(METRICS[name].heading, value, delta, **look)
+        if name in candidate:
+            figures.tile(row, METRICS[name], candidate[name], champion.get(name), unit)
+    for own in summary.own_metrics:
+        if own.candidate is not None:
+            figures.tile(row, own.metric, own.candidate, own.champion, unit)
+        if own.problem:
+            st.warning(widgets.plain(own.problem), icon=":material/calculate:")
     rows = formatting.count(summary.candidate.rows, "held-out row")
     text = f"Evaluated on {rows}; there was no champion to compare with."
     if champion:
@@ -146,6 +140,7 @@ def _differences(full: Dossier, unit: str) -> None:
     else:
         st.caption("There was no champion to compare with at the evaluation.")
     _newer(full, unit)
+    figures.own_metrics(full, unit)
     if baseline:
         st.caption(
             f"Baseline: {_baseline(full, baseline, unit)} A model must be significantly better."
@@ -228,24 +223,23 @@ def _segments(full: Dossier, labels: Mapping[str, str], dataset: Dataset) -> Non
     chart = dossier_charts.slices(full.slices, labels, error)
     st.plotly_chart(chart, key="slices", config=_QUIET)
     if full.champion:
-        form = "localized" if error == ERROR else "percent"
-        localized = st.column_config.NumberColumn(format=form)
-        number = formatting.rounded if error == ERROR else float
+        is_share = METRICS[error].unit is MetricUnit.SHARE
+        form = st.column_config.NumberColumn(format=formatting.PERCENT if is_share else "localized")
         widgets.table(
             [
                 {
                     "By": labels.get(s.by, s.by),
                     "Segment": s.value,
                     "Rows": s.rows,
-                    "Candidate": number(s.candidate),
-                    "Champion": number(s.champion),
+                    "Candidate": 100 * s.candidate if is_share else formatting.rounded(s.candidate),
+                    "Champion": 100 * s.champion if is_share else formatting.rounded(s.champion),
                     "Change": change(error, s.candidate, s.champion),
                     "Statistically significant": _SIGNIFICANT[certainty(error, s.difference)],
                 }
                 for s in full.slices
                 if s.champion is not None and s.difference
             ],
-            column_config=dict.fromkeys(("Candidate", "Champion"), localized),
+            column_config=dict.fromkeys(("Candidate", "Champion"), form),
             alt="Both models on each segment",
         )
 
