@@ -69,6 +69,7 @@ class FakeRegistry:
 
     def log_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
         self._check()
+        self.fetch(version)
         self.metrics[version] |= metrics
 
     def _next(self) -> int:

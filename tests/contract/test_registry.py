@@ -62,6 +62,19 @@ def test_versions_count_up_and_come_back_as_published(registry: Any, dataset: Da
     ]
 
 
+def test_metrics_are_added_to_those_of_the_run(registry: Any, dataset: Dataset) -> None:
+    publish(registry, dataset)
+    registry.log_metrics(1, {"late": 0.25})
+    if isinstance(registry, FakeRegistry):
+        found = registry.metrics[1]
+    else:
+        run = registry.client.get_model_version(registry.name, "1").run_id
+        found = registry.client.get_run(run).data.metrics
+    assert found == {"mae": 1.0, "late": 0.25}
+    with pytest.raises(Missing):
+        registry.log_metrics(2, {"late": 0.25})
+
+
 def test_a_job_that_runs_again_finds_the_version_that_it_published(
     registry: Any, dataset: Dataset
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from console.queries import live_traffic, promotion
 from console.text import contributions, prediction
 from console.text.answer_lines import answer_lines
 from console.text.csv_input import Accepted
+from console.text.prediction import history_rows
 from core.adapters.store.tables import feedback, predictions
 from core.domain.dataset import Dataset
 from core.domain.dossier import Baseline, ClassFigures, Curve, Difference, Score, Slice
@@ -277,6 +279,27 @@ def test_class_shares_are_compared_and_their_names_are_inert() -> None:
     drawn = distributions.class_shares(before, after, ("before", "now"))
     assert [bars["y"] for bars in drawn["data"]] == [[0.7, 0.3, 0.0], [0.0, 0.75, 0.25]]
     assert "<i>" not in json.dumps(drawn)
+
+
+def test_long_class_names_are_tilted_so_that_they_do_not_overlap() -> None:
+    short, long = (
+        class_charts.confusion(_figures((9, 1), (2, 8)), names)["layout"]
+        for names in (CLASSES, ("electric scooter", "bicycle"))
+    )
+    assert (short["xaxis"]["tickangle"], long["xaxis"]["tickangle"]) == (0, -40)
+    assert long["height"] > short["height"]
+
+
+def test_inputs_have_the_order_of_the_dataset_whatever_the_first_row_lacks() -> None:
+    def logged(**inputs: object) -> Any:
+        return SimpleNamespace(
+            id="1", at=build.NOON, prediction=1.0, model_version=1, answer=None, inputs=inputs
+        )
+
+    (first, _) = history_rows(
+        [logged(calls=1.0), logged(plan="a", calls=2.0, old="x")], ("plan", "calls")
+    )
+    assert list(first) == ["When", "Prediction", "Version", "plan", "calls", "old", "Open"]
 
 
 def test_curves_of_several_classes_are_told_apart(desk: Desk) -> None:
