@@ -14,6 +14,7 @@ from core.platform.dataset_file import load
 from core.platform.settings import DATASETS
 from tests.stacks import ROOT, free_port
 
+USAGE_ERROR = 2
 HEAVY = ("mlflow", "pandas", "sklearn", "streamlit", "plotly")
 LOADED = (
     "import sys; sys.stderr.write('loaded: ' + ' '.join(m for m in sys.modules if '.' not in m))"
@@ -50,6 +51,8 @@ def loaded(code: str, *arguments: str, folder: Path) -> tuple[int, set[str]]:
             "SERVING_URL": closed,
             "DATA_API_URL": closed,
             "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+            "ACTOR": "ana",
         },
     )
     assert "Traceback" not in done.stderr, done.stderr
@@ -71,8 +74,24 @@ def test_the_status_imports_nothing_heavy(tmp_path: Path) -> None:
     assert not modules & {*HEAVY, "numpy", "pyarrow", "pymysql", "alembic", "rich"}
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["train --reason x", "ingest", "force 1 --reason x", "approve 1", "reject 1 --reason x",
+     "rollback --reason x", "drift", "drift --show", "candidates", "dossier 1", "audit --verify",
+     "doctor", "backup saved.tar.gz", "continue-numbers --reason x", "schedule list"],
+)  # fmt: skip
+def test_a_command_imports_no_library_of_the_workers_or_the_pages(
+    tmp_path: Path, command: str
+) -> None:
+    migrate(f"sqlite:///{tmp_path}/.data/driftdesk.db", load(DATASETS / "real_estate.toml"))
+    code, modules = loaded(COMMAND, *command.split(), folder=tmp_path)
+    assert code != USAGE_ERROR
+    assert "sqlalchemy" in modules
+    assert not modules & {*HEAVY}
+
+
 @pytest.mark.parametrize("kind", ["drift", "judge", "promote"])
 def test_a_job_that_trains_nothing_imports_no_scikit_learn(tmp_path: Path, kind: str) -> None:
     code, modules = loaded(JOB, kind, folder=tmp_path)
     assert code == 0
-    assert not modules & {"sklearn", "streamlit", "plotly"}
+    assert not modules & {"mlflow", "sklearn", "streamlit", "plotly"}
