@@ -93,12 +93,12 @@ class House:
         assert done.returncode in (0, A_SERVICE_IS_DOWN), done.stdout + done.stderr
         return json.loads(done.stdout)
 
-    def candidates(self) -> list[int]:
-        """The versions that await a decision, read here: a wait for them starts no programs."""
+    def proposed(self) -> list[int]:
+        """The versions on record, newest first, read here: a wait for them starts no program."""
         url = f"sqlite:///{self.folder / 'driftdesk.db'}"
         opened = closing(Store.open(url, load(DATASETS / "real_estate.toml")))
         with opened as store, store.read() as work:
-            return [p.version for p in work.promotions.waiting()]
+            return [p.version for p in work.promotions.latest()]
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.cli(*arguments, "--json"))
