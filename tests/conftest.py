@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -18,6 +19,13 @@ from core.platform.dataset_file import load
 from core.platform.settings import DATASETS
 from tests import stacks
 from tests.databases import Pool, drop_databases, fresh_database, migrated
+
+# Where it is set, each of the many programs that tests start would compile the project anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# An MLflow that is away is asked again at once, not after four seconds.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
 
 # The same examples in every run: what fails here fails everywhere, and what lands stays green.
 settings.register_profile(

@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from console.cli.main import A_SERVICE_IS_DOWN
+from core.adapters.store import Store
+from core.platform.dataset_file import load
+from core.platform.settings import DATASETS
 from tests.stacks import ROOT, free_port, wait_for
 
 CLI = str(Path(sys.executable).parent / "driftdesk")
@@ -89,6 +92,13 @@ class House:
         )  # fmt: skip
         assert done.returncode in (0, A_SERVICE_IS_DOWN), done.stdout + done.stderr
         return json.loads(done.stdout)
+
+    def proposed(self) -> list[int]:
+        """The versions on record, newest first, read here: a wait for them starts no program."""
+        url = f"sqlite:///{self.folder / 'driftdesk.db'}"
+        opened = closing(Store.open(url, load(DATASETS / "real_estate.toml")))
+        with opened as store, store.read() as work:
+            return [p.version for p in work.promotions.latest()]
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.cli(*arguments, "--json"))

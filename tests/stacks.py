@@ -70,12 +70,19 @@ def free_port() -> int:
 
 
 def wait_for(what: str, ready: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait until a state is reached; says which one was not."""
+    """Wait until a state is reached; says which one was not.
+
+    A look that starts a program takes time from the processes that are waited for: it rests as long
+    as it took.
+    """
     deadline = time.monotonic() + seconds
+    begun = time.monotonic()
     while not ready():
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise TimeoutError(f"{what} after {seconds:g} s")
-        time.sleep(0.05)
+        time.sleep(min(max(0.05, now - begun), 1.0))
+        begun = time.monotonic()
 
 
 def answers(url: str) -> Callable[[], bool]:

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -52,7 +53,29 @@ def install(target: str, folder: Path) -> Image:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    _share_bytecode(app / ".venv")
     return made
+
+
+def _share_bytecode(venv: Path) -> None:
+    """Link what this environment has compiled of the same files: an image comes compiled, too.
+
+    Where uv copied instead of linking, or another disk is in between, the first start compiles.
+    """
+    (site,) = (venv / "lib").glob("python*/site-packages")
+    own = Path(sysconfig.get_path("purelib"))
+    for package in site.iterdir():
+        for compiled in (own / package.name).rglob("__pycache__/*.pyc"):
+            there = site / compiled.relative_to(own)
+            if not there.parent.parent.is_dir():
+                continue
+            there.parent.mkdir(exist_ok=True)
+            try:
+                there.hardlink_to(compiled)
+            except FileExistsError:
+                continue
+            except OSError:
+                return
 
 
 @dataclass
@@ -93,7 +116,9 @@ class Standing:
             k: v for k, v in self.services[service].get("environment", {}).items() if v is not None
         }
         env = {k: self.placed(v, service, target) for k, v in told.items() if k != "PATH"}
-        env.pop("PYTHONDONTWRITEBYTECODE")  # an image comes compiled; here the first start does it
+        env.pop(
+            "PYTHONDONTWRITEBYTECODE"
+        )  # an image comes compiled; here the first start does the rest
         venv = self.folder / "images" / target / ".venv" / "bin"
         return env | {"PATH": f"{venv}:/usr/bin:/bin", "LANG": "C.UTF-8"}
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -37,13 +36,6 @@ pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own deprecations 
 def other_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with stacks.shared_starts(stacks.mlflow(tmp_path_factory.mktemp("other"))) as url:
         yield url
-
-
-@pytest.fixture(autouse=True)
-def _no_active_experiment() -> Iterator[None]:
-    yield
-    while mlflow.active_run():
-        mlflow.end_run()
 
 
 @pytest.fixture

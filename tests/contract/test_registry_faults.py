@@ -16,7 +16,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from structlog.testing import capture_logs
 
-from core.adapters.mlflow.client_errors import translated
+from core.adapters.mlflow.errors import translated
 from core.adapters.mlflow.registry import Registry, digest_of
 from core.domain.dataset import Dataset
 from core.domain.errors import (

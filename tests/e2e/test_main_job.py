@@ -29,11 +29,8 @@ def whole_job(house: House) -> None:
     assert "feature contributions, from the baseline" in house.cli("predict", *ROW, "--explain")
 
     assert house.json("ingest", "--wait", "--train")["result"]["batch"] == 1
-    wait_for(
-        "no second candidate",
-        lambda: [c["version"] for c in house.json("candidates")] == [2, 1],
-        90,
-    )
+    wait_for("no second candidate", lambda: house.proposed() == [2, 1], 90)
+    assert [c["version"] for c in house.json("candidates")] == [2, 1]
     assert "Say why" in house.cli("reject", "2", code=1)
     house.cli("reject", "2", "--reason", "only two batches")
     assert "Say why" in house.cli("force", "2", code=1)
@@ -108,5 +105,5 @@ def test_a_wiped_queue_loses_no_job(tmp_path: Path) -> None:
         client = redis.Redis(port=int(port))
         job = house.json("train", "--reason", "to be lost")
         client.flushall()
-        wait_for("the job was lost", lambda: house.json("candidates") != [], 90)
+        wait_for("the job was lost", lambda: house.proposed() != [], 90)
         assert house.json("log", str(job["id"]))

@@ -132,8 +132,6 @@ def bench(
     if request.param == "mariadb":
         url = fresh_database(request.getfixturevalue("mariadb"))
     migrate(url, dataset)
-    # MLflow's client writes it into the environment, where later tests would find it.
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
     name = f"overtaken-{tmp_path.name}-{request.param}"
     registry = Registry(mlflow_uri, name)
     for n in (1, 2):

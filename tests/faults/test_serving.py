@@ -278,8 +278,6 @@ def test_a_new_version_is_swapped_in_on_a_real_registry_while_it_restarts(
     folder.mkdir()
     port = stacks.free_port()
     with stacks.mlflow(folder, port) as uri:
-        # MLflow's client writes it into the environment, where later tests would find it.
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         registry = Registry(uri, dataset.name)
         for factor in (1.0, 2.0):
             registry.publish(
@@ -316,8 +314,6 @@ def test_what_is_deleted_in_a_real_registry_costs_no_answer(
     from core.domain.registry_names import CHAMPION
     from tests.record import decide_at
 
-    # MLflow's client writes it into the environment, where later tests would find it.
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
     name = f"houses {uuid.uuid4().hex[:8]}"
     made = contract(dataset)
     registry = Registry(mlflow_uri, name)

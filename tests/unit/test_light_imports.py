@@ -14,6 +14,12 @@ from core.platform.dataset_file import load
 from core.platform.settings import DATASETS
 from tests.stacks import ROOT, free_port
 
+USAGE_ERROR = "2"
+LOOKS_AND_ACTS = (
+    "train --reason x", "ingest", "force 1 --reason x", "approve 1", "reject 1 --reason x",
+    "rollback --reason x", "drift", "drift --show", "candidates", "dossier 1", "audit --verify",
+    "doctor", "backup saved.tar.gz", "continue-numbers --reason x", "schedule list",
+)  # fmt: skip
 HEAVY = ("mlflow", "pandas", "sklearn", "streamlit", "plotly")
 LOADED = (
     "import sys; sys.stderr.write('loaded: ' + ' '.join(m for m in sys.modules if '.' not in m))"
@@ -24,6 +30,19 @@ atexit.register(lambda: exec({LOADED!r}))
 sys.argv[0] = "driftdesk"
 from console.cli.main import main
 main()
+"""
+COMMANDS = """
+import sys
+from console.cli.main import main
+for command in sys.argv[1:]:
+    sys.argv = ["driftdesk", *command.split()]
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    with open("ran", "a") as ran:
+        print(f"{command}: {code}", *(m for m in sys.modules if "." not in m), file=ran)
 """
 JOB = f"""
 from core.domain.jobs import JobKind
@@ -50,6 +69,8 @@ def loaded(code: str, *arguments: str, folder: Path) -> tuple[int, set[str]]:
             "SERVING_URL": closed,
             "DATA_API_URL": closed,
             "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+            "ACTOR": "ana",
         },
     )
     assert "Traceback" not in done.stderr, done.stderr
@@ -71,8 +92,22 @@ def test_the_status_imports_nothing_heavy(tmp_path: Path) -> None:
     assert not modules & {*HEAVY, "numpy", "pyarrow", "pymysql", "alembic", "rich"}
 
 
+def test_a_command_imports_no_library_of_the_workers_or_the_pages(tmp_path: Path) -> None:
+    """One process runs them all, since each start takes most of a second."""
+    migrate(f"sqlite:///{tmp_path}/.data/driftdesk.db", load(DATASETS / "real_estate.toml"))
+    code, _ = loaded(COMMANDS, *LOOKS_AND_ACTS, folder=tmp_path)
+    assert code == 0
+    ran = [line.split(": ", 1) for line in (tmp_path / "ran").read_text().splitlines()]
+    assert [command for command, _ in ran] == list(LOOKS_AND_ACTS)
+    for command, said in ran:
+        code_, *modules = said.split()
+        assert code_ != USAGE_ERROR, command
+        assert not set(modules) & {*HEAVY}, command
+    assert "sqlalchemy" in ran[0][1].split()
+
+
 @pytest.mark.parametrize("kind", ["drift", "judge", "promote"])
 def test_a_job_that_trains_nothing_imports_no_scikit_learn(tmp_path: Path, kind: str) -> None:
     code, modules = loaded(JOB, kind, folder=tmp_path)
     assert code == 0
-    assert not modules & {"sklearn", "streamlit", "plotly"}
+    assert not modules & {"mlflow", "sklearn", "streamlit", "plotly"}

@@ -7,31 +7,21 @@ one statement. The stage Production mirrors it for people who look at MLflow onl
 from __future__ import annotations
 
 import hashlib
-import os
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-# MLflow reads these at import; without them a call to a server that is down blocks for minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # `core.platform.log` does that
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-os.environ.setdefault("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")
-
-from mlflow.tracking import MlflowClient
-
-from core.adapters.mlflow import artifacts
-from core.adapters.mlflow.auth import log_in
-from core.adapters.mlflow.client_errors import file_missing, require_experiment, translated
+from core.adapters.mlflow.api import ModelRegistry, Tracking
+from core.adapters.mlflow.artifacts import Artifacts
+from core.adapters.mlflow.errors import file_missing, translated
+from core.adapters.mlflow.records import Metric, ModelVersion
+from core.adapters.mlflow.rest import Rest
 from core.adapters.mlflow.version_numbers import (
     counted,
     every_version,
     replaced,
+    require_experiment,
     require_numbers,
     use_up,
 )
@@ -41,8 +31,6 @@ from core.domain.registry_names import CHAMPION, DIGEST_TAG, JOB_TAG, MODEL_FILE
 from core.platform import tracing
 
 if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
-
     from core.rules.model.contract import Contract
 
 
@@ -69,17 +57,12 @@ class Registry:
     """
 
     def __init__(self, uri: str, name: str, login: Login | None = None) -> None:
+        rest = Rest(uri, login)
         self.uri = uri
         self.name = name
-        log_in(uri, login)
-        self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-    @contextmanager
-    def asking(self) -> Iterator[None]:
-        """As `client_errors.translated`, for blocks that use the deprecated stages."""
-        with warnings.catch_warnings(), translated(self.uri):
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
+        self.api = ModelRegistry(rest, name)
+        self.tracking = Tracking(rest)
+        self.artifacts = Artifacts(rest)
 
     def publish(
         self,
@@ -108,39 +91,27 @@ class Registry:
         digest = digest_of(model)
         if published := self._published_by(job, digest):
             return published[0]
-        import mlflow.onnx  # noqa: PLC0415 - only where models are published is onnx installed
-        import onnx  # noqa: PLC0415
-
-        from core.adapters.mlflow.signature import mlflow_signature  # noqa: PLC0415
+        # Only where models are published are MLflow's package and onnx installed.
+        from core.adapters.mlflow.training_run import TrainingRun  # noqa: PLC0415
 
         self.require_ready(above)
-        with self.asking():
-            mlflow.set_tracking_uri(self.uri)
-            mlflow.set_registry_uri(self.uri)
+        with translated(self.uri):
             fence()
-            mlflow.set_experiment(self.name)
-            with mlflow.start_run(run_name=job, tags=dict(tags) | {JOB_TAG: job}):
-                mlflow.log_params(dict(parameters))
-                mlflow.log_metrics(dict(metrics))
-                artifacts.log_files(files or {})
-                logged = mlflow.onnx.log_model(
-                    onnx.load_from_string(model),
-                    name="model",
-                    signature=mlflow_signature(signature) if signature else None,
-                    pip_requirements=list(requirements),
-                    save_as_external_data=False,
-                )
+            training = TrainingRun(self.tracking, self.artifacts, self.name)
+            with training.logged(
+                model, signature, requirements, job=job, tags=tags,
+                parameters=parameters, metrics=metrics, files=files or {},
+            ) as model_id:  # fmt: skip
                 fence()
+                self.api.create()
                 try:
-                    registered = mlflow.register_model(
-                        logged.model_uri, self.name, tags={DIGEST_TAG: digest, JOB_TAG: job}
-                    )
+                    version = self.api.register(model_id, {DIGEST_TAG: digest, JOB_TAG: job})
                 finally:  # the version may exist although the answer was lost
                     first = self._keep_first(job, digest)
-        version = first or int(registered.version)
+        version = first or version
         if version <= above:  # the registered model was renamed or deleted since the check
             with translated(self.uri):
-                self.client.delete_model_version(self.name, str(version))
+                self.api.delete_version(version)
             raise replaced(self.name, version, above)
         self.fetch(version)
         return version
@@ -148,9 +119,8 @@ class Registry:
     def log_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
         """Add metrics to a version's run; raises `Missing` if there is none."""
         with translated(self.uri):
-            run = str(self.client.get_model_version(self.name, str(version)).run_id)
-            for name, value in metrics.items():
-                self.client.log_metric(run, name, value)
+            run, now = self.api.version(version).run_id, round(1000 * time.time())
+            self.tracking.log(run, [Metric(name, value, now, 0) for name, value in metrics.items()])
 
     def require_ready(self, above: int) -> None:
         """Check that a model can be published with a number above the highest on record.
@@ -160,69 +130,61 @@ class Registry:
             RegistryReplaced: the number would not be above it.
         """
         with translated(self.uri):
-            require_experiment(self.client, self.name)
-            require_numbers(self.client, self.name, above)
+            require_experiment(self.tracking, self.name)
+            require_numbers(self.api, self.tracking, self.name, above)
 
     def require_experiment(self) -> None:
         """Raise `RegistryUnavailable` if this model's experiment was deleted."""
         with translated(self.uri):
-            require_experiment(self.client, self.name)
+            require_experiment(self.tracking, self.name)
 
     def counted(self) -> int | None:
         """The highest version number that MLflow has assigned; None without a registered model."""
         with translated(self.uri):
-            return counted(self.client, self.name)
+            return counted(self.api)
 
     def continue_numbers(self, above: int) -> int:
         """Advance MLflow's version counter to `above`; returns how many numbers it skipped."""
         with translated(self.uri):
-            return use_up(self.client, self.name, above)
+            return use_up(self.api, self.tracking, self.name, above)
 
     def _keep_first(self, job: str, digest: str) -> int | None:
         """Delete all versions of this job and file except the lowest, which is returned."""
         published = self._published_by(job, digest)
         with translated(self.uri):
             for version in published[1:]:
-                self.client.delete_model_version(self.name, str(version))
+                self.api.delete_version(version)
         return next(iter(published), None)
 
     def _published_by(self, job: str, digest: str) -> list[int]:
         """The versions that this job registered with this file, the lowest first."""
         return sorted(
-            int(version.version)
+            version.version
             for version in self.every_version()
             if version.tags.get(JOB_TAG) == job and version.tags.get(DIGEST_TAG) == digest
         )
 
     def every_version(self) -> list[ModelVersion]:
-        """Every version, as MLflow's entities."""
+        """Every version, as MLflow has it."""
         with translated(self.uri):
-            return every_version(self.client, self.name)
+            return every_version(self.api)
 
     def versions(self) -> list[RegisteredVersion]:
         """Every version, newest first."""
         champion = self.champion()
-        with self.asking():
-            versions = [
-                RegisteredVersion(
-                    int(v.version),
-                    str(v.current_stage),
-                    str(v.run_id),
-                    str(v.tags.get(DIGEST_TAG, "")),
-                    int(v.version) == champion,
-                )
-                for v in self.every_version()
-            ]
+        versions = (
+            RegisteredVersion(
+                v.version, v.stage, v.run_id, v.tags.get(DIGEST_TAG, ""), v.version == champion
+            )
+            for v in self.every_version()
+        )
         return sorted(versions, key=lambda v: v.version, reverse=True)
 
     def champion(self) -> int | None:
         """The version that the alias names, or None."""
         try:
             with translated(self.uri):
-                model = self.client.get_registered_model(self.name)
-                if model.name != self.name:  # JSON of a server that is not MLflow
-                    raise ValueError(f"requested {self.name}, got {model.name!r}")
-                return int(model.aliases[CHAMPION]) if CHAMPION in model.aliases else None
+                return self.api.model().aliases.get(CHAMPION)
         except Missing:
             return None
 
@@ -234,30 +196,26 @@ class Registry:
         """
         with translated(self.uri):
             if version is None:
-                self.client.delete_registered_model_alias(self.name, CHAMPION)
+                self.api.delete_alias(CHAMPION)
             else:
                 if trace := tracing.here():
-                    self.client.set_model_version_tag(self.name, str(version), TRACE_TAG, trace)
-                self.client.set_registered_model_alias(self.name, CHAMPION, str(version))
+                    self.api.tag_version(version, TRACE_TAG, trace)
+                self.api.set_alias(CHAMPION, version)
         self._mirror(version)
 
     def _mirror(self, champion: int | None) -> None:
         """Let the stage Production name the champion alone."""
-        with self.asking():
-            for version in self.every_version():
-                is_champion = int(version.version) == champion
-                if is_champion != (version.current_stage == "Production"):
-                    self.client.transition_model_version_stage(
-                        self.name,
-                        version.version,
-                        "Production" if is_champion else "Archived",
-                        archive_existing_versions=is_champion,
-                    )
+        with translated(self.uri):
+            for version in every_version(self.api):
+                is_champion = version.version == champion
+                if is_champion != (version.stage == "Production"):
+                    stage = "Production" if is_champion else "Archived"
+                    self.api.move(version.version, stage, alone=is_champion)
 
     def try_artifacts(self) -> None:
         """Store a small file in the artifact store and delete it again; raises if that fails."""
         with translated(self.uri):
-            artifacts.try_store(self.uri)
+            self.artifacts.probe()
 
     def fetch(self, version: int) -> bytes:
         """The model file of a version, verified against its registered digest.
@@ -268,11 +226,10 @@ class Registry:
             ModelRefused: the file's digest differs from the registered one.
         """
         with translated(self.uri):
-            registered = self.client.get_model_version(self.name, str(version))
+            registered = self.api.version(version)
         try:
             with translated(self.uri):
-                uri = self.client.get_model_version_download_uri(self.name, str(version))
-                model = artifacts.read(f"{uri}/{MODEL_FILE}", self.uri)
+                model = self.artifacts.read(self.api.files(version), MODEL_FILE)
         except (Missing, RegistryUnavailable) as error:
             if not self.has_file(version):
                 raise file_missing(self.name, version) from error
@@ -291,7 +248,6 @@ class Registry:
         """The top-level names of a version's artifacts; empty if they are gone."""
         try:
             with translated(self.uri):
-                uri = self.client.get_model_version_download_uri(self.name, str(version))
-                return artifacts.names(uri, self.uri)
+                return self.artifacts.names(self.api.files(version))
         except Missing:  # its logged model was deleted, including the files
             return []

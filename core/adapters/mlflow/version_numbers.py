@@ -8,16 +8,11 @@ to read its number, and deleted again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from mlflow.exceptions import RestException
-
-from core.domain.errors import RegistryReplaced
+from core.adapters.mlflow.api import ModelRegistry, Tracking
+from core.adapters.mlflow.records import ModelVersion
+from core.adapters.mlflow.rest import Refusal
+from core.domain.errors import RegistryReplaced, RegistryUnavailable
 from core.domain.registry_names import NOT_FOUND
-
-if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
-    from mlflow.tracking import MlflowClient
 
 PROBE_TAG = "driftdesk.probe"
 """Marks a placeholder version."""
@@ -25,27 +20,25 @@ PROBE_TAG = "driftdesk.probe"
 _COUNTED_TAG = "driftdesk.counted"
 """A tag of the registered model: the highest number known from placeholders."""
 
-_PAGE = 500
+
+def every_version(api: ModelRegistry) -> list[ModelVersion]:
+    """Every version without placeholders."""
+    return [v for v in api.versions() if PROBE_TAG not in v.tags]
 
 
-def every_version(client: MlflowClient, name: str) -> list[ModelVersion]:
-    """Every version, page by page, without placeholders."""
-    return [v for v in _all(client, name) if PROBE_TAG not in v.tags]
-
-
-def counted(client: MlflowClient, name: str) -> int | None:
+def counted(api: ModelRegistry) -> int | None:
     """The highest number known to be assigned; None without a registered model."""
     try:
-        model = client.get_registered_model(name)
-    except RestException as error:
-        if error.error_code != NOT_FOUND:
+        model = api.model()
+    except Refusal as error:
+        if error.code != NOT_FOUND:
             raise
         return None
-    existing = [int(v.version) for v in every_version(client, name)]
+    existing = [v.version for v in every_version(api)]
     return max([int(model.tags.get(_COUNTED_TAG, 0)), *existing])
 
 
-def require_numbers(client: MlflowClient, name: str, above: int) -> None:
+def require_numbers(api: ModelRegistry, tracking: Tracking, name: str, above: int) -> None:
     """Check that the next version's number will be above the highest on record.
 
     Raises:
@@ -53,29 +46,54 @@ def require_numbers(client: MlflowClient, name: str, above: int) -> None:
     """
     if not above:
         return
-    highest = counted(client, name)
+    highest = counted(api)
     if highest is None:
         raise replaced(name, 1, above)
     if highest >= above:
         return
-    number = _probe(client, name)
+    number = _probe(api, tracking, name)
     if number <= above:
         raise replaced(name, number, above)
-    client.set_registered_model_tag(name, _COUNTED_TAG, str(number))
+    api.tag(_COUNTED_TAG, str(number))
 
 
-def use_up(client: MlflowClient, name: str, upto: int) -> int:
+def use_up(api: ModelRegistry, tracking: Tracking, name: str, upto: int) -> int:
     """Advance the counter to `upto` with placeholders; returns how many numbers that took."""
-    highest = counted(client, name)
+    highest = counted(api)
     if (highest or 0) >= upto:
         return 0
     if highest is None:
-        client.create_registered_model(name)
+        api.create()
     used = 1
-    while (number := _probe(client, name)) < upto:
+    while (number := _probe(api, tracking, name)) < upto:
         used += 1
-    client.set_registered_model_tag(name, _COUNTED_TAG, str(number))
+    api.tag(_COUNTED_TAG, str(number))
     return used
+
+
+def require_experiment(tracking: Tracking, name: str) -> None:
+    """Check that an experiment exists or can be created, which a deleted one prevents.
+
+    Raises:
+        RegistryUnavailable: it was deleted.
+    """
+    experiment = tracking.experiment(name)
+    if experiment is not None and experiment.is_deleted:
+        raise RegistryUnavailable(
+            f"The experiment {name} is deleted in MLflow, so nothing can be published. Restore "
+            f"it: mlflow experiments restore --experiment-id {experiment.id}"
+        )
+
+
+def experiment_id(tracking: Tracking, name: str) -> str:
+    """The id of an experiment, which is created if there is none.
+
+    Raises:
+        RegistryUnavailable: it was deleted.
+    """
+    require_experiment(tracking, name)
+    experiment = tracking.experiment(name)
+    return experiment.id if experiment else tracking.create_experiment(name)
 
 
 def replaced(name: str, number: int, above: int) -> RegistryReplaced:
@@ -88,33 +106,15 @@ def replaced(name: str, number: int, above: int) -> RegistryReplaced:
     )
 
 
-def _probe(client: MlflowClient, name: str) -> int:
+def _probe(api: ModelRegistry, tracking: Tracking, name: str) -> int:
     """Create a placeholder version, read its number, and delete it and those of killed probes.
 
     Its source is a logged model without files, since MLflow requires a source.
     """
-    experiment = client.get_experiment_by_name(name)
-    where = experiment.experiment_id if experiment else client.create_experiment(name)
-    empty = client.create_logged_model(str(where), name="probe", tags={PROBE_TAG: "1"})
-    placeholder = client.create_model_version(
-        name,
-        source=f"models:/{empty.model_id}",
-        model_id=empty.model_id,
-        tags={PROBE_TAG: "1"},
-    )
-    for version in _all(client, name):
+    empty = tracking.create_model(experiment_id(tracking, name), "probe", tags={PROBE_TAG: "1"})
+    number = api.register(empty.id, {PROBE_TAG: "1"})
+    for version in list(api.versions()):
         if PROBE_TAG in version.tags:
-            client.delete_model_version(name, version.version)
-    client.delete_logged_model(empty.model_id)
-    return int(placeholder.version)
-
-
-def _all(client: MlflowClient, name: str) -> list[ModelVersion]:
-    versions: list[ModelVersion] = []
-    token = None
-    while True:
-        page = client.search_model_versions(f"name = '{name}'", max_results=_PAGE, page_token=token)
-        versions += page
-        token = page.token
-        if not token:
-            return versions
+            api.delete_version(version.version)
+    tracking.delete_model(empty.id)
+    return number

@@ -1,7 +1,6 @@
 """MLflow's errors, each cause translated into a sentence that says what to do about it.
 
-MLflow's client raises one exception type for most causes, so the cause is read from the chain of
-exceptions behind it. The chain goes to the log; a page shows the sentence.
+The chain of exceptions goes to the log; a page shows the sentence.
 """
 
 from __future__ import annotations
@@ -14,13 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-import requests
 import structlog
 import urllib3
-from mlflow.entities import LifecycleStage
-from mlflow.exceptions import RestException
-from mlflow.tracking import MlflowClient
 
+from core.adapters.mlflow.rest import RETRIED, NotMlflow, Refusal, TooLong
 from core.domain.errors import (
     DiskRefused,
     DriftdeskError,
@@ -35,16 +31,6 @@ log = structlog.get_logger()
 _UNKNOWN_TO_IT = {"UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
 _HIDDEN_CODE = "PERMISSION_DENIED"
 
-_TOO_MANY = re.compile(r"too many (\d{3}) error responses")
-"""urllib3's `ResponseError.SPECIFIC_ERROR`: the status after all retries."""
-
-_NO_JSON = re.compile(r"API request to endpoint (?:\S+ failed with error code (\d{3})|was success)")
-"""The start of MLflow's message about an answer that is not JSON, with its status."""
-
-_RAISED = re.compile(r"\b(\d{3}) (?:Client|Server) Error\b")
-"""requests' message about a bad status; MLflow joins those of several downloads."""
-
-_OF_FILES = "/mlflow-artifacts/"
 _QUOTED = 200
 _DEPTH = 8
 
@@ -67,7 +53,7 @@ def _log_once_a_minute(uri: str, reason: str, error: Exception) -> None:
 
 @contextmanager
 def translated(uri: str) -> Iterator[None]:
-    """Translate and log whatever MLflow's client raises in the block.
+    """Translate and log whatever a call of MLflow raises in the block.
 
     Raises:
         Missing: MLflow does not have the named thing, or this user may not see it.
@@ -86,24 +72,32 @@ def translated(uri: str) -> Iterator[None]:
 
 
 def fault_of(error: Exception, uri: str) -> DriftdeskError:
-    """The translation of what MLflow's client raised."""
-    causes = _chain(error)
-    code, status = getattr(error, "error_code", ""), _status(causes)
-    if status == HTTPStatus.FORBIDDEN or code == _HIDDEN_CODE:
-        # MLflow answers 403 both for a missing model and for one this user may not see.
-        return Missing(
-            f"MLflow at {uri} shows us nothing of that name: it is not there, or the user of "
-            "MLFLOW_TRACKING_USERNAME may not see or change it."
-        )
-    if code == NOT_FOUND and isinstance(error, RestException):
-        return Missing(f"MLflow at {uri} has no such thing: {_quoted(error)}.")
-    says = _refused(error, status) or _unreached(causes) or _answered(error, status)
+    """The translation of what a call of MLflow raised."""
+    if isinstance(error, Refusal):
+        return _of_refusal(error, uri)
+    if isinstance(error, NotMlflow):
+        return RegistryUnavailable(f"MLflow at {uri} {_ELSEWHERE}. Check MLFLOW_TRACKING_URI.")
+    if isinstance(error, TooLong):
+        return RegistryUnavailable(f"MLflow at {uri} sent {error}. Look at its log and its load.")
+    says = _unreached(_chain(error))
     if not says and isinstance(error, OSError):
         return DiskRefused(
             f"This machine's disk refused a file of MLflow's ({error.strerror or error}). Make "
             "room in the folder for temporary files, or name another one with TMPDIR."
         )
     return RegistryUnavailable(f"MLflow at {uri} {says or _unforeseen(error)}")
+
+
+def _of_refusal(refusal: Refusal, uri: str) -> DriftdeskError:
+    if refusal.status == HTTPStatus.FORBIDDEN or refusal.code == _HIDDEN_CODE:
+        # MLflow answers 403 both for a missing model and for one this user may not see.
+        return Missing(
+            f"MLflow at {uri} shows us nothing of that name: it is not there, or the user of "
+            "MLFLOW_TRACKING_USERNAME may not see or change it."
+        )
+    if refusal.code == NOT_FOUND and not refusal.of_files:
+        return Missing(f"MLflow at {uri} has no such thing: {_quoted(refusal.message)}.")
+    return RegistryUnavailable(f"MLflow at {uri} {_refused(refusal)}")
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -115,7 +109,7 @@ def _chain(error: BaseException) -> list[BaseException]:
         if not isinstance(cause, BaseException) or cause in causes:
             continue
         causes.append(cause)
-        # requests and urllib3 keep the cause as an argument or as `reason`.
+        # urllib3 keeps the cause as an argument or as `reason`.
         waiting += [cause.__cause__ or cause.__context__, getattr(cause, "reason", None)]
         waiting += cause.args
     return causes
@@ -128,39 +122,17 @@ def _ends(error: BaseException) -> list[str]:
     return [f"{type(cause).__name__}: {str(cause)[:500]}" for cause in ends]
 
 
-def _status(causes: list[BaseException]) -> int:
-    """The HTTP status of the failed answer; 0 without one."""
-    for cause in causes:
-        answer = getattr(cause, "response", None)
-        if isinstance(answer, requests.Response):
-            return answer.status_code
-        text = str(cause)
-        if match := _TOO_MANY.search(text) or _NO_JSON.match(text) or _RAISED.search(text):
-            return int(match[1] or 0)
-    return 0
-
-
-def _refused(error: Exception, status: int) -> str:
-    """MLflow's own refusal; empty if it was not one."""
-    if status == HTTPStatus.UNAUTHORIZED or getattr(error, "error_code", "") in _UNKNOWN_TO_IT:
-        return (
-            "does not take our name and password. Check MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD."
-        )
-    return f"refused: {_quoted(error)}." if isinstance(error, RestException) else ""
-
-
 _NO_ANSWER: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
         (socket.gaierror, urllib3.exceptions.NameResolutionError),
         "cannot be found: its name is not known here. Check MLFLOW_TRACKING_URI.",
     ),
     (
-        (ssl.SSLError, requests.exceptions.SSLError),
+        (ssl.SSLError, urllib3.exceptions.SSLError),
         "has a certificate that is not accepted here. REQUESTS_CA_BUNDLE names trusted issuers.",
     ),
     (
-        (requests.exceptions.ProxyError,),
+        (urllib3.exceptions.ProxyError,),
         "cannot be reached through the proxy that HTTP_PROXY or HTTPS_PROXY names.",
     ),
     (
@@ -168,11 +140,11 @@ _NO_ANSWER: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
         "did not answer: nothing listens there. Start it, or check MLFLOW_TRACKING_URI.",
     ),
     (
-        (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError),
+        (urllib3.exceptions.TimeoutError, TimeoutError),
         "did not answer in time. Look at its log and its load; it may hang.",
     ),
     (
-        (requests.ConnectionError, urllib3.exceptions.ProtocolError, ConnectionError),
+        (urllib3.exceptions.ProtocolError, ConnectionError),
         "broke the connection off. See its log.",
     ),
 )
@@ -203,50 +175,38 @@ _STATUSES = {
 }
 
 
-def _answered(error: Exception, status: int) -> str:
-    """The meaning of an answer that is not MLflow's own error; empty without one."""
-    code, of_files = f"HTTP {status}", _OF_FILES in str(error)
+def _refused(refusal: Refusal) -> str:
+    """The meaning of an answer with an error status."""
+    status, code = refusal.status, f"HTTP {refusal.status}"
+    if status == HTTPStatus.UNAUTHORIZED or refusal.code in _UNKNOWN_TO_IT:
+        return (
+            "does not take our name and password. Check MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD."
+        )
+    if refusal.code and status not in RETRIED and not refusal.of_files:
+        return f"refused: {_quoted(refusal.message or refusal.code)}."
     if status in _STATUSES:
         return _STATUSES[HTTPStatus(status)].format(code)
-    if of_files and status == HTTPStatus.NOT_FOUND:
+    if refusal.of_files and status == HTTPStatus.NOT_FOUND:
         return f"has no such file ({code}). Restore its artifact store from a backup."
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return (
             f"cannot store or read files ({code}): its artifact store is full, away or not "
             "writable. Check what --artifacts-destination names, and MLflow's log."
-            if of_files
+            if refusal.of_files
             else f"has an error of its own ({code}). See MLflow's log."
         )
-    if status:
-        return f"{_ELSEWHERE} ({code}). Check MLFLOW_TRACKING_URI."
-    no_mlflow = _NO_JSON.match(str(error)) or isinstance(
-        error, ValueError | TypeError | LookupError | RecursionError
-    )
-    return f"{_ELSEWHERE}. Check MLFLOW_TRACKING_URI." if no_mlflow else ""
+    return f"{_ELSEWHERE} ({code}). Check MLFLOW_TRACKING_URI."
 
 
 def _unforeseen(error: Exception) -> str:
-    return f"could not do it ({type(error).__name__}: {_quoted(error)}). The log has the details."
+    name, text = type(error).__name__, _quoted(str(error))
+    return f"could not do it ({name}: {text}). The log has the details."
 
 
-def _quoted(error: Exception) -> str:
-    """MLflow's message on one line, without the error code before it."""
-    text = " ".join(str(getattr(error, "message", "") or error).split())
-    return re.sub(r"^[A-Z_]+: ", "", text)[:_QUOTED].rstrip(". ")
-
-
-def require_experiment(client: MlflowClient, name: str) -> None:
-    """Check that an experiment exists or can be created, which a deleted one prevents.
-
-    Raises:
-        RegistryUnavailable: it was deleted.
-    """
-    experiment = client.get_experiment_by_name(name)
-    if experiment is not None and experiment.lifecycle_stage == LifecycleStage.DELETED:
-        raise RegistryUnavailable(
-            f"The experiment {name} is deleted in MLflow, so nothing can be published. Restore "
-            f"it: mlflow experiments restore --experiment-id {experiment.experiment_id}"
-        )
+def _quoted(text: str) -> str:
+    """A message on one line, without the error code before it."""
+    return re.sub(r"^[A-Z_]+: ", "", " ".join(text.split()))[:_QUOTED].rstrip(". ")
 
 
 def file_missing(name: str, version: int) -> FileMissing:
