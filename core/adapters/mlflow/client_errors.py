@@ -220,7 +220,7 @@ def _answered(error: Exception, status: int) -> str:
     if status:
         return f"{_ELSEWHERE} ({code}). Check MLFLOW_TRACKING_URI."
     no_mlflow = _NO_JSON.match(str(error)) or isinstance(
-        error, ValueError | TypeError | LookupError | RecursionError
+        error, ValueError | TypeError | LookupError
     )
     return f"{_ELSEWHERE}. Check MLFLOW_TRACKING_URI." if no_mlflow else ""
 
