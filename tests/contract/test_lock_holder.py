@@ -16,7 +16,7 @@ from console.desk import Desk
 from console.queries import doctor
 from console.queries.doctor_rules import State
 from core.adapters.store import Store
-from core.adapters.store.lock_holder import write_lock_holder
+from core.adapters.store.lock_holder import _program, write_lock_holder
 from core.adapters.store.timeouts import Timeouts
 from core.domain.dataset import Dataset
 from core.domain.errors import StoreBusy
@@ -57,7 +57,9 @@ def store(url: str, dataset: Dataset) -> Iterator[Store]:
 def holding(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Another process that stands in a writing transaction."""
     reached = folder / "reached"
-    command = [sys.executable, "-c", HOLDS, str(folder / "desk.db"), str(reached)]
+    script = folder / "holder.py"
+    script.write_text(HOLDS)
+    command = [sys.executable, str(script), str(folder / "desk.db"), str(reached)]
     with process(command, folder / "holder.log") as child:
         wait_for("the lock is not held", reached.exists)
         try:
@@ -84,7 +86,7 @@ def refusal(store: Store) -> str:
 def test_a_refusal_names_the_process_and_how_to_go_on(store: Store, tmp_path: Path) -> None:
     with holding(tmp_path) as child:
         said = refusal(store)
-        assert f"write lock: {child.pid} ({sys.executable} -c" in said
+        assert f"write lock: {child.pid} ({sys.executable} {tmp_path / 'holder.py'})" in said
         assert "if it lasts, end that process" in said
         os.kill(child.pid, signal.SIGSTOP)
         said = refusal(store)
@@ -115,3 +117,17 @@ def test_the_doctor_names_it_and_does_not_blame_rights_or_settings(
     )
     assert "Database rights" not in found
     assert found["Jobs"].state is State.OK  # a look waits for nobody
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["python", "-m", "workers", "run", "--token=x"], "python -m workers"),
+        (["python", "/x/run.py", "a secret"], "python /x/run.py"),
+        (["tool", "--password=x"], "tool"),
+        (["worker: \x1b[31mx", ""], "worker: \\x1b[31mx"),
+        ([""], ""),
+    ],
+)
+def test_of_a_command_no_argument_is_shown(words: list[str], shown: str) -> None:
+    assert _program(words) == shown

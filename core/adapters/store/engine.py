@@ -218,7 +218,7 @@ def _who_holds(message: str, engine: sa.Engine | None) -> str:
             f"Another process holds what is needed in the database ({message}). Try again; if it "
             "lasts, look for a process that stands still."
         )
-    who = f"Another process holds the database's write lock: {holder.pid} ({holder.command})"
+    who = f"Another process holds the database's write lock: {holder.pid} ({holder.program})"
     if holder.is_stopped:
         return (
             f"{who}. It is stopped. Continue it with `kill -CONT {holder.pid}`, or end it with "

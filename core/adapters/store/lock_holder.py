@@ -6,20 +6,23 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.domain.safe_text import printable
+
 _WRITE_LOCK = 120
 """The byte of the `-shm` file that a writer locks (sqlite.org/walformat.html, section 2.3.1)."""
 
 _LOCKS = Path("/proc/locks")
+_LONGEST = 120
 _STOPPED = {"T", "t"}
 """States of a process that a signal or a debugger has stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """A process with its command; `is_stopped` says that a signal or a debugger has stopped it."""
+    """A process and its program; `is_stopped`: a signal or a debugger has stopped it."""
 
     pid: int
-    command: str
+    program: str
     is_stopped: bool
 
 
@@ -54,8 +57,14 @@ def _writer(lock: list[str], inode: int) -> int:
 def _process(pid: int) -> LockHolder | None:
     folder = Path("/proc") / str(pid)
     try:
-        command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        words = (folder / "cmdline").read_text(errors="replace").split("\0")
         state = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
     except OSError:
         return None  # it has ended
-    return LockHolder(pid, command.strip(), state in _STOPPED)
+    return LockHolder(pid, _program(words), state in _STOPPED)
+
+
+def _program(words: list[str]) -> str:
+    """The program and its module or script; what follows may be a secret."""
+    shown = words[:3] if words[1:2] == ["-m"] else [w for w in words[:2] if w[:1] != "-"]
+    return printable(" ".join(shown).strip())[:_LONGEST]
