@@ -45,7 +45,7 @@ class Side:
     def only(self, names: Iterable[str]) -> Side:
         """The same rows with these columns alone, without their batches."""
         columns = {name: self.columns[name] for name in names}
-        return Side(columns, self.batch_ids[:0], self.hashes, self.times)
+        return Side(columns, np.empty(0, np.int64), self.hashes, self.times)
 
 
 class Gathered:
