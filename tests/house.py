@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from console.cli.main import A_SERVICE_IS_DOWN
+from console.cli.status import A_SERVICE_IS_DOWN
 from core.adapters.store import Store
 from core.platform.dataset_file import load
 from core.platform.settings import DATASETS

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console import actions
-from console.cli.shared import AsJson, Commands, in_words, permitted, tell
+from console.cli.printing import tell
+from console.cli.shared import AsJson, Commands, in_words, permitted
 from console.text.file_check import check_lines, row_line
 from core.domain.errors import BadInput
 from core.domain.task import Task

@@ -8,7 +8,8 @@ import typer
 
 from console import actions, queries
 from console.cli import output
-from console.cli.shared import MOST, Note, Output, Reason, Version, say
+from console.cli.printing import say
+from console.cli.shared import MOST, Note, Output, Reason, Version
 from console.desk import Desk
 from console.text.audit_sentences import in_words
 from core.domain.jobs import Job

@@ -25,8 +25,11 @@ from console.cli import (
     rows,
     schedules,
     sources,
+    status,
 )
 from console.cli import shared as options
+from console.cli.following import follow
+from console.cli.printing import say, tell
 from console.cli.shared import (
     Commands,
     Epoch,
@@ -37,9 +40,6 @@ from console.cli.shared import (
     at_desk,
     begin,
     confirm_end,
-    follow,
-    say,
-    tell,
 )
 from console.desk import Desk
 from console.text.as_json import jsonable
@@ -48,9 +48,6 @@ from core.domain.errors import BadInput
 from core.domain.jobs import Job
 from core.domain.sources import takes_uploads
 from core.rules.access.roles import Actor
-
-A_SERVICE_IS_DOWN, ACTION_REQUIRED = 3, 4
-"""Exit codes of `status`, the second with `--check`."""
 
 PIPELINE, PREDICT, DECIDE, RECORD, OPERATE = "Pipeline", "Predict", "Decide", "Record", "Operate"
 """The panels of `driftdesk --help`."""
@@ -167,31 +164,6 @@ def train(desk: Desk, actor: Actor, *, reason: Reason = "", epoch: Epoch = None)
     return actions.pipeline.request_train(desk, actor, reason=reason, epoch=epoch)
 
 
-@app.command(rich_help_panel=PIPELINE)
-def status(
-    desk: Desk,
-    *,
-    check: Annotated[
-        bool, typer.Option("--check", help="Exit with code 4 if a person has something to do.")
-    ] = False,
-) -> Output:
-    """The state of the pipeline and its services; exit code 3 if a service is down.
-
-    With `--check`, the required actions are listed, and exit code 4 says that there are any.
-    """
-    state, stuck = queries.status.status(desk), queries.stalled_jobs.stuck(desk)
-    services = queries.health.look(desk)
-    restored = [f"{need.title}: {need.detail}" for need in queries.overview.put_back(desk)]
-    needs = queries.overview.overview(desk).needs if check else ()
-    code = ACTION_REQUIRED if needs else 0
-    return Output(
-        {"status": state, "services": services, "stuck": stuck, "told": restored}
-        | ({"needs": needs} if check else {}),
-        [*output.status_lines(state, services, stuck), *restored, *output.need_lines(needs)],
-        A_SERVICE_IS_DOWN if any(service.healthy is False for service in services) else code,
-    )
-
-
 @app.command(rich_help_panel=DECIDE)
 def candidates(desk: Desk) -> Output:
     """List every proposed version and its state."""
@@ -281,6 +253,7 @@ def log(desk: Desk, job_id: JobId) -> Output:
 
 
 for panel, commands in (
+    (PIPELINE, (status.status,)),
     (DECIDE, decisions.COMMANDS),
     (RECORD, audit.COMMANDS),
     (OPERATE, (*maintenance.COMMANDS, notifications.notify_test)),

@@ -10,7 +10,8 @@ import typer
 
 from console import actions, queries
 from console.cli import shared as options
-from console.cli.shared import Output, Reason, at_desk, in_words, permitted, say, tell
+from console.cli.printing import say, tell
+from console.cli.shared import Output, Reason, at_desk, in_words, permitted
 from console.desk import Desk
 from core.domain.errors import DriftdeskError, NotAllowed
 from core.rules.access.roles import Actor

@@ -11,10 +11,11 @@ from typing import Any
 import typer
 
 from console.actions import predictions
-from console.cli.shared import Output, say
+from console.cli.printing import say
+from console.cli.shared import Output
 from console.desk import Desk
 from console.queries import status
-from console.text import prediction
+from console.text import prediction, prediction_tables
 from console.text.answer_lines import answer_lines
 from console.text.csv_input import UnknownColumns, as_typed, read_sheet
 from console.text.csv_output import inert_csv
@@ -126,9 +127,9 @@ def predict_file(
     except (BadRow, ServingUnavailable):
         say(f"Aborted: {len(answers):,} of {total:,} rows are answered.", err=True)
         if answers:
-            _write(inert_csv(prediction.result_rows(sheet.accepted, answers, contract)), out)
+            _write(inert_csv(prediction_tables.result_rows(sheet.accepted, answers, contract)), out)
         raise
-    _write(inert_csv(prediction.result_rows(sheet.accepted, answers, contract)), out)
+    _write(inert_csv(prediction_tables.result_rows(sheet.accepted, answers, contract)), out)
     return len(sheet.rejected)
 
 

@@ -7,25 +7,20 @@ folder import heavy modules inside the commands, so that `--help` starts at once
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_type_hints
 
 import typer
 
-from console import queries
-from console.cli import output
+from console.cli.following import follow
+from console.cli.printing import say, tell
 from console.desk import Desk
-from console.text import formatting
-from console.text.as_json import jsonable
 from core import VERSION
 from core.domain.errors import (
     BadRow,
@@ -34,9 +29,8 @@ from core.domain.errors import (
     DriftdeskError,
     ReasonRequired,
 )
-from core.domain.job_results import next_job
-from core.domain.jobs import Job, JobState
-from core.domain.safe_text import printable, printable_json, storable
+from core.domain.jobs import Job
+from core.domain.safe_text import storable
 from core.rules.access import roles
 
 if TYPE_CHECKING:
@@ -63,9 +57,6 @@ ScheduleId = Annotated[
 Yes = Annotated[
     bool, typer.Option("--yes", help="End an epoch without asking; the consequences are shown.")
 ]
-
-_POLL_SECONDS = 0.3
-_STALL_CHECK_SECONDS = 2.0
 
 _JSON, _WAIT, _ACTOR = (
     Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=option)
@@ -159,11 +150,6 @@ def in_words() -> Iterator[None]:
         raise typer.Exit(2 if isinstance(error, DatasetError) else 1) from error
 
 
-def say(line: str, *, err: bool = False) -> None:
-    """Print one line; control characters are escaped."""
-    typer.echo(printable(line), err=err)
-
-
 def configured() -> Settings:
     """The settings, after logging was set up by them.
 
@@ -232,15 +218,6 @@ def at_desk(
             yield desk, command_line_actor(desk.settings, actor)
 
 
-def tell(value: Any, *, as_json: bool, lines: Callable[[], Iterable[str]]) -> None:
-    """Print a value as JSON for programs, or as lines for people."""
-    if as_json:
-        typer.echo(printable_json(json.dumps(jsonable(value), ensure_ascii=False, indent=2)))
-    else:
-        for line in lines():
-            say(line)
-
-
 def confirm_end(ends: Ending | None, *, yes: bool) -> int | None:
     """Show the consequences of an epoch's end, and ask unless `yes`; returns the epoch.
 
@@ -256,57 +233,3 @@ def confirm_end(ends: Ending | None, *, yes: bool) -> int | None:
     if not yes and not typer.confirm("Continue?", err=True):
         raise ConfirmationRequired("Nothing was done.")
     return ends.epoch
-
-
-def follow(desk: Desk, job: Job, *, wait: bool, as_json: bool) -> None:
-    """Print a job, with `wait` after it has ended; a failed or cancelled one is exit code 1."""
-    joined = job.joined
-    if joined and not as_json:
-        say(formatting.joined(job), err=True)
-    if not wait and job.state is JobState.REQUESTED:
-        say(f"  {_why_waiting(desk, job)}", err=True)
-    if wait:
-        job = _until_over(desk, job, as_json=as_json)
-        job = replace(_follow_up(desk, job, as_json=as_json), joined=joined)
-    tell(job, as_json=as_json, lines=lambda: [output.job_line(job)])
-    if job.state in (JobState.FAILED, JobState.CANCELLED):
-        raise typer.Exit(1)
-
-
-def _until_over(desk: Desk, job: Job, *, as_json: bool) -> Job:
-    """Wait for a job, and print its progress, or why it makes none."""
-    shown, warned, checked_at = "", False, time.monotonic()
-    while not job.state.is_over:
-        stage = _why_waiting(desk, job) if job.state is JobState.REQUESTED else job.stage
-        if not as_json and stage and stage != shown:
-            shown = stage
-            say(f"  {job.progress:4.0%}  {stage}", err=True)
-        if time.monotonic() - checked_at > _STALL_CHECK_SECONDS:
-            checked_at = time.monotonic()
-            stuck = queries.stalled_jobs.stuck(desk).get(job.id, "")
-            if stuck and not warned:
-                say(stuck, err=True)
-            warned = bool(stuck)
-        time.sleep(_POLL_SECONDS)
-        job = queries.status.job(desk, job.id)
-    return job
-
-
-def _why_waiting(desk: Desk, job: Job) -> str:
-    """Why a job is not queued yet, from its log: Redis does not accept it."""
-    lines = queries.status.job_log(desk, job.id, 1)
-    return next((line.message for line in lines), "Waits to be queued.")
-
-
-def _follow_up(desk: Desk, job: Job, *, as_json: bool) -> Job:
-    """Wait for the jobs that this one queued: drift after ingest, training after drift."""
-    if following := next_job(job.result):
-        if not as_json:
-            say(output.job_line(job), err=True)
-        after = _until_over(desk, queries.status.job(desk, following), as_json=as_json)
-        if after.state is JobState.FAILED:
-            return after
-        last = _follow_up(desk, after, as_json=as_json)
-        if not as_json and last.id != job.id:
-            say(output.job_line(last), err=True)
-    return job

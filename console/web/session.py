@@ -297,5 +297,4 @@ def memo(make: Callable[[], T], *key: Any) -> T:
 
     The key must name everything that the result depends on.
     """
-    result: T = _memo(make, *key)
-    return result
+    return _memo(make, *key)  # type: ignore[no-any-return]

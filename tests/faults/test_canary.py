@@ -24,7 +24,7 @@ import streamlit as st
 from starlette.applications import Starlette
 
 from compose.local.children import queue_server
-from console.cli.main import A_SERVICE_IS_DOWN
+from console.cli.status import A_SERVICE_IS_DOWN
 from console.web.events import PATH, ROUTES
 from core.rules.ops.notification import signature
 from tests.house import CLI

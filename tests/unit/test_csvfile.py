@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from console.text import csv_input
 from console.text.csv_input import UnknownColumns, read_sheet
 from console.text.csv_output import inert, inert_csv
-from console.text.prediction import template_rows
+from console.text.prediction_tables import template_rows
 from core.domain.dataset import Dataset
 from core.domain.errors import BadInput
 from core.rules.model.contract import Contract

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.figures import prediction_charts
-from console.text import contributions, prediction
+from console.text import contributions, prediction, prediction_tables
 from console.text.answer_lines import answer_lines
 from console.text.prediction import Answer
 from core.domain.dataset import Dataset
@@ -112,5 +112,5 @@ def test_one_click_goes_about_a_hundredth_of_what_is_usual(
 
 
 def test_a_table_on_the_page_has_one_type_a_column() -> None:
-    rows = prediction.as_text([{"a": 1, "b": "x"}, {"a": None, "b": 3}, {"b": None}])
+    rows = prediction_tables.as_text([{"a": 1, "b": "x"}, {"a": None, "b": 3}, {"b": None}])
     assert rows == [{"a": 1, "b": "x"}, {"a": None, "b": "3"}, {"a": None, "b": ""}]

@@ -19,10 +19,10 @@ from console.cli.output import dossier_lines
 from console.desk import Desk
 from console.figures import class_charts, distributions, prediction_charts
 from console.queries import live_traffic, promotion
-from console.text import contributions, prediction
+from console.text import contributions, prediction, prediction_tables
 from console.text.answer_lines import answer_lines
 from console.text.csv_input import Accepted
-from console.text.prediction import history_rows
+from console.text.prediction_tables import history_rows
 from core.adapters.store.tables import feedback, predictions
 from core.domain.dataset import Dataset
 from core.domain.dossier import Baseline, ClassFigures, Curve, Difference, Score, Slice
@@ -202,7 +202,7 @@ def test_the_download_has_a_column_for_each_probability(desk: Desk) -> None:
         "probabilities": {"a|b": 0.6, "c": 0.4}, "prediction": "a|b", "set": ["a|b", "c"]
     }  # fmt: skip
     accepted, made = [Accepted(2, {"calls": 2})], _contract(desk.dataset)
-    (row,) = prediction.result_rows(accepted, [awkward], made)
+    (row,) = prediction_tables.result_rows(accepted, [awkward], made)
     assert row == {
         "line": 2, "calls": 2, "prediction": "a|b", "probability_a|b": 0.6, "probability_c": 0.4,
         "set": r"a\|b|c", "model_version": 3, "prediction_id": "p-1", "warnings": "",

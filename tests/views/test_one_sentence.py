@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from console.cli.main import A_SERVICE_IS_DOWN
 from console.cli.main import app as cli
+from console.cli.status import A_SERVICE_IS_DOWN
 from console.desk import Desk
 from console.queries import overview
 from console.queries.service_checks import Service

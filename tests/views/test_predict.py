@@ -434,7 +434,7 @@ def test_a_new_search_starts_from_the_newest(desk: Desk) -> None:
 
 
 def test_the_results_file_is_inert(desk: Desk) -> None:
-    from console.text import prediction
+    from console.text import prediction_tables
     from console.text.csv_input import read_sheet
     from console.text.csv_output import inert_csv
 
@@ -443,7 +443,7 @@ def test_the_results_file_is_inert(desk: Desk) -> None:
     answers = desk.serving.predict_batch([a.row for a in sheet.accepted])
     rows = list(
         csv.DictReader(
-            io.StringIO(inert_csv(prediction.result_rows(sheet.accepted, answers, made)))
+            io.StringIO(inert_csv(prediction_tables.result_rows(sheet.accepted, answers, made)))
         )
     )
     assert [r["city"] for r in rows] == ["'=evil()", "b"]

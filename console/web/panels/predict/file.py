@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from console.actions import predictions
-from console.text import csv_input, formatting, prediction
+from console.text import csv_input, formatting, prediction, prediction_tables
 from console.web import page_state, session, widgets
 from core.domain.errors import BadInput, BadRow, DriftdeskError
 from core.rules.access.roles import Right
@@ -44,7 +44,10 @@ def many_rows(contract: Contract) -> None:
             key="predict-file",
         )
     with start:
-        template, file = prediction.template_rows(contract), f"{contract.dataset}_to_predict.csv"
+        template, file = (
+            prediction_tables.template_rows(contract),
+            f"{contract.dataset}_to_predict.csv",
+        )
         icon = ":material/description:"
         widgets.download_csv("Download a template", template, file, icon=icon)
     if uploaded is None:
@@ -91,13 +94,13 @@ def preview(run: Run, contract: Contract) -> None:
     if sheet.rejected:
         with st.expander(f"Invalid rows ({len(sheet.rejected):,})", expanded=True,
                          icon=":material/rule:"):  # fmt: skip
-            rejected = prediction.rejected_rows(sheet.rejected)
-            _table(prediction.as_text(rejected[:_SHOWN]), contract)
+            rejected = prediction_tables.rejected_rows(sheet.rejected)
+            _table(prediction_tables.as_text(rejected[:_SHOWN]), contract)
             widgets.download_csv("Download invalid rows", rejected, "invalid.csv")
     if sheet.accepted:
         label = f"Rows to predict ({len(sheet.accepted):,})"
         with st.expander(label, icon=":material/table_rows:"):
-            _table(prediction.accepted_rows(sheet.accepted[:_SHOWN]), contract)
+            _table(prediction_tables.accepted_rows(sheet.accepted[:_SHOWN]), contract)
 
 
 def predict(run: Run) -> None:
@@ -133,7 +136,7 @@ def predict(run: Run) -> None:
 
 def results(run: Run, contract: Contract) -> None:
     """The predictions as a table and as a download."""
-    rows = prediction.result_rows(run.sheet.accepted, run.answers, contract)
+    rows = prediction_tables.result_rows(run.sheet.accepted, run.answers, contract)
     versions = sorted({str(a["model_version"]) for a in run.answers})
     st.success(
         f"{formatting.count(len(rows), 'row')} predicted by version {', '.join(versions)}. "
@@ -144,15 +147,15 @@ def results(run: Run, contract: Contract) -> None:
         "Download results", rows, f"{contract.dataset}_predicted.csv", type="primary"
     )
     if contract.classes:
-        shown = [prediction.in_percent(row) for row in rows[:_SHOWN]]
-        _table(prediction.as_text(shown), contract, _of_classes(contract))
+        shown = [prediction_tables.in_percent(row) for row in rows[:_SHOWN]]
+        _table(prediction_tables.as_text(shown), contract, _of_classes(contract))
     else:
         rounded = [row | {name: _rounded(row[name]) for name in _AMOUNTS} for row in rows[:_SHOWN]]
         amounts = {
             name: st.column_config.NumberColumn(label, format="localized")
             for name, label in _AMOUNTS.items()
         }
-        _table(prediction.as_text(rounded), contract, amounts)
+        _table(prediction_tables.as_text(rounded), contract, amounts)
     if len(rows) > _SHOWN:
         st.caption(f"The first {_SHOWN} of {len(rows):,} rows; the download has all of them.")
 

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from console.queries import status
-from console.text import formatting, prediction
+from console.text import formatting, prediction_tables
 from console.web import session, widgets
 
 _PAGE = 25
@@ -79,7 +79,7 @@ def _midnight(day: Any, days: int) -> datetime | None:
 def table(page: Sequence[Any]) -> None:
     """One page of predictions, each with a link to its own page."""
     reported = session.query(status.reported, [p.id for p in page], silent=True) or {}
-    rows = prediction.history_rows(page, session.desk().dataset.names, reported)
+    rows = prediction_tables.history_rows(page, session.desk().dataset.names, reported)
     labels = {c.name: c.label for c in session.desk().dataset.columns}
     columns = {name: st.column_config.Column(label) for name, label in labels.items()} | {
         "Open": st.column_config.LinkColumn(display_text="open", width="small", pinned=True),
