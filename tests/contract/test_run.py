@@ -13,7 +13,7 @@ import pytest
 from core.adapters.store import Store
 from core.domain.errors import SourceUnavailable
 from core.domain.job_results import SourceEnded
-from core.domain.jobs import JobKind, JobState
+from core.domain.jobs import STAGE, JobKind, JobState
 from core.domain.promotions import PromotionState
 from core.platform.settings import Settings
 from tests import build
@@ -50,6 +50,19 @@ def test_a_cancelled_job_is_broken_off_in_the_middle_of_a_fit(store: Store) -> N
         pytest.fail("it was not broken off")
 
     assert run_job(store, JobKind.TRAIN, step).state is JobState.CANCELLED
+
+
+def test_a_stage_is_logged_once_however_often_it_is_reported(store: Store) -> None:
+    def step(run: Run) -> None:
+        for share, stage in ((0.1, "reading"), (0.2, "reading"), (0.5, "fitting")):
+            run.progress(share, stage, always=True)
+        run.progress(0.6, "fitting: round 7")
+        raise SourceUnavailable("The data API cannot be reached.")
+
+    job = run_job(store, JobKind.TRAIN, step)
+    with store.read() as work:
+        lines = work.jobs.lines(job.id)
+    assert [line.message for line in lines if line.level == STAGE] == ["reading", "fitting"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from core.adapters.rq_queue import connect
 from core.adapters.store.migrate import migrate
 from core.domain.dataset import Dataset
 from core.domain.job_results import VersionProposed
-from core.domain.jobs import Job, JobKind, JobState
+from core.domain.jobs import STAGE, Job, JobKind, JobState
 from core.platform.settings import Settings
 from tests.build import somebody
 from tests.databases import fresh_database
@@ -69,8 +69,9 @@ class Bench:
         return self.job(job)
 
     def said(self, job: Job) -> list[str]:
+        """The job's log without its stages."""
         with self.desk.store.read() as work:
-            return [line.message for line in work.jobs.lines(job.id)]
+            return [line.message for line in work.jobs.lines(job.id) if line.level != STAGE]
 
 
 @contextmanager

@@ -65,6 +65,7 @@ class Run:
         self._over = threading.Event()
         self._interruptible = False
         self._progress_at = 0.0
+        self._stage = ""
 
     @classmethod
     def claim(cls, store: Store, job_id: int, attempt: int, lease: timedelta) -> Self | None:
@@ -215,8 +216,9 @@ class Run:
         self._progress_at = time.monotonic()
         with self.store.transaction() as work:
             work.jobs.progress(self.job.id, self._owner, share, stage)
-            if always:
+            if always and stage != self._stage:
                 work.jobs.log(self.job.id, stage, STAGE)
+                self._stage = stage
 
     def about(self, **ids: Any) -> None:
         """Bind ids to the run's log lines and its span: `batch`, `version`, `actor`."""
