@@ -128,7 +128,8 @@ def test_the_day_of_an_operator(house: House) -> None:
 
 
 PAGES = [
-    "", "pipeline", "pipeline?view=Batches", "pipeline?view=Schedule", "drift",
+    "", "pipeline", "pipeline?view=Batches", "pipeline?view=Schedule", "pipeline?batch=1/0",
+    "pipeline?job=1", "drift",
     "drift?show=Live+traffic", "promotion", "promotion?evidence=Segments", "promotion?tab=History",
     "promotion?tab=Follow-ups", "predict", "audit", "audit?part=Lineage&follow=version:2",
     "services",
@@ -167,9 +168,10 @@ def first_model(ana: Operator) -> None:
     ana.click("Train")
     ana.open()
     ana.sees("Version 1 awaits approval (recommended)", LONG)
-    ana.page.get_by_role("link", name="Open Promotion").first.click()
+    assert ana.page.title() == "Overview · Real-estate listings · driftdesk"
+    ana.page.get_by_role("link", name="Review version 1").first.click()
     ana.click("Approve…")
-    ana.sees("Serving answers with nothing today")
+    ana.sees("There is nothing to roll back to")
     ana.in_dialog("Approve and serve it")
     ana.sees("Version 1 is live, and serving answers with it.", LONG)
     ana.no_traceback()
