@@ -212,7 +212,7 @@ def follow_up_lines(items: list[FollowUp]) -> list[str]:
 def passport_lines(lineage: Lineage) -> list[str]:
     """The lineage of one id."""
     lines = [lineage.subject]
-    lines += [f"  {link.title:<11}{link.says}" for link in chain(lineage)]
+    lines += [f"  {link.title:<13}{link.says}" for link in chain(lineage)]
     if lineage.verdict:
         lines.append(f"  {lineage.verdict.sentence}")
     if prediction := lineage.prediction:
