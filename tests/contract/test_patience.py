@@ -104,6 +104,13 @@ def test_a_pool_without_a_free_connection_is_waited_for_only_so_long(brief: Stor
     assert look(brief) == 0
 
 
+@pytest.fixture
+def ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MySQL ends idle connections after the same seconds as MariaDB: two minutes are too long."""
+    monkeypatch.setattr("core.adapters.store.engine._UNTOLD_IDLE", 1)
+
+
+@pytest.mark.usefixtures("ends_soon")
 def test_a_transaction_whose_client_stands_still_is_ended_by_the_server(
     mariadb: str, dataset: Dataset
 ) -> None:
@@ -129,6 +136,7 @@ def test_a_transaction_whose_client_stands_still_is_ended_by_the_server(
 
 
 @pytest.mark.whole
+@pytest.mark.usefixtures("ends_soon")
 def test_a_row_locked_without_a_change_is_let_go_too(mariadb: str, dataset: Dataset) -> None:
     """For the server such a transaction only reads, and yet nobody else gets the row."""
     url = fresh_database(mariadb)
