@@ -54,7 +54,7 @@ def newest_error(
     )
 
 
-def feedback(approved: float | None, live: Bucket | None, dataset: Dataset) -> Fact:
+def from_feedback(approved: float | None, live: Bucket | None, dataset: Dataset) -> Fact:
     """The live model's error from reported actual values, against that of its approval."""
     name = "Error from feedback"
     if live is None:

@@ -68,8 +68,8 @@ def test_metrics_are_added_to_those_of_the_run(registry: Any, dataset: Dataset) 
     if isinstance(registry, FakeRegistry):
         found = registry.metrics[1]
     else:
-        run = registry.client.get_model_version(registry.name, "1").run_id
-        found = registry.client.get_run(run).data.metrics
+        run = registry.api.version(1).run_id
+        found = {key: registry.tracking.history(run, key)[-1].value for key in ("mae", "late")}
     assert found == {"mae": 1.0, "late": 0.25}
     with pytest.raises(Missing):
         registry.log_metrics(2, {"late": 0.25})

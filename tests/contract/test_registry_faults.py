@@ -186,7 +186,7 @@ HTML = b"<html><body>Please log in</body></html>"
         (deaf(), "broke the connection off", "Connection"),
         (answering(200, HTML), "sent no JSON", "Please log in"),
         (answering(200, b'{"ok": true}'), "is not what answers there", "requested none"),
-        (answering(200, b"[" * 100_000), "is not what answers there", "not in a valid JSON"),
+        (answering(200, b"[" * 100_000), "is not what answers there", "RecursionError"),
         (answering(404, HTML), "sent no JSON", "404"),
         (answering(302, b"", Location="http://127.0.0.1:1/login"), "HTTP 302", "302"),
         (answering(413, HTML), "refuses a file of this size", "413"),

@@ -22,7 +22,7 @@ def strip(seen: overview.Overview) -> None:
         error = session.query_cached(_FEEDBACK_TTL, live_traffic.feedback_error)
         facts += [
             health_strip.newest_error(seen.approved, score, batch, dataset),
-            health_strip.feedback(seen.approved, error.live if error else None, dataset),
+            health_strip.from_feedback(seen.approved, error.live if error else None, dataset),
             health_strip.traffic(seen.window, live),
         ]
     facts.append(health_strip.newest_batch(seen.status.batches.newest))

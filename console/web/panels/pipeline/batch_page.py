@@ -9,7 +9,7 @@ from console.text import formatting
 from console.text.batch_ledger import note_of
 from console.text.lineage import Lineage
 from console.text.profile_table import profile_rows
-from console.web import session, widgets
+from console.web import page_state, session, widgets
 from console.web.panels.audit import tables
 from console.web.panels.pipeline import held_batches, quarantine
 from core.domain.batches import Batch, BatchState
@@ -45,7 +45,7 @@ def detail(entry: str) -> None:
 
 def _to_ledger() -> None:
     st.query_params.pop(_ADDRESS, None)
-    st.query_params["view"] = "Batches"
+    page_state.set_state("view", "Batches")
 
 
 def _head(batch: Batch, found: Lineage) -> None:
