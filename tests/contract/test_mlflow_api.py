@@ -96,7 +96,8 @@ def test_what_mlflows_client_wrote_is_read_as_mlflows_client_reads_it(
     theirs.update_registered_model(name, "what it is for")
     theirs.set_registered_model_tag(name, "team", "a, b")
     theirs.set_registered_model_alias(name, CHAMPION, "1")
-    theirs.transition_model_version_stage(name, "1", "Production")
+    with pytest.warns(FutureWarning):
+        theirs.transition_model_version_stage(name, "1", "Production")
     models, tracking = ModelRegistry(ours, name), Tracking(ours)
 
     there = theirs.get_registered_model(name)

@@ -33,7 +33,8 @@ from core.rules.model.prediction_sets import PredictionSets
 from core.rules.model.scoring import ANOTHER, scoring_of
 from tests import build
 from tests.models import tiny_model
-from workers.evidence.dossier import Model, _replay
+from workers.evidence.dossier import Model
+from workers.evidence.replay import replay
 from workers.recipes.export import check_parity, stamp
 
 NUMBERS: dict[str, Any] = {
@@ -210,7 +211,7 @@ def test_real_requests_whose_label_changes_are_counted() -> None:
         LoggedPrediction(str(n), build.NOON, 1, row, 0.5)
         for n, row in enumerate([warm, none, {"temperature": "x"}])
     ]
-    assert _replay(models[0], models[1], asked) == Replay(2, 1, 0.5)
+    assert replay(models[0].runtime, models[1].runtime, asked) == Replay(2, 1, 0.5)
 
 
 def test_an_export_with_other_probabilities_is_refused() -> None:
