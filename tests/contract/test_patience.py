@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -199,6 +200,20 @@ def test_each_kind_of_server_gets_the_idle_limit_that_it_has(
 def test_a_server_whose_disk_is_full_is_named_as_one(code: int, text: str) -> None:
     with pytest.raises(StoreUnavailable, match="disk of the database is full"), translated():
         raise sa.exc.OperationalError("INSERT", {}, pymysql.err.OperationalError(code, text))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query"),
+        pymysql.err.InterfaceError(0, ""),
+        sqlite3.OperationalError("disk I/O error"),
+    ],
+)
+def test_a_drivers_own_error_is_told_as_one_of_the_database(error: Exception) -> None:
+    """SQLAlchemy passes on what fails while it sets a connection's isolation level."""
+    with pytest.raises(StoreUnavailable, match="did not answer as it should"), translated():
+        raise error
 
 
 def test_a_busy_file_is_named_as_one(tmp_path: Path, dataset: Dataset) -> None:

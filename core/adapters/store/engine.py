@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -170,6 +171,23 @@ def _detach(connection: sqlite3.Connection | None, record: ConnectionPoolEntry) 
         connection.execute(f"DETACH {name}")
 
 
+def _drivers_errors() -> tuple[type[Exception], ...]:
+    """The errors of the drivers that are imported: a desk on SQLite does without PyMySQL."""
+    mysql = sys.modules.get("pymysql")
+    if mysql is None:
+        return (sqlite3.OperationalError,)
+    return sqlite3.OperationalError, mysql.err.OperationalError, mysql.err.InterfaceError
+
+
+@contextmanager
+def _raised_by_sqlalchemy() -> Iterator[None]:
+    """Raise SQLAlchemy's error for a driver's that it passes on, as of an isolation level."""
+    try:
+        yield
+    except _drivers_errors() as error:
+        raise sa.exc.OperationalError("", {}, error) from error
+
+
 @contextmanager
 def translated(engine: sa.Engine | None = None) -> Iterator[None]:
     """Translate errors of an unavailable, locked or full database, which is that of `engine`.
@@ -179,7 +197,8 @@ def translated(engine: sa.Engine | None = None) -> Iterator[None]:
         StoreUnavailable: the statement failed; trying again may help.
     """
     try:
-        yield
+        with _raised_by_sqlalchemy():
+            yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
         if _is_unprepared(error):
             raise SchemaMismatch(advice("")) from error
