@@ -20,7 +20,7 @@ from core.platform.settings import DATASETS
 from tests import stacks
 from tests.databases import Pool, drop_databases, fresh_database, migrated
 
-# Where it is set, each of the many programs that tests start would compile the project anew.
+# Where it is set, each of the many programs that tests start would compile the project again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 

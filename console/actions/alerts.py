@@ -14,13 +14,15 @@ from core.rules.ops.live_alerts import SEEN
 def see(desk: Desk, actor: Actor, subject: str) -> None:
     """Put on record that this person has seen the alert about a batch or a window of live traffic.
 
-    `subject` is `batch:EPOCH/NUMBER` or `window:ID`. The record holds for the version that is live.
+    `subject` is `batch:EPOCH/NUMBER` or `window:ID`. The record is about the live version.
 
     Raises:
         Missing: there is no such alert, or a person has seen it.
     """
-    if subject not in {need.seen for need in overview(desk).needs if need.seen}:
+    shown = overview(desk)
+    if subject not in {need.seen for need in shown.needs if need.seen}:
         raise Missing(f"There is no open alert about {subject[:60]!r}.")
     with desk.store.transaction(actor) as work:
-        details = {"version": work.promotions.live_version()}
+        # Of the version that was looked at, even if another one goes live at this moment.
+        details = {"version": shown.status.live_version}
         work.audit.add(actor.name, SEEN, subject, details=details)

@@ -19,7 +19,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "cancel": ("cancel 12",),
     "candidates": ("candidates", "candidates --json"),
     "confirm": ("confirm 4 --actor grace --wait",),
-    "continue-numbers": ('continue-numbers --reason "MLflow was set up anew"',),
+    "continue-numbers": ('continue-numbers --reason "MLflow was installed again"',),
     "dataset check": ("dataset check feb.csv", "dataset check feb.csv --dataset prices.toml"),
     "dataset init": (
         "dataset init jan.csv --target price --out prices.toml",

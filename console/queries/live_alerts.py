@@ -40,18 +40,20 @@ def unseen(
     live: Promotion,
     batches: Sequence[Batch],
     scores: Sequence[BatchScore],
+    *,
+    approved: float | None,
     dataset: Dataset,
 ) -> list[Open]:
     """The alerts about the live version, newest first; a later batch does not end one.
 
-    `scores` are its errors on `batches` that do not look broken, oldest first.
+    `scores` are its errors on `batches` that do not look broken, oldest first; `approved` is the
+    error that it was approved with.
     """
     by_id = {batch.id: batch for batch in batches}
-    judged = approved_error(work, live)
     found = []
     for score in reversed(scores):
         batch = by_id[score.batch_id]
-        if alert := live_alerts.batch_error(judged, score, batch.number or 0, dataset):
+        if alert := live_alerts.batch_error(approved, score, batch.number or 0, dataset):
             query = {"batch": f"{batch.epoch}/{batch.number}"}
             found.append(Open(alert, batch.subject, query))
     windows = [

@@ -97,8 +97,8 @@ def overview(desk: Desk) -> Overview:
         lost = gaps(arrived, first_number(desk.dataset.source))
         term = next(iter(live_terms.terms(work, 1)), None)
         errors = _errors(work, now, stored)
-        alerts = _alerts(work, now, stored, errors, desk.dataset)
         approved = live_alerts.approved_error(work, now.live) if now.live else None
+        alerts = _alerts(work, now, stored, errors, approved=approved, dataset=desk.dataset)
         before, window = live_terms.rollback_target(work), work.traffic.last()
         due = sorted(
             (s for s in work.schedules.all() if s.next_run_at), key=lambda s: (s.next_run_at, s.id)
@@ -144,6 +144,8 @@ def _alerts(
     now: status_queries.Status,
     stored: list[Batch],
     errors: list[BatchScore],
+    *,
+    approved: float | None,
     dataset: Dataset,
 ) -> list[Need]:
     """Alerts about the live model's error and its traffic, without batches that look broken."""
@@ -156,7 +158,9 @@ def _alerts(
             entry.alert.title, entry.alert.detail, "drift", entry.query,
             urgent=True, act="Compare", seen=entry.subject,
         )
-        for entry in live_alerts.unseen(work, now.live, stored, sound, dataset)
+        for entry in live_alerts.unseen(
+            work, now.live, stored, sound, approved=approved, dataset=dataset
+        )
     ]  # fmt: skip
 
 
