@@ -44,6 +44,7 @@ Elsewhere a test is marked by hand.
 """
 
 HERE = Path(__file__).parent
+MAIN = sys.modules["__main__"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,6 +91,17 @@ def _own_signals() -> Iterator[None]:
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def _own_main() -> Iterator[None]:
+    """Undo that Streamlit's AppTest makes a page the module `__main__`.
+
+    A process that multiprocessing spawns would run that page first, and die or wait for ever.
+    """
+    sys.modules["__main__"] = MAIN
+    yield
+    sys.modules["__main__"] = MAIN
 
 
 def _plain_log() -> None:
