@@ -52,7 +52,7 @@ from core.adapters.store.migrate import migrate
 from core.adapters.store.tables import predictions
 from core.domain.errors import DriftdeskError
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from tests.record import decide_at
 from tests.stacks import free_port
 
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace, open_: ExitStack) -> None:
         compileall.compile_dir(ROOT / package, quiet=2)
     port = free_port()
     mlflow = open_.enter_context(registry(folder, port))
-    dataset = load(DATASETS / "real_estate.toml")
+    dataset = load(SHIPPED_DATASETS / "real_estate.toml")
     about = subject.make(dataset, options.rows)
     about.write(folder)
     database = options.database or f"sqlite:///{folder / 'desk.db'}"

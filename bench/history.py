@@ -25,7 +25,7 @@ from core.adapters.store.migrate import migrate
 from core.adapters.store.tables import predictions
 from core.domain.predictions import Place, Search
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RUNS = 20
@@ -35,7 +35,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--count", type=int, default=100_000)
     count = options.parse_args().count
-    dataset = load(DATASETS / "real_estate.toml")
+    dataset = load(SHIPPED_DATASETS / "real_estate.toml")
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'bench.db'}"
         migrate(url, dataset)

@@ -32,7 +32,7 @@ from core.adapters.store import Store
 from core.adapters.store.migrate import migrate
 from core.domain.jobs import JobKind
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from core.rules.data.profile import Profiler
 from tests.stacks import answers, free_port, process, wait_for
 from workers.jobs import run_to_its_end
@@ -59,7 +59,7 @@ def main() -> None:
     options.add_argument("--database", required=True)
     options.add_argument("--scale", type=float, default=1.0)
     chosen = options.parse_args()
-    dataset = load(DATASETS / "real_estate.toml")
+    dataset = load(SHIPPED_DATASETS / "real_estate.toml")
     migrate(chosen.database, dataset)
     store = Store.open(chosen.database, dataset)
     with tempfile.TemporaryDirectory() as name:

@@ -32,7 +32,7 @@ from core.adapters.store import Store
 from core.adapters.store.migrate import migrate
 from core.domain.jobs import JobKind
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from core.rules.data.profile import EXACT_ROWS
 from core.rules.data.typed_values import LONGEST_TEXT
 from workers.jobs import run_to_its_end
@@ -141,7 +141,7 @@ def as_bad_csv(path: Path, count: int) -> None:
 
 def ingest(path: Path) -> tuple[int, float, float, float]:
     """Rows and seconds of an ingest and the comparison after it, memory before and at its peak."""
-    dataset = load(DATASETS / "real_estate.toml")
+    dataset = load(SHIPPED_DATASETS / "real_estate.toml")
     database = f"sqlite:///{path.parent / 'bench.db'}"
     migrate(database, dataset)
     store = Store.open(database, dataset)

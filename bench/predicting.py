@@ -21,7 +21,7 @@ from training import REALTOR, Rows, read  # bench/training.py: scripts see their
 
 from core.adapters.onnx_runtime import Runtime
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from core.rules.data import usable_rows
 from core.rules.data.holdout import ONE_IN, held_out, row_hash
 from core.rules.data.profile import Profiler
@@ -36,7 +36,7 @@ EXPLAINED = 300
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=Path, default=REALTOR / "rows.csv")
-    dataset = load(DATASETS / "real_estate.toml")
+    dataset = load(SHIPPED_DATASETS / "real_estate.toml")
     rows = read(options.parse_args().rows, dataset)
     keep = usable_rows.usable(rows, dataset)
     rows = {name: values[keep] for name, values in rows.items()}

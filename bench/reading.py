@@ -26,7 +26,7 @@ from compose.data_api.generator import Generator
 from compose.data_api.options import parse as parse_options
 from core.adapters.readers import parse
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from core.rules.data.profile import Profiler
 
 BATCH = 5
@@ -68,7 +68,7 @@ def rows_of(count: int) -> list[dict[str, Any]]:
 
 def read(path: Path) -> float:
     """Seconds to read a file whole, profile included."""
-    dataset = load(DATASETS / "real_estate.toml")
+    dataset = load(SHIPPED_DATASETS / "real_estate.toml")
     start = time.perf_counter()
     profiler = Profiler(dataset)
     stored = sum(c.rows.num_rows for c in parse.chunks(path, dataset, profiler, lambda _: None))

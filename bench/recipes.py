@@ -38,7 +38,7 @@ from core.adapters.onnx_runtime import Runtime
 from core.domain.dataset import Dataset
 from core.domain.training import BUILT_IN, Training
 from core.platform.dataset_file import load, parse
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from core.rules.data import usable_rows
 from core.rules.model.contract import METADATA_KEY
 from tests.build import contract
@@ -93,7 +93,7 @@ def data() -> Iterator[tuple[str, Dataset, Rows]]:
         task = "binary" if frame["target"].nunique() == 2 else "multiclass"
         yield f"{name}, {task}", *as_dataset(frame, "target", task=task)
     if (path := REALTOR / "rows.csv").exists():
-        dataset = load(DATASETS / "real_estate.toml")
+        dataset = load(SHIPPED_DATASETS / "real_estate.toml")
         rows = read(path, dataset)
         keep = usable_rows.usable(rows, dataset)
         yield "listings", dataset, {name: values[keep] for name, values in rows.items()}

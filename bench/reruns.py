@@ -38,7 +38,7 @@ from core.domain.jobs import JobKind, JobState
 from core.domain.profiles import ColumnProfile
 from core.domain.promotions import Verdict
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS, Settings
+from core.platform.settings import SHIPPED_DATASETS, Settings
 from core.rules.data.profile import Profiler
 from core.rules.drift.compare import compare
 from core.rules.model.contract import describe
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--reruns", type=int, default=15)
     reruns = parser.parse_args().reruns
     logging.disable(logging.INFO)  # serving's own lines would drown the table
-    dataset = load(DATASETS / "real_estate.toml")
+    dataset = load(SHIPPED_DATASETS / "real_estate.toml")
     model = tiny_model(describe(dataset, profiles(dataset, np.random.default_rng(SEED), 1.0)))
     with ExitStack() as open_:
         folder = Path(open_.enter_context(tempfile.TemporaryDirectory()))

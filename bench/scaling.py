@@ -26,7 +26,7 @@ from console.desk import Desk
 from core.adapters.store.migrate import migrate
 from core.domain.jobs import Job, JobKind
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS, Settings
+from core.platform.settings import SHIPPED_DATASETS, Settings
 from tests import stacks
 from tests.build import somebody
 from tests.conftest import fresh_database
@@ -106,7 +106,7 @@ def yard(scale: float) -> Iterator[Yard]:
             )
         )
         wait_for("the data API was not up", answers(f"{env['DATA_API_URL']}/health"))
-        migrate(env["DATABASE_URL"], load(DATASETS / "real_estate.toml"))
+        migrate(env["DATABASE_URL"], load(SHIPPED_DATASETS / "real_estate.toml"))
         told = {k.lower(): v for k, v in env.items() if k != "OMP_NUM_THREADS"}
         desk = Desk.make(Settings(_env_file=None, **told))  # type: ignore[arg-type]
         yield Yard(folder, os.environ | env, desk)

@@ -18,7 +18,7 @@ from core.adapters.store import Store
 from core.adapters.store.migrate import migrate
 from core.platform.database_url import sqlite_url
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 
 REPETITIONS = 5
 
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=2000)
     rounds = parser.parse_args().rounds
-    dataset = load(DATASETS / "real_estate.toml")
+    dataset = load(SHIPPED_DATASETS / "real_estate.toml")
     with tempfile.TemporaryDirectory() as folder:
         url = sqlite_url(str(Path(folder) / "bench.db"))
         migrate(url, dataset)

@@ -34,7 +34,7 @@ from training import REALTOR
 from core.adapters.onnx_runtime import Runtime
 from core.adapters.store.migrate import migrate
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from core.rules.model.contract_batch import read_columns
 from serving.http.stream import Format, csv_chunks, ndjson_chunks
 
@@ -47,7 +47,7 @@ def main() -> None:
     options.add_argument("--rows", type=Path, default=REALTOR / "rows.csv")
     options.add_argument("--count", type=int, default=100_000)
     chosen = options.parse_args()
-    dataset = load(DATASETS / "real_estate.toml")
+    dataset = load(SHIPPED_DATASETS / "real_estate.toml")
     subject = make(dataset, chosen.rows)
     rows = [subject.rows[n % len(subject.rows)] for n in range(chosen.count)]
     bodies = {Format.NDJSON: ndjson(rows), Format.CSV: as_csv(rows, list(subject.rows[0]))}

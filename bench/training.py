@@ -39,7 +39,7 @@ from xgboost import XGBRegressor
 from core.adapters.onnx_runtime import Runtime
 from core.domain.dataset import Column, ColumnType, Dataset
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from core.rules.data import usable_rows
 from core.rules.data.holdout import ONE_IN, row_hash
 from core.rules.data.profile import Profiler
@@ -83,7 +83,7 @@ def main() -> None:
     options.add_argument("--spread", action=argparse.BooleanOptionalAction, default=True)
     chosen = options.parse_args()
     warnings.filterwarnings("ignore")
-    dataset = load(DATASETS / "real_estate.toml")
+    dataset = load(SHIPPED_DATASETS / "real_estate.toml")
     rows = read(chosen.rows, dataset)
     keep = usable_rows.usable(rows, dataset)
     rows = {name: values[keep] for name, values in rows.items()}

@@ -30,8 +30,17 @@ class Desk:
     serving: Serving
 
     @classmethod
-    def make(cls, settings: Settings, timeouts: Timeouts | None = None) -> Desk:
-        """A desk with these settings; `timeouts` has the timeouts of its database.
+    def make(
+        cls,
+        settings: Settings,
+        timeouts: Timeouts | None = None,
+        dataset: Dataset | None = None,
+        sibling: Desk | None = None,
+    ) -> Desk:
+        """The desk of a dataset, by default the one that DATASET names.
+
+        `timeouts` has the timeouts of its database. It shares the connections of `sibling`, the
+        desk of another dataset.
 
         Raises:
             DatasetError: the dataset file cannot be used.
@@ -40,7 +49,9 @@ class Desk:
         from core.adapters.store.timeouts import LOOKING  # noqa: PLC0415
         from core.platform.dataset_file import load  # noqa: PLC0415
 
-        dataset = load(settings.dataset_path)
+        dataset = dataset or load(settings.dataset_path)
+        if sibling:
+            return _LazyDesk(settings, dataset, sibling.store.for_dataset(dataset))
         store = Store.open(settings.database, dataset, timeouts or LOOKING)
         return _LazyDesk(settings, dataset, store)
 

@@ -16,7 +16,7 @@ from hypothesis import settings
 from core.adapters.store import Store
 from core.domain.dataset import Dataset
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from tests import stacks
 from tests.databases import Pool, drop_databases, fresh_database, migrated
 
@@ -152,7 +152,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def dataset() -> Dataset:
-    return load(DATASETS / "real_estate.toml")
+    return load(SHIPPED_DATASETS / "real_estate.toml")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import Any
 from console.cli.status import A_SERVICE_IS_DOWN
 from core.adapters.store import Store
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from tests.stacks import ROOT, free_port, wait_for
 
 CLI = str(Path(sys.executable).parent / "driftdesk")
@@ -96,7 +96,7 @@ class House:
     def proposed(self) -> list[int]:
         """The versions on record, newest first, read here: a wait for them starts no program."""
         url = f"sqlite:///{self.folder / 'driftdesk.db'}"
-        opened = closing(Store.open(url, load(DATASETS / "real_estate.toml")))
+        opened = closing(Store.open(url, load(SHIPPED_DATASETS / "real_estate.toml")))
         with opened as store, store.read() as work:
             return [p.version for p in work.promotions.latest()]
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import mysql
 from core.adapters.store import tables
 from core.domain import batches, drift, jobs, promotions
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from core.rules.ops import notification
 from docs.generator.markdown import blocks, code, prose, table
 
@@ -58,7 +58,7 @@ _STATES: dict[str, dict[str, type[StrEnum]]] = {
 def render() -> str:
     """The page."""
     notes = comments()
-    rows = tables.rows_table(load(DATASETS / "real_estate.toml"))
+    rows = tables.rows_table(load(SHIPPED_DATASETS / "real_estate.toml"))
     notes[rows.name] = _ROWS
     listed = [*(tables.metadata.tables[n] for n in notes if n in tables.metadata.tables), rows]
     return blocks(_INTRO, *(_section(t, notes) for t in listed), _VIEW)

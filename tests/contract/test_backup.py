@@ -40,7 +40,7 @@ from core.domain.errors import (
 from core.domain.forward_scores import ForwardScore
 from core.domain.jobs import JobKind, JobState
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS, Settings
+from core.platform.settings import SHIPPED_DATASETS, Settings
 from core.rules.ops.notification import Event
 from tests import build
 from tests.build import somebody
@@ -442,7 +442,7 @@ def test_a_backup_of_the_first_release_is_migrated(
 def test_a_backup_from_before_a_column_was_added_is_restored_with_nulls(
     saved: Path, tmp_path: Path, dataset: Dataset
 ) -> None:
-    shipped = (DATASETS / "real_estate.toml").read_text(encoding="utf-8")
+    shipped = (SHIPPED_DATASETS / "real_estate.toml").read_text(encoding="utf-8")
     file = tmp_path / "real_estate.toml"
     pool = '[[columns]]\nname = "pool"\ntype = "boolean"\nrole = "feature"\n'
     file.write_text(f"{shipped}\n{pool}added_later = true\n", encoding="utf-8")

@@ -24,7 +24,7 @@ from core.adapters.store import Store
 from core.domain.errors import SourceExhausted
 from core.domain.jobs import JobState
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS, Settings
+from core.platform.settings import SHIPPED_DATASETS, Settings
 from core.rules.data.profile import Profiler
 from serving.database import Database
 from tests.data_api.serving import SMALL
@@ -211,7 +211,7 @@ def test_a_database_of_ones_own(tmp_path: Path) -> None:
 
 def check_the_rights(urls: dict[str, str], spool: Path) -> None:
     """A whole epoch and its end, and what serving writes, each with its own user."""
-    store = Store.open(urls["driftdesk"], load(DATASETS / "real_estate.toml"))
+    store = Store.open(urls["driftdesk"], load(SHIPPED_DATASETS / "real_estate.toml"))
     with closing(store), data_api(Options(scale=SMALL)) as api:
         jobs = [ingest(store, api.url, spool) for _ in range(7)]
         assert {job.state for job in jobs} == {JobState.SUCCEEDED}, jobs

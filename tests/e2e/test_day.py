@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from tests.browser import chromium, tab
 from tests.house import House
 from tests.stacks import answers, free_port, process, wait_for
@@ -31,7 +31,7 @@ def houses(folder: Path) -> Path:
     print(f"seed {SEED}")
     dice = random.Random(SEED)
     folder.mkdir()
-    names = load(DATASETS / "real_estate.toml").names
+    names = load(SHIPPED_DATASETS / "real_estate.toml").names
     for n, factor in enumerate((1.0, 2.0, 2.05, 2.1)):
         with (folder / f"batch_{n}.csv").open("w", newline="", encoding="utf-8") as file:
             out = csv.DictWriter(file, names)

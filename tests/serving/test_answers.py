@@ -15,7 +15,7 @@ from core.adapters.serving.replicas import Serving
 from core.adapters.store import Store
 from core.domain.dataset import Dataset
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from core.rules.data.profile import Profiler
 from core.rules.model.contract import METADATA_KEY, Contract, describe
 from core.rules.model.prediction_interval import Interval
@@ -65,7 +65,7 @@ def trained(dataset: Dataset, interval: Interval | None = INTERVAL) -> bytes:
 
 @pytest.fixture(scope="module")
 def whole() -> bytes:
-    return trained(load(DATASETS / "real_estate.toml"))
+    return trained(load(SHIPPED_DATASETS / "real_estate.toml"))
 
 
 def test_an_answer_has_its_range_and_what_pushed_it_where_that_is_asked(

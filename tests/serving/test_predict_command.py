@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from console.cli import main, shared
 from core.domain.dataset import Dataset
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from tests.build import contract
 from tests.databases import migrated
 from tests.models import tiny_model
@@ -29,7 +29,7 @@ from tests.stacks import wait_for
 
 @pytest.fixture(scope="module")
 def whole() -> bytes:
-    return trained(load(DATASETS / "real_estate.toml"))
+    return trained(load(SHIPPED_DATASETS / "real_estate.toml"))
 
 
 @pytest.fixture

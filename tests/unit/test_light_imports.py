@@ -11,7 +11,7 @@ import pytest
 
 from core.adapters.store.migrate import migrate
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from tests.stacks import ROOT, free_port
 
 USAGE_ERROR = "2"
@@ -85,7 +85,7 @@ def test_the_help_imports_no_library_but_its_own(tmp_path: Path) -> None:
 
 
 def test_the_status_imports_nothing_heavy(tmp_path: Path) -> None:
-    migrate(f"sqlite:///{tmp_path}/.data/driftdesk.db", load(DATASETS / "real_estate.toml"))
+    migrate(f"sqlite:///{tmp_path}/.data/driftdesk.db", load(SHIPPED_DATASETS / "real_estate.toml"))
     code, modules = loaded(COMMAND, "status", folder=tmp_path)
     assert code == 3
     assert "sqlalchemy" in modules
@@ -94,7 +94,7 @@ def test_the_status_imports_nothing_heavy(tmp_path: Path) -> None:
 
 def test_a_command_imports_no_library_of_the_workers_or_the_pages(tmp_path: Path) -> None:
     """One process runs them all, since each start takes most of a second."""
-    migrate(f"sqlite:///{tmp_path}/.data/driftdesk.db", load(DATASETS / "real_estate.toml"))
+    migrate(f"sqlite:///{tmp_path}/.data/driftdesk.db", load(SHIPPED_DATASETS / "real_estate.toml"))
     code, _ = loaded(COMMANDS, *LOOKS_AND_ACTS, folder=tmp_path)
     assert code == 0
     ran = [line.split(": ", 1) for line in (tmp_path / "ran").read_text().splitlines()]

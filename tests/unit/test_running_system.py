@@ -14,7 +14,7 @@ from console.queries.doctor_rules import State
 from core.domain.errors import SettingsError
 from core.platform import running_system
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS, read_settings
+from core.platform.settings import SHIPPED_DATASETS, read_settings
 
 RUNS = {
     "REDIS_URL": "redis://:hidden@127.0.0.1:6390/0",
@@ -82,14 +82,14 @@ def test_the_doctor_says_which_settings_name_something_else(
     running_system.write(folder, RUNS)
     recorded = running_system.read(folder)
     assert doctor_rules.running("Runs.", recorded, read_settings()).state is State.OK
-    monkeypatch.setenv("DATASET", str(DATASETS / "real_estate.toml"))
+    monkeypatch.setenv("DATASET", str(SHIPPED_DATASETS / "real_estate.toml"))
     found = doctor_rules.running("Runs.", recorded, read_settings())
     assert found.state is State.WARN
     assert found.says == "Runs. The settings differ in DATASET."
 
 
 def test_the_doctor_says_when_dataset_and_tables_do_not_belong_together() -> None:
-    houses = load(DATASETS / "real_estate.toml")
+    houses = load(SHIPPED_DATASETS / "real_estate.toml")
     own = {houses.rows_table: ["id", *houses.names]}
     assert doctor_server_rules.dataset(houses, own).state is State.OK
     assert doctor_server_rules.dataset(houses, {}).state is State.WARN

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from console.cli.main import app
 from core.domain.errors import DatasetError
 from core.platform.dataset_file import load
-from core.platform.settings import DATASETS
+from core.platform.settings import SHIPPED_DATASETS
 from tests.views.test_dataset_commands import orders
 
 Place = tuple[str | int, ...]
@@ -60,7 +60,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
 @pytest.fixture(params=["shipped", "written by init", *SECTIONS])
 def document(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     if request.param != "written by init":
-        shipped = tomllib.loads((DATASETS / "real_estate.toml").read_text(encoding="utf-8"))
+        shipped = tomllib.loads((SHIPPED_DATASETS / "real_estate.toml").read_text(encoding="utf-8"))
         return shipped | SECTIONS.get(request.param, {})
     table = orders(tmp_path / "orders.csv", 100)
     done = CliRunner().invoke(app, ["dataset", "init", str(table)])

@@ -147,6 +147,10 @@ class Store:
         """A store on a database URL; it connects on first use."""
         return cls(make_engine(url, timeouts), dataset)
 
+    def for_dataset(self, dataset: Dataset) -> Store:
+        """The same database, opened for another dataset; both share their connections."""
+        return Store(self.engine, dataset, self._clock)
+
     @contextmanager
     def begin(self, by: Actor | None = None) -> Iterator[Work]:
         """A unit of work that rolls back unless it is committed.

@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings
 from core.platform.settings.checks import valid
 from core.rules.access.setting_urls import check_url
 
-DATASETS = Path(__file__).parents[2] / "datasets"
+SHIPPED_DATASETS = Path(__file__).parents[2] / "datasets"
 
 _DATASET = re.compile(r"[a-z0-9_-]{1,64}")
 
@@ -22,6 +22,12 @@ class SourceSettings(BaseSettings):
 
     dataset: str = "real_estate"
     """Name of a file in core/datasets, or a path to a .toml file."""
+    datasets: str = ""
+    """A folder of dataset files, for a desk with several datasets; empty means the one that
+    DATASET names."""
+    default_dataset: str = ""
+    """The dataset that serving's /predict and the command line mean where several are on the desk
+    and none is named; empty means none."""
     data_api_url: Annotated[str, valid(check_url, may_be_empty=False)] = "http://127.0.0.1:8010"
     """The API that serves batches."""
     data_api_group: int = 7
@@ -51,8 +57,15 @@ class SourceSettings(BaseSettings):
             raise ValueError("must be a name in core/datasets, or a path that ends in .toml")
         return name
 
+    @field_validator("default_dataset")
+    @classmethod
+    def _usable_default(cls, name: str) -> str:
+        if name and not _DATASET.fullmatch(name):
+            raise ValueError("must be the name of a dataset, as its file has it")
+        return name
+
     @property
     def dataset_path(self) -> Path:
-        """The dataset file."""
+        """The dataset file that DATASET names."""
         named = Path(self.dataset)
-        return named if named.suffix == ".toml" else DATASETS / f"{self.dataset}.toml"
+        return named if named.suffix == ".toml" else SHIPPED_DATASETS / f"{self.dataset}.toml"
