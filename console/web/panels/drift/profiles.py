@@ -29,7 +29,8 @@ def distributions(
     prefix of the widget keys: two tabs that share a widget lose its value.
     """
     dataset = session.desk().dataset
-    drawable = [c for c in dataset.columns if c.type in _DRAWABLE]
+    # Numbers first: they are what the drift rule compares.
+    drawable = sorted((c for c in dataset.columns if c.type in _DRAWABLE), key=lambda c: c.is_text)
     if dataset.task.is_classifier:
         drawable.insert(0, dataset.target)
     named = {c.label: c for c in drawable if c.name in then and c.name in now}
