@@ -13,6 +13,7 @@ from console import actions, queries
 from console.cli import (
     audit,
     batches,
+    comparison,
     datasets,
     decisions,
     examples,
@@ -253,7 +254,7 @@ def log(desk: Desk, job_id: JobId) -> Output:
 
 
 for panel, commands in (
-    (PIPELINE, (status.status,)),
+    (PIPELINE, (status.status, comparison.compare)),
     (DECIDE, decisions.COMMANDS),
     (RECORD, audit.COMMANDS),
     (OPERATE, (*maintenance.COMMANDS, notifications.notify_test)),
