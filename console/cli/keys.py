@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from console import actions
-from console.cli.shared import Commands, Output
+from console.cli.shared import Commands, Output, of_the_desk
 from console.desk import Desk
 from core.rules.access.roles import Actor
 
@@ -17,6 +17,7 @@ Name = Annotated[str, typer.Argument(help="Whose key it is.")]
 
 
 @app.command()
+@of_the_desk
 def add(desk: Desk, actor: Actor, name: Name) -> Output:
     """Create a key and print it once: only its digest is stored. Serving accepts it in a second."""
     key = actions.api_keys.add(desk, actor, name)
@@ -24,6 +25,7 @@ def add(desk: Desk, actor: Actor, name: Name) -> Output:
 
 
 @app.command("list")
+@of_the_desk
 def list_(desk: Desk) -> Output:
     """Every key's name and the start of its digest."""
     keys = actions.api_keys.names(desk)
@@ -32,6 +34,7 @@ def list_(desk: Desk) -> Output:
 
 
 @app.command()
+@of_the_desk
 def remove(
     desk: Desk,
     actor: Actor,

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from console.queries import (  # noqa: F401 - for type checkers
+        dataset_files,
         doctor,
         drift,
+        fleet,
         health,
         lineage,
         live_alerts,

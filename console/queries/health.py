@@ -7,7 +7,7 @@ from dataclasses import replace
 from threading import Condition, Thread
 
 from console.desk import Desk
-from console.queries.service_checks import Check, Service, checks
+from console.queries.service_checks import Check, Service, checks, shared_checks
 
 _REST = 1.0
 """Seconds for which an answer is reused, however many tabs ask."""
@@ -16,9 +16,12 @@ _LOOK_SECONDS = 10.0
 """How long the command line waits for all services."""
 
 
-def look(desk: Desk) -> list[Service]:
-    """Check every service at once; one that has not answered after a while counts as silent."""
-    return Watch(desk).look(_LOOK_SECONDS)
+def look(desk: Desk, *, shared: bool = False) -> list[Service]:
+    """Check every service at once; one that has not answered after a while counts as silent.
+
+    With `shared`, only those that all datasets of the desk share.
+    """
+    return Watch(desk, shared=shared).look(_LOOK_SECONDS)
 
 
 class Watch:
@@ -28,8 +31,8 @@ class Watch:
     previous answer is shown for at most `service_checks.HANGS`.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._checks = checks(desk)
+    def __init__(self, desk: Desk, *, shared: bool = False) -> None:
+        self._checks = shared_checks(desk) if shared else checks(desk)
         self._known: dict[str, tuple[float, Service]] = {}
         self._asking: dict[str, float] = {}
         self._changed = Condition()
