@@ -52,7 +52,7 @@ def _examined(view: View, dataset: str) -> list[queries.doctor_rules.Finding]:
         if dataset or not view.settings.datasets:
             return queries.doctor.examine(view.desk(dataset))
         names, files = view.names, view.actor().may(Right.SEE)
-        return queries.doctor.examine_all(view.fleet, names, with_files=files)
+        return queries.doctor_fleet.examine(view.fleet, names, with_files=files)
     finally:
         view.close()
 

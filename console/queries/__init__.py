@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from console.queries import (  # noqa: F401 - for type checkers
         dataset_files,
         doctor,
+        doctor_fleet,
         drift,
         fleet,
         health,

@@ -14,18 +14,15 @@ from threading import Thread
 from typing import NamedTuple
 
 from console.desk import Desk
-from console.fleet import Fleet
-from console.identity import grants
-from console.queries import doctor_datasets, service_checks
+from console.queries import service_checks
 from console.queries.doctor_checks import (
-    CHECK_DATABASE,
     CHECKS,
     LONGEST,
     Check,
     of_service,
     surroundings,
 )
-from console.queries.doctor_rules import Finding, State, bad, ok
+from console.queries.doctor_rules import Finding, State, bad
 from core.domain.errors import DatasetError, DriftdeskError, StoreBusy
 
 TIME_LIMIT = LONGEST
@@ -33,13 +30,10 @@ TIME_LIMIT = LONGEST
 
 _MORE_THOROUGH = ("MLflow", "Queue (Redis)", "Database", "Spool")
 
-_LOOK_AT_ONCE = 8
-"""How many threads check the datasets."""
-
 _SEE_TO_HOLDER = "See to that process; until then nothing is written to the database."
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """A check at a desk; `of` is its dataset, empty where all share what is checked."""
 
     check: Check
@@ -67,50 +61,15 @@ class _Asked(NamedTuple):
 
 def examine(desk: Desk, seconds: float = TIME_LIMIT) -> list[Finding]:
     """Every check's findings about one dataset, in a fixed order; takes `seconds` at most."""
-    checks = [*CHECKS, *_services(service_checks.checks(desk))]
-    return _all([[_Asked(check, desk)] for check in checks], seconds)
+    checks = [*CHECKS, *of_services(service_checks.checks(desk))]
+    return run_all([[Asked(check, desk)] for check in checks], seconds)
 
 
-def examine_all(
-    fleet: Fleet, names: Sequence[str], *, with_files: bool, seconds: float = TIME_LIMIT
-) -> list[Finding]:
-    """As `examine`, for several datasets; what they share is checked once.
-
-    `with_files` adds the files that cannot be used, and the settings of the whole desk.
-
-    Raises:
-        SettingsError: the roles cannot be read.
-    """
-    desks = [fleet.desk(name) for name in names]
-    found = _desk(fleet) if with_files else []
-    if not desks:
-        return [*found, *surroundings()]
-    any_desk = desks[0]
-    known = Check("Disabled datasets", partial(_disabled, names), CHECK_DATABASE)
-    shared = [c for c in CHECKS if not c.of_dataset] + [known]
-    shared += _services(service_checks.shared_checks(any_desk))
-    groups = [[_Asked(check, any_desk)] for check in shared]
-    of_one = [c for c in CHECKS if c.of_dataset]
-    own = [
-        [_Asked(c, d, d.dataset.name) for c in [*of_one, *_services(service_checks.own_checks(d))]]
-        for d in desks
-    ]
-    # A few threads look at all datasets, so that fifty do not take the database's connections.
-    groups += [[asked for group in own[n::_LOOK_AT_ONCE] for asked in group]
-               for n in range(min(len(own), _LOOK_AT_ONCE))]  # fmt: skip
-    order = {name: place for place, name in enumerate(["", *names])}
-    return found + sorted(_all(groups, seconds), key=lambda f: order.get(_dataset_of(f.name), 0))
-
-
-def _dataset_of(name: str) -> str:
-    return name.partition(": ")[0] if ": " in name else ""
-
-
-def _all(groups: Sequence[Sequence[_Asked]], seconds: float) -> list[Finding]:
+def run_all(groups: Sequence[Sequence[Asked]], seconds: float) -> list[Finding]:
     """The findings of each, in this order; a group has one thread."""
     findings: dict[str, list[Finding]] = {}
 
-    def run(group: Sequence[_Asked]) -> None:
+    def run(group: Sequence[Asked]) -> None:
         for asked in group:
             findings[asked.name] = asked.run()
 
@@ -129,32 +88,13 @@ def _all(groups: Sequence[Sequence[_Asked]], seconds: float) -> list[Finding]:
     ]
 
 
-def _services(checks: Iterable[service_checks.Check]) -> list[Check]:
+def of_services(checks: Iterable[service_checks.Check]) -> list[Check]:
     """Those of the Services page's checks that are not more thorough here."""
     return [
         Check(c.name, partial(of_service, c), c.advice)
         for c in checks
         if c.name not in _MORE_THOROUGH
     ]
-
-
-def _desk(fleet: Fleet) -> list[Finding]:
-    """What concerns the folder of datasets and the settings of the whole desk."""
-    datasets, s = fleet.datasets(), fleet.settings
-    usable = datasets.usable
-    given = grants(s).datasets if s.auth != "none" else {}
-    return [
-        *doctor_datasets.files(usable, datasets.problems, datasets.problem),
-        *doctor_datasets.settings(usable, s.model_name, s.default_dataset),
-        *doctor_datasets.roles(usable, given),
-    ]
-
-
-def _disabled(names: Sequence[str], desk: Desk) -> list[Finding]:
-    with desk.store.desk() as work:
-        known = work.known()
-    found = list(doctor_datasets.disabled(names, known))
-    return found or [ok("Disabled datasets", "None is disabled.")]
 
 
 def unreadable(error: DriftdeskError) -> list[Finding]:
