@@ -57,13 +57,17 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How to check one service: `ask` returns (healthy, its answer, its version)."""
+    """How to check one service: `ask` returns (healthy, its answer, its version).
+
+    `of_dataset`: the answer is about one dataset, not about the desk.
+    """
 
     name: str
     ask: Callable[[], tuple[bool, str, str]]
     link: str
     advice: str
     through_redis: bool = False
+    of_dataset: bool = False
 
     def run(self) -> Service:
         """Check it; an exception becomes an answer, too."""
@@ -98,14 +102,16 @@ def checks(desk: Desk) -> list[Check]:
         name = "Serving" if len(replicas) == 1 else f"Serving at {urlsplit(url).netloc}"
         link = s.serving_link or _reached(url)
         ask = partial(_serving, desk, url)
-        return Check(name, ask, f"{link}/docs" if link else "", "Start it: python -m serving.")
+        docs = f"{link}/docs" if link else ""
+        return Check(name, ask, docs, "Start it: python -m serving.", of_dataset=True)
 
     return [
         Check("MLflow", partial(_mlflow, s.mlflow_tracking_uri.rstrip("/"), s.mlflow_login), mlflow,
               "Start MLflow or check MLFLOW_TRACKING_URI."),
         *map(replica, replicas),
         Check("Serving replicas", partial(_replicas, desk), "",
-              "They report to the database every few seconds; see the log of serving."),
+              "They report to the database every few seconds; see the log of serving.",
+              of_dataset=True),
         _source(desk),
         Check("Queue (Redis)", partial(_queue, desk), "", "Start Redis or check REDIS_URL."),
         Check("Database", partial(_database, desk), "", "Check DATABASE_URL, then migrate."),
@@ -150,9 +156,10 @@ def _source(desk: Desk) -> Check:
     if isinstance(source, DataApiSource):
         ask = partial(_data_api, f"{s.data_api_url.rstrip('/')}/health", proxied=s.outbound_proxies)
         link, advice = _reached(s.data_api_url), "Start the data API or check DATA_API_URL."
-        return Check("Data API", ask, link, advice)
+        return Check("Data API", ask, link, advice, of_dataset=True)
     advice = "Run `driftdesk source check` where the workers run."
-    return Check(f"Source ({kind_of(source)})", partial(_last_ingest, desk), "", advice)
+    ask = partial(_last_ingest, desk)
+    return Check(f"Source ({kind_of(source)})", ask, "", advice, of_dataset=True)
 
 
 def _last_ingest(desk: Desk) -> tuple[bool, str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from console.web import login, page_state, session, widgets
+from console.web import acting, login, page_state, session, widgets
 from console.web.metrics import metrics
 from core.domain.errors import DriftdeskError
 
@@ -35,5 +35,5 @@ with metrics().rerun(page.title):
     page_state.begin()
     st.set_page_config(page_title=f"{page.title} · {session.desk().dataset.title} · driftdesk")
     widgets.header(page.title)
-    session.show_message()
+    acting.show_message()
     page.run()

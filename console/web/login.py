@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from console.web import session, widgets
+from console.web import acting, session, widgets
 from core.domain.errors import DriftdeskError, LoggedOut
 from core.rules.access.roles import Right
 
@@ -35,7 +35,7 @@ def _login_page(why: str) -> None:
             st.warning(widgets.plain(why), icon=":material/timer_off:")
         else:
             st.write("Log in to monitor and promote the model.")
-        if session.failed():
+        if acting.failed():
             st.error("Your last action was not carried out.", icon=":material/error:")
         st.button("Log in", type="primary", icon=":material/login:", on_click=st.login)
 

@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from console.figures import style
 from console.text import formatting
 from console.text.csv_output import inert_csv
-from console.web import page_state, session
+from console.web import acting, page_state, session
 from core.domain.safe_text import printable_lines
 from core.rules.access.roles import Right
 
@@ -93,7 +93,7 @@ def act_button(
     **look: Any,
 ) -> None:
     """A button that acts at once and shows `done` on success."""
-    where.button(label, key=key, on_click=session.act, args=(done, action, *args), **look)
+    where.button(label, key=key, on_click=acting.act, args=(done, action, *args), **look)
 
 
 def choice(
@@ -177,8 +177,8 @@ def dialog(title: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
 def confirm(label: str, decide: Callable[[], None], *, disabled: bool = False) -> None:
     """A dialog's confirm button: closes the dialog, or shows in it why the action failed."""
     if st.button(label, type="primary", on_click=decide, disabled=disabled):
-        if session.failed():
-            session.show_message()
+        if acting.failed():
+            acting.show_message()
         else:
             page_state.dialog_closed()
             st.rerun()
@@ -200,7 +200,7 @@ def confirm_with_reason(
     reason(key, options.pop("prompt", "Reason"))
 
     def decide() -> None:
-        session.act(done, action, *args, reason=page_state.get_state(key), **options)
+        acting.act(done, action, *args, reason=page_state.get_state(key), **options)
 
     confirm(label, decide)
 

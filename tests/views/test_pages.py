@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from console.desk import Desk
-from console.web import session
+from console.web import reading
 from core.adapters.store import Store
 from core.adapters.store.tables import promotions
 from core.domain.dataset import Dataset
@@ -268,7 +268,7 @@ def test_serving_and_registry_in_disagreement_is_said(desk: Desk) -> None:
     assert "answers with nothing" in text(page("promotion"))
     assert "answers with nothing" in text(page("overview"))
     desk.serving.about = {"version": 1}  # type: ignore[attr-defined]
-    session.clear_cache()
+    reading.clear_cache()
     assert "serving answers with it" in text(page("promotion"))
 
 

@@ -11,7 +11,7 @@ from console.queries.service_checks import Service
 from console.queries.workers import Queue
 from console.queries.workers import queues as all_queues
 from console.text import formatting
-from console.web import session, widgets
+from console.web import reading, session, widgets
 from core.rules.access.roles import Right
 from core.rules.ops.notification import Notice
 
@@ -41,7 +41,7 @@ def is_complete(checked: list[Service]) -> bool:
 
 def cards(checked: list[Service]) -> None:
     """A card for each service, in rows of equal height."""
-    is_local = bool(session.query(local_logs.names, silent=True))
+    is_local = bool(reading.query(local_logs.names, silent=True))
     for start in range(0, len(checked), _ABREAST):
         columns = st.columns(_ABREAST)
         for column, service in zip(columns, checked[start:], strict=False):
@@ -70,7 +70,7 @@ def card(service: Service, *, is_local: bool) -> None:
 def workers() -> None:
     """The queues with their workers."""
     st.subheader("Queues and workers", anchor=False)
-    queues = session.query(all_queues)
+    queues = reading.query(all_queues)
     if queues is None:
         return
     for column, one in zip(st.columns(len(queues)), queues, strict=True):
@@ -119,7 +119,7 @@ def notifications() -> None:
     done = "The test notification is queued; its state is shown below."
     look = {"icon": ":material/send:", **widgets.only(Right.NOTIFY, disabled=not host)}
     widgets.act_button(st, "Send a test", None, done, notification_actions.send_test, **look)
-    sent = session.query(notification_actions.notices)
+    sent = reading.query(notification_actions.notices)
     if sent:
         columns = {"Message": st.column_config.TextColumn(width="large")}
         widgets.table([_row(notice) for notice in sent], column_config=columns)
@@ -137,7 +137,7 @@ def doctor() -> None:
         )
         if st.button("Check everything", icon=":material/play_arrow:"):
             with st.spinner("Checking…"):
-                findings = session.query(doctor_queries.examine)
+                findings = reading.query(doctor_queries.examine)
             if findings:
                 columns = ("State", "Check", "Result", "Action")
                 rows = ((f.state.value, f.name, f.says, f.todo) for f in findings)
@@ -147,7 +147,7 @@ def doctor() -> None:
 @st.fragment
 def logs() -> None:
     """The logs of the processes that `make run` started here."""
-    names = session.query(local_logs.names)
+    names = reading.query(local_logs.names)
     if not names:
         return
     with st.expander("Logs of `make run`", icon=":material/article:"):
@@ -157,7 +157,7 @@ def logs() -> None:
         row = st.container(horizontal=True, vertical_alignment="bottom")
         name = row.selectbox("Process", names, key="log", bind="query-params", width=240)
         row.button("Refresh", icon=":material/refresh:", key="log-refresh")
-        text = session.query(local_logs.tail, name)
+        text = reading.query(local_logs.tail, name)
         if text is not None:
             st.code(text or "The log is empty.", language=None, wrap_lines=True, height=400)
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from console.actions import predictions
 from console.text import csv_input, formatting, prediction, prediction_tables
-from console.web import page_state, session, widgets
+from console.web import acting, page_state, session, widgets
 from core.domain.errors import BadInput, BadRow, DriftdeskError
 from core.rules.access.roles import Right
 from core.rules.model.contract import Contract
@@ -119,7 +119,7 @@ def predict(run: Run) -> None:
     bar = st.progress(len(run.answers) / total, text="Sending rows to serving…")
     rows = [a.row for a in run.sheet.accepted[len(run.answers) :]]
     try:
-        with session.acting("predict_rows"):
+        with acting.acting("predict_rows"):
             for answers in predictions.predict_rows(session.desk(), session.actor(), rows):
                 run.answers += answers
                 count = len(run.answers)
