@@ -75,6 +75,11 @@ def get_state(key: str, default: Any = "") -> Any:
     return st.session_state.get(key, default)
 
 
+def take_state(key: str, default: Any = "") -> Any:
+    """The value of `set_state`, once."""
+    return st.session_state.pop(key, default)
+
+
 def set_state(key: str, value: Any) -> None:
     """Set a value of this tab, also that of a widget before it is drawn."""
     st.session_state[key] = value

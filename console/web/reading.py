@@ -43,6 +43,23 @@ def query_or_none(question: Callable[..., T], *args: Any) -> T | None:
     return query(existing)
 
 
+def query_fleet(
+    question: Callable[..., T], *args: Any, ttl: float = 0.0, **kwargs: Any
+) -> T | None:
+    """Ask about the datasets that this session may see; as `query` and `query_cached`.
+
+    `question` gets the fleet and their names before the arguments.
+    """
+    try:
+        fleet, names = session.fleet(), tuple(session.visible())
+        key = (names, question.__module__, question.__qualname__, args, *sorted(kwargs.items()))
+        return _cached(ttl, key, lambda: question(fleet, names, *args, **kwargs))
+    except DriftdeskError as error:
+        metrics().unanswered(error)
+        st.error(str(error), icon=":material/cloud_off:")
+        return None
+
+
 @st.cache_resource(show_spinner=False)
 def _cache() -> dict[Any, tuple[float, Any]]:
     """Results of `query_cached` with the time of each, shared by all sessions."""
@@ -57,12 +74,15 @@ def query_cached(
     For queries over the network, so that many tabs do not repeat them. Errors are not cached.
     """
     key = (session.desk().dataset.name, question.__module__, question.__qualname__, args)
-    now = time.monotonic()
+    return _cached(ttl, key, lambda: query(question, *args, silent=silent))
+
+
+def _cached(ttl: float, key: Any, ask: Callable[[], T]) -> T:
     cached_at, cached = _cache().get(key, (-math.inf, None))
-    if now - cached_at < ttl:
+    if time.monotonic() - cached_at < ttl:
         return cached  # type: ignore[no-any-return]
-    result = query(question, *args, silent=silent)
-    if result is not None:
+    result = ask()
+    if result is not None and ttl:
         _cache()[key] = (time.monotonic(), result)
     return result
 

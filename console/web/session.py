@@ -84,6 +84,11 @@ def visible() -> list[str]:
     return identity.visible(settings(), person, names)
 
 
+def sees_whole_desk() -> bool:
+    """Whether this session's role is for all datasets, also for those without a usable file."""
+    return actor("").may(Right.SEE)
+
+
 def desk(name: str = "") -> Desk:
     """The desk of this page's dataset, or of the one named.
 

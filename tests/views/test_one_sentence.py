@@ -19,7 +19,7 @@ from console.cli.status import A_SERVICE_IS_DOWN
 from console.desk import Desk
 from console.queries import overview
 from console.queries.service_checks import Service
-from console.web import reading
+from console.web import reading, session
 from core.adapters.rq_queue import WorkerInfo
 from core.adapters.store.tables import batches
 from core.domain.batches import Batch, BatchState
@@ -40,7 +40,7 @@ from core.rules.drift.recommendation import Advice, BatchScore, Recommendation, 
 from core.rules.drift.recommendation import earlier as compared_with
 from core.usecases.batch_facts import WATCHED, verdict_of
 from tests import build
-from tests.build import live, proposed, somebody, stored_batch
+from tests.build import live, proposed, stored_batch
 from tests.views.desks import at_a_desk, button, labels, page, text
 
 WITHIN = "Every statistic is within its limit."
@@ -388,8 +388,8 @@ def test_an_answer_is_kept_by_the_questions_whole_name(
 
     for question, module in ((one, "console.one"), (other, "console.other")):
         question.__module__, question.__qualname__ = module, "status"
-    monkeypatch.setattr(session, "_require_viewer", somebody)
-    monkeypatch.setattr(session, "query", lambda question, *args, **_: question(desk, *args))
+    monkeypatch.setattr(session, "desk", lambda: desk)
+    monkeypatch.setattr(reading, "query", lambda question, *args, **_: question(desk, *args))
     reading.clear_cache()
     assert [reading.query_cached(60, q) for q in (one, other)] == ["one", "other"]
 

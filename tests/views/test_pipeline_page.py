@@ -22,7 +22,7 @@ from console.actions import file_checks, schedules
 from console.cli.main import app as cli
 from console.desk import Desk
 from console.text.file_check import FileCheck
-from console.web import acting, widgets
+from console.web import widgets
 from core.domain.batches import BatchState, QuarantinedRow
 from core.domain.dataset import Dataset
 from core.domain.job_results import BatchCompared, BatchStored, JobResult

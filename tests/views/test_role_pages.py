@@ -13,7 +13,7 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from console.desk import Desk
-from console.web import reading, session
+from console.web import session
 from core.domain.dataset import Dataset
 from core.domain.errors import LoggedOut
 from core.platform.settings import Settings
@@ -192,8 +192,8 @@ def test_a_download_is_not_made_for_who_has_left(
 
     def script() -> None:
         from console.queries import status
-        from console.web import page_state as kept, reading
-        from console.web import reading, session
+        from console.web import page_state as kept
+        from console.web import reading
 
         kept.set_state("put", reading.deferred_query(status.status))
 

@@ -8,7 +8,7 @@ from console.actions import batches as batch_actions
 from console.queries import job_history
 from console.text import formatting
 from console.text.batch_ledger import MISSING, Line, Summary, decidable, first_batch, lines, summary
-from console.web import reading, session, widgets
+from console.web import addresses, reading, session, widgets
 from console.web.panels.pipeline import batch_rows, held_batches, quarantine
 from core.domain.batches import Batch, Epoch, EpochState
 from core.rules.access.roles import Right
@@ -112,7 +112,7 @@ def _address(batch: Batch | None) -> str | None:
     """The address of a batch's page; None for an entry without a number."""
     if batch is None or batch.number is None:
         return None
-    return f"pipeline?batch={batch.epoch}/{batch.number}"
+    return addresses.kept(f"pipeline?batch={batch.epoch}/{batch.number}")
 
 
 @widgets.dialog("Skip this batch")

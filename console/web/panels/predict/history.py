@@ -10,7 +10,7 @@ import streamlit as st
 
 from console.queries import status
 from console.text import formatting, prediction_tables
-from console.web import reading, session, widgets
+from console.web import addresses, reading, session, widgets
 
 _PAGE = 25
 _BEFORE = "before"
@@ -89,7 +89,8 @@ def table(page: Sequence[Any]) -> None:
     if session.desk().dataset.task.is_classifier:
         columns["Prediction"] = st.column_config.TextColumn()
         columns["Probability"] = st.column_config.NumberColumn(format=formatting.PERCENT)
-    widgets.table(rows, height="content", column_config=columns)
+    linked = [r | {"Open": addresses.kept(str(r["Open"]))} for r in rows]
+    widgets.table(linked, height="content", column_config=columns)
     row = st.container(horizontal=True, vertical_alignment="center")
     row.caption(f"{formatting.count(len(rows), 'prediction')} on this page.")
     with row:
