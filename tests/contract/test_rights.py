@@ -69,7 +69,7 @@ NEEDS = {
     "schedules.pause": Right.SCHEDULE, "schedules.resume": Right.SCHEDULE,
     "schedules.remove": Right.SCHEDULE,
     "send_test": Right.NOTIFY, "api_keys.add": Right.KEYS, "api_keys.remove": Right.KEYS,
-    "prune": Right.OPERATE, "back_up": Right.OPERATE, "continue_numbers": Right.OPERATE,
+    "prune": Right.MANAGE, "back_up": Right.OPERATE, "continue_numbers": Right.MANAGE,
 }  # fmt: skip
 
 
