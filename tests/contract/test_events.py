@@ -46,6 +46,7 @@ def desk(store: Store, dataset: Dataset, tmp_path: Path, monkeypatch: Any) -> It
     settings = Settings(_env_file=None, data_dir=tmp_path, events_secret=SecretStr(SECRET))
     made = Desk(settings, dataset, store, FakeQueue(), FakeRegistry(), FakeServing())  # type: ignore[arg-type]
     monkeypatch.setattr("console.web.session.Desk.make", lambda *_: made)
+    monkeypatch.setattr("console.web.session.read_settings", lambda: settings)
     st.cache_resource.clear()
     yield made
     st.cache_resource.clear()
@@ -210,6 +211,7 @@ def test_without_a_secret_there_is_no_such_endpoint(
 ) -> None:
     off = replace(desk, settings=desk.settings.model_copy(update={"events_secret": SecretStr("")}))
     monkeypatch.setattr("console.web.session.Desk.make", lambda *_: off)
+    monkeypatch.setattr("console.web.session.read_settings", lambda: off.settings)
     st.cache_resource.clear()
     assert post(client, signed(secret="", at=int(time.time()))).status_code == 404
 
