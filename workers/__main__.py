@@ -60,8 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _migrate(settings: Settings) -> None:
     from core.adapters.store.migrate import migrate  # noqa: PLC0415 - only this part needs Alembic
 
-    changes = migrate(settings.database, load(settings.dataset_path), settings.actor)
-    log.info("the database is ready", rows=changes.says)
+    for changes in migrate(settings.database, load(settings.dataset_path), settings.actor):
+        log.info("the database is ready", rows=changes.says)
 
 
 def _refuse_other_schemas(settings: Settings) -> None:
