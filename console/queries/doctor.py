@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -40,6 +41,7 @@ _MORE_THOROUGH = ("MLflow", "Queue (Redis)", "Database", "Spool")
 
 _CHECK_DATABASE = "Check DATABASE_URL and the server."
 _SEE_TO_HOLDER = "See to that process; until then nothing is written to the database."
+_SEE_TO_BOTH = "See to MLflow and the database first."
 _START_MLFLOW = "Start MLflow or check MLFLOW_TRACKING_URI."
 _SERVE_ARTIFACTS = (
     "Start MLflow with --serve-artifacts and a folder or bucket that it may write to."
@@ -47,18 +49,31 @@ _SERVE_ARTIFACTS = (
 
 
 class Check(NamedTuple):
-    """One check: its name, how to run it, and what to do if it gets no answer."""
+    """One check: its name, how to run it, and what to do if it gets no answer.
+
+    `of_dataset`: it is about one dataset, not about what datasets share.
+    """
 
     name: str
     run: Callable[[Desk], list[Finding]]
     todo: str
+    of_dataset: bool = False
 
 
-def examine(desk: Desk, seconds: float = TIME_LIMIT) -> list[Finding]:
+class Part(Enum):
+    """Which checks to run: of a desk with several datasets, what they share is checked once."""
+
+    ALL = (False, True)
+    SHARED = (False,)
+    OWN = (True,)
+
+
+def examine(desk: Desk, seconds: float = TIME_LIMIT, part: Part = Part.ALL) -> list[Finding]:
     """Every check's findings, in a fixed order; takes `seconds` at most."""
     # The Services page runs some of these checks, too; the others are more thorough here.
     services = [c for c in service_checks.checks(desk) if c.name not in _MORE_THOROUGH]
-    checks = [*_CHECKS, *(Check(c.name, partial(_service, c), c.advice) for c in services)]
+    known = (Check(c.name, partial(_service, c), c.advice, c.of_dataset) for c in services)
+    checks = [check for check in (*_CHECKS, *known) if check.of_dataset in part.value]
     findings: dict[str, list[Finding]] = {}
 
     def run(check: Check) -> None:
@@ -190,7 +205,8 @@ def _service(check: service_checks.Check, _desk: Desk) -> list[Finding]:
 
 
 def _dataset(desk: Desk) -> list[Finding]:
-    return [ok("Dataset", f"{desk.dataset.title} ({desk.settings.dataset_path})")]
+    file = "" if desk.settings.datasets else f" ({desk.settings.dataset_path})"
+    return [ok("Dataset", f"{desk.dataset.title}{file}")]
 
 
 def _database(desk: Desk) -> list[Finding]:
@@ -252,18 +268,20 @@ _CHECKS = [
     Check("Spool", _spool, "Check DATA_DIR and SPOOL_URL."),
     Check("Secrets", _secrets, ""),
     Check("make run", _running, ""),
-    Check("Dataset", _dataset, ""),
-    Check("Dataset and tables", _tables, _CHECK_DATABASE),
+    Check("Dataset", _dataset, "", of_dataset=True),
+    Check("Dataset and tables", _tables, _CHECK_DATABASE, of_dataset=True),
     Check("Database", _database, _CHECK_DATABASE),
-    Check("Jobs", _jobs, _CHECK_DATABASE),
-    Check("Batches", _batches, _CHECK_DATABASE),
+    Check("Jobs", _jobs, _CHECK_DATABASE, of_dataset=True),
+    Check("Batches", _batches, _CHECK_DATABASE, of_dataset=True),
     Check("Queue (Redis)", _queue, "Start Redis or check REDIS_URL."),
     Check("Queue writes", _queue_writes, "Do what it says of Redis; until then no job is queued."),
     Check("MLflow", _mlflow, _START_MLFLOW),
-    Check("Registry", doctor_models.registry, "Check MLFLOW_TRACKING_URI and MODEL_NAME."),
+    Check("Registry", doctor_models.registry, "Check MLFLOW_TRACKING_URI and MODEL_NAME.",
+          of_dataset=True),
     Check("Experiment", doctor_models.experiment, "Do what it says; until then training fails."),
-    Check("Version numbers", doctor_models.numbers, "See to MLflow and the database first."),
-    Check("Model files", doctor_models.model_files, "See to MLflow and the database first."),
+    Check("Version numbers", doctor_models.numbers, _SEE_TO_BOTH, of_dataset=True),
+    Check("Model files", doctor_models.model_files, _SEE_TO_BOTH, of_dataset=True),
     Check("Artifacts", doctor_models.artifacts, _SERVE_ARTIFACTS),
-    Check("Live version", doctor_models.live, "Start serving, or check SERVING_URL."),
-]
+    Check("Live version", doctor_models.live, "Start serving, or check SERVING_URL.",
+          of_dataset=True),
+]  # fmt: skip

@@ -23,13 +23,24 @@ def query(question: Callable[..., T], *args: Any, silent: bool = False, **kwargs
 
     With `silent` nothing is shown: another part of the page runs the same query.
     """
+    return _answer(lambda: question(session.desk(), *args, **kwargs), silent=silent)
+
+
+def _answer(ask: Callable[[], T], *, silent: bool = False) -> T | None:
     try:
-        return question(session.desk(), *args, **kwargs)
+        return ask()
     except DriftdeskError as error:
         metrics().unanswered(error)
         if not silent:
             st.error(str(error), icon=":material/cloud_off:")
         return None
+
+
+def query_shared(
+    question: Callable[..., T], *args: Any, silent: bool = False, **kwargs: Any
+) -> T | None:
+    """Like `query`, for what datasets share: it needs no dataset in the address."""
+    return _answer(lambda: question(session.any_desk(), *args, **kwargs), silent=silent)
 
 
 def query_or_none(question: Callable[..., T], *args: Any) -> T | None:
@@ -50,14 +61,13 @@ def query_fleet(
 
     `question` gets the fleet and their names before the arguments.
     """
-    try:
+
+    def ask() -> T:
         fleet, names = session.fleet(), tuple(session.visible())
         key = (names, question.__module__, question.__qualname__, args, *sorted(kwargs.items()))
         return _cached(ttl, key, lambda: question(fleet, names, *args, **kwargs))
-    except DriftdeskError as error:
-        metrics().unanswered(error)
-        st.error(str(error), icon=":material/cloud_off:")
-        return None
+
+    return _answer(ask)
 
 
 @st.cache_resource(show_spinner=False)

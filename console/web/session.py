@@ -98,7 +98,9 @@ def desk(name: str = "") -> Desk:
         Missing: there is no such dataset that the session may see.
     """
     _require_viewer(name)
-    return _fleet().desk(name or dataset_name())
+    if not (wanted := name or dataset_name()):
+        raise Missing("This page shows one dataset, and its address names none.")
+    return _fleet().desk(wanted)
 
 
 def at_hand() -> tuple[Desk, Actor]:
@@ -110,8 +112,8 @@ def at_hand() -> tuple[Desk, Actor]:
     """
     name = dataset_name()
     who = actor(name)
-    if why := unknown(name, visible()):
-        raise Missing(why)
+    if name not in (seen := visible()):
+        raise Missing(unknown(name, seen))
     return _fleet().desk(name), who
 
 

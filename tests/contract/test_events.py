@@ -53,7 +53,7 @@ def desk(store: Store, dataset: Dataset, tmp_path: Path, monkeypatch: Any) -> It
 
 
 def deliver(desk: Desk, uid: str) -> Job:
-    actor, delivery = events.sender(desk, signed(uid=uid), b"{}", NOW)
+    actor, delivery = events.sender(desk.settings, signed(uid=uid), b"{}", NOW)
     return events.batch_ready(desk, actor, delivery)
 
 
