@@ -37,6 +37,8 @@ if instead:
 shown = next(name for name in pages if pages[name] is page)
 with metrics().rerun(page.title):
     dataset = session.dataset_name()
+    if shown == "fleet" and dataset:  # the first page of a desk with one dataset was its Overview
+        st.switch_page(pages["overview"], query_params=st.query_params.to_dict())
     page_state.begin(dataset)
     about = [session.desk().dataset.title] if dataset else []
     st.set_page_config(page_title=" · ".join([page.title, *about, "driftdesk"]))

@@ -80,9 +80,9 @@ def test_the_first_page_has_a_line_for_each_dataset_and_who_needs_somebody_first
 
 def test_the_filters_stay_in_the_address(fleet: Fleet) -> None:
     failed(fleet, "boats")
-    assert lines(opened(state="alert")) == ["Boats"]
+    assert lines(opened(only="alert")) == ["Boats"]
     assert lines(opened(named="bik")) == ["Bikes"]
-    assert "No dataset matches" in text(opened(named="bik", state="alert"))
+    assert "No dataset matches" in text(opened(named="bik", only="alert"))
 
 
 def test_a_wrong_file_is_a_line_with_its_reason_and_the_others_go_on(fleet: Fleet) -> None:

@@ -72,7 +72,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="fleet-filte
         label_visibility="collapsed", icon=":material/filter_list:", width=260,
     )  # fmt: skip
     chosen = st.pills(
-        "State", _STATES, key="state", bind="query-params", selection_mode="multi",
+        "State", _STATES, key="only", bind="query-params", selection_mode="multi",
         label_visibility="collapsed",
     )  # fmt: skip
 listing(chosen, named or "")
