@@ -8,7 +8,7 @@ from dataclasses import replace
 from threading import Condition, Thread
 
 from console.desk import Desk
-from console.queries.service_checks import Check, Service, checks
+from console.queries.service_checks import Check, Service, checks, shared_checks
 
 _REST = 1.0
 """Seconds for which an answer is reused, however many tabs ask."""
@@ -17,9 +17,12 @@ _LOOK_SECONDS = 10.0
 """How long the command line waits for all services."""
 
 
-def look(desk: Desk) -> list[Service]:
-    """Check every service at once; one that has not answered after a while counts as silent."""
-    return Watch(desk).look(_LOOK_SECONDS)
+def look(desk: Desk, *, shared: bool = False) -> list[Service]:
+    """Check every service at once; one that has not answered after a while counts as silent.
+
+    With `shared`, only those that all datasets of the desk share.
+    """
+    return Watch(desk, shared=shared).look(_LOOK_SECONDS)
 
 
 class Answers:
@@ -76,18 +79,17 @@ class Answers:
 class Watch:
     """The state of every service of a dataset, refreshed by threads of its own.
 
-    Watches with the same `answers` check a service that datasets share only once. `only_shared`
+    Watches with the same `answers` check a service that datasets share only once. `shared`
     leaves out what belongs to the dataset.
     """
 
     def __init__(
-        self, desk: Desk, answers: Answers | None = None, *, only_shared: bool = False
+        self, desk: Desk, answers: Answers | None = None, *, shared: bool = False
     ) -> None:
         self._answers = answers or Answers()
         self._checks = {
             f"{desk.dataset.name if check.of_dataset else ''}/{check.name}": check
-            for check in checks(desk)
-            if not (only_shared and check.of_dataset)
+            for check in (shared_checks(desk) if shared else checks(desk))
         }
 
     def look(self, seconds: float) -> list[Service]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
@@ -59,7 +59,7 @@ class Service:
 class Check:
     """How to check one service: `ask` returns (healthy, its answer, its version).
 
-    `of_dataset`: the answer is about one dataset, not about the desk.
+    With `of_dataset` the answer is about one dataset, not about a service that all share.
     """
 
     name: str
@@ -123,6 +123,28 @@ def checks(desk: Desk) -> list[Check]:
               "Start one: python -m workers reconcile. Without it schedules, notifications and "
               "jobs that were left behind wait.", through_redis=True),
     ]  # fmt: skip
+
+
+def own_checks(desk: Desk) -> list[Check]:
+    """How to check what concerns this dataset alone: its source, and its model in serving."""
+    return [check for check in checks(desk) if check.of_dataset]
+
+
+def shared_checks(desk: Desk) -> list[Check]:
+    """How to check each service that the datasets of a desk share."""
+    shared = []
+    for check in checks(desk):
+        if check.name == "Database":
+            shared.append(replace(check, ask=partial(_any_database, desk)))
+        elif not check.of_dataset:
+            shared.append(check)
+    urls = desk.settings.serving_urls
+    replicas = [c for c in checks(desk) if c.name.startswith("Serving")][: len(urls)]
+    alive = [
+        replace(check, ask=partial(_alive, url), of_dataset=False)
+        for check, url in zip(replicas, urls, strict=True)
+    ]
+    return [shared[0], *alive, *shared[1:]]
 
 
 def _spool(desk: Desk) -> list[Check]:
@@ -205,6 +227,12 @@ def _serving(desk: Desk, url: str) -> tuple[bool, str, str]:
     return True, says, f"model {str(model.get('digest', ''))[:8]}" if model.get("digest") else ""
 
 
+def _alive(url: str) -> tuple[bool, str, str]:
+    """A replica is up if it answers, whichever models it has."""
+    page = probe(f"{url}/health/live")
+    return page.healthy, "Answers" if page.healthy else page.says, ""
+
+
 def _replicas(desk: Desk) -> tuple[bool, str, str]:
     """The replicas that report to the database; healthy if all serve the same version."""
     with desk.store.read() as work:
@@ -232,10 +260,20 @@ def _queue(desk: Desk) -> tuple[bool, str, str]:
 def _database(desk: Desk) -> tuple[bool, str, str]:
     with desk.store.read() as work:
         epoch = work.batches.epoch()
+    return True, f"Epoch {epoch.number}" if epoch else "No batch yet", _database_version(desk)
+
+
+def _any_database(desk: Desk) -> tuple[bool, str, str]:
+    with desk.store.desk() as work:
+        known = len(work.known())
+    return True, f"{known} datasets on record", _database_version(desk)
+
+
+def _database_version(desk: Desk) -> str:
     dialect = desk.store.engine.dialect
     name = "MariaDB" if getattr(dialect, "is_mariadb", False) else dialect.name
     version = ".".join(str(part) for part in getattr(dialect, "server_version_info", None) or ())
-    return True, f"Epoch {epoch.number}" if epoch else "No batch yet", f"{name} {version}".strip()
+    return f"{name} {version}".strip()
 
 
 def _workers(desk: Desk) -> tuple[bool, str, str]:

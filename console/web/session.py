@@ -140,7 +140,7 @@ def watch() -> Watch:
     """
     if name := dataset_name():
         return Watch(desk(name), _answers())
-    return Watch(any_desk(), _answers(), only_shared=True)
+    return Watch(any_desk(), _answers(), shared=True)
 
 
 def any_desk() -> Desk:

@@ -17,6 +17,7 @@ from console.actions import (
     api_keys,
     batch_holds,
     batches,
+    datasets,
     decisions,
     events,
     limits,
@@ -43,7 +44,7 @@ from tests.stacks import ROOT
 
 MODULES = (
     pipeline, decisions, predictions, limits, batches, batch_holds, schedules, notifications,
-    api_keys, retention, create, uploads, events,
+    api_keys, retention, create, uploads, events, datasets,
 )  # fmt: skip
 
 # What only looks. Everything else that is public in these modules is a verb.
@@ -69,6 +70,7 @@ NEEDS = {
     "schedules.pause": Right.SCHEDULE, "schedules.resume": Right.SCHEDULE,
     "schedules.remove": Right.SCHEDULE,
     "send_test": Right.NOTIFY, "api_keys.add": Right.KEYS, "api_keys.remove": Right.KEYS,
+    "datasets.disable": Right.MANAGE, "datasets.enable": Right.MANAGE,
     "prune": Right.MANAGE, "back_up": Right.OPERATE, "continue_numbers": Right.MANAGE,
 }  # fmt: skip
 
