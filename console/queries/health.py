@@ -83,9 +83,7 @@ class Watch:
     leaves out what belongs to the dataset.
     """
 
-    def __init__(
-        self, desk: Desk, answers: Answers | None = None, *, shared: bool = False
-    ) -> None:
+    def __init__(self, desk: Desk, answers: Answers | None = None, *, shared: bool = False) -> None:
         self._answers = answers or Answers()
         self._checks = {
             f"{desk.dataset.name if check.of_dataset else ''}/{check.name}": check
