@@ -11,6 +11,9 @@ from typing import NamedTuple
 from core.domain.predictions import LoggedPrediction, ReportedActual
 from core.domain.promotions import Replica
 
+DATASET = "dataset"
+"""The column that says whose a row is: the name of a dataset."""
+
 
 class ServingTable(NamedTuple):
     """A table's name and its columns, in order."""
@@ -19,8 +22,13 @@ class ServingTable(NamedTuple):
     columns: tuple[str, ...]
 
 
-PREDICTIONS = ServingTable("predictions", tuple(f.name for f in fields(LoggedPrediction)))
-FEEDBACK = ServingTable("feedback", tuple(f.name for f in fields(ReportedActual)))
-REPLICAS = ServingTable("replicas", tuple(f.name for f in fields(Replica)))
-PROMOTIONS = ServingTable("promotions", ("version", "state", "live_key", "dossier"))
+def _of(name: str, record: type) -> ServingTable:
+    return ServingTable(name, (DATASET, *(f.name for f in fields(record))))
+
+
+PREDICTIONS = _of("predictions", LoggedPrediction)
+FEEDBACK = _of("feedback", ReportedActual)
+REPLICAS = _of("replicas", Replica)
+"""A process has a row for each dataset that it serves: the key is the id and the dataset."""
+PROMOTIONS = ServingTable("promotions", (DATASET, "version", "state", "live_key", "dossier"))
 """Only read by serving, and only these columns."""

@@ -78,3 +78,9 @@ def test_among_many_rows_only_the_one_that_cannot_be_sent_is_refused() -> None:
     assert isinstance(refused, BadRow)
     assert refused.problems == {"bed": "must be finite; send None where there is no value"}
     assert list(Echo(NOWHERE).predict_many([])) == []
+
+
+def test_a_client_of_a_dataset_asks_below_its_name() -> None:
+    client = Client("http://127.0.0.1:9/", dataset="home prices")
+    assert client._base == "http://127.0.0.1:9/datasets/home%20prices"
+    assert Client("http://127.0.0.1:9/")._base == "http://127.0.0.1:9"

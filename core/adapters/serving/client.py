@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -59,16 +60,26 @@ class Answer:
 
 
 class Client:
-    """One serving API at one address.
+    """One serving API at one address, of one dataset.
+
+    `dataset` is needed only where serving has several; without it the only or the default one
+    answers.
 
     Every method raises `ServingUnavailable` if serving is unreachable, has no model, or is still
     overloaded after `retries` retries, and `KeyRefused` if it does not accept the API key.
     """
 
     def __init__(
-        self, url: str, key: str = "", *, seconds: float = SECONDS, retries: int = 3
+        self,
+        url: str,
+        key: str = "",
+        dataset: str = "",
+        *,
+        seconds: float = SECONDS,
+        retries: int = 3,
     ) -> None:
         self.url = url.rstrip("/")
+        self._base = f"{self.url}/datasets/{quote(dataset, safe='')}" if dataset else self.url
         self._seconds = seconds
         self._session = requests.Session()
         if key:
@@ -190,7 +201,7 @@ class Client:
     ) -> requests.Response:
         if trace := tracing.here():
             headers |= {tracing.HEADER: trace, "x-request-id": tracing.trace_id(trace)}
-        url = self.url + path
+        url = self._base + path
         try:
             return self._session.request(
                 method, url, data=body, headers=headers, timeout=seconds, allow_redirects=False

@@ -68,20 +68,23 @@ def _start_of(response: requests.Response, deadline: float) -> str:
 class Serving:
     """The replicas of the serving API by their base URLs; requests go to the first by default.
 
+    They are about one dataset, as in `Client`.
+
     Every method raises `ServingUnavailable` if the replica is unreachable. Rows that do not fit the
     live model's contract raise `BadRow`.
     """
 
-    def __init__(self, urls: Sequence[str], key: str = "") -> None:
+    def __init__(self, urls: Sequence[str], key: str = "", dataset: str = "") -> None:
         self.urls = tuple(urls)
         self._key = key
+        self._dataset = dataset
         self._clients: dict[str, Client] = {}
 
     def at(self, url: str = "") -> Client:
         """The client of one replica, by default the first."""
         url = url or self.urls[0]
         if url not in self._clients:
-            self._clients[url] = Client(url, self._key, retries=_RETRIES)
+            self._clients[url] = Client(url, self._key, self._dataset, retries=_RETRIES)
         return self._clients[url]
 
     def model(self, url: str = "") -> dict[str, Any]:

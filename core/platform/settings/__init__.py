@@ -22,13 +22,14 @@ from core.domain.placeholder_secrets import is_placeholder
 from core.platform import running_system
 from core.platform.database_url import read_database_url
 from core.platform.settings.access import AccessSettings
+from core.platform.settings.model_name import model_name_of
 from core.platform.settings.operation import OperationSettings
 from core.platform.settings.serving import ServingSettings
 from core.platform.settings.source import SHIPPED_DATASETS, SourceSettings
 from core.platform.settings.storage import StorageSettings
 from core.rules.access.setting_urls import is_loopback
 
-__all__ = ["SHIPPED_DATASETS", "Settings", "read_settings"]
+__all__ = ["SHIPPED_DATASETS", "Settings", "model_name_of", "read_settings"]
 
 _SECRET_PATH_LENGTH = 8
 """A path of a secret URL is treated as a secret from this length on."""
