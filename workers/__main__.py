@@ -69,18 +69,40 @@ def _migrate(settings: Settings) -> None:
     datasets = _usable(settings)
     for name, problem in datasets.problems.items():
         log.warning("a dataset file is left out", file=name, reason=problem)
-    failed: list[DatasetError] = []
+    names = list(datasets.usable)
+    try:
+        changes = migrate(settings.database, list(datasets.usable.values()), settings.actor)
+    except DatasetError as error:
+        if not settings.datasets:
+            raise
+        _migrate_each(settings, datasets, error)
+        return
+    for name, change in zip(names, changes, strict=True):
+        about = {"dataset": name} if settings.datasets else {}
+        log.info("the database is ready", rows=change.says, **about)
+
+
+def _migrate_each(settings: Settings, datasets: Datasets, reason: DatasetError) -> None:
+    """Prepare each dataset by itself, because one of them is wrong.
+
+    Raises:
+        DatasetError: all are, or the database could not be migrated: then `reason`.
+    """
+    from core.adapters.store.migrate import prepare_dataset  # noqa: PLC0415
+
+    ready = 0
     for name, dataset in datasets.usable.items():
         try:
-            changes = migrate(settings.database, dataset, settings.actor)
+            (change,) = prepare_dataset(settings.database, dataset, settings.actor)
+        except SchemaMismatch:
+            raise reason from None
         except DatasetError as error:
             log.warning("a dataset is left out", dataset=name, reason=str(error))
-            failed.append(error)
             continue
-        about = {"dataset": name} if settings.datasets else {}
-        log.info("the database is ready", rows=changes.says, **about)
-    if len(failed) == len(datasets.usable):
-        raise DatasetError(" ".join(map(str, failed)))
+        ready += 1
+        log.info("the database is ready", rows=change.says, dataset=name)
+    if not ready:
+        raise reason
 
 
 def _usable(settings: Settings) -> Datasets:

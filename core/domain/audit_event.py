@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """Who did what to which subject, when and why; `hash` chains it to the event before."""
+    """Who did what to which subject, when and why; `hash` chains it to the event before.
+
+    `dataset` is the one that it is about; empty for a fact of the whole desk.
+    """
 
     id: int
     at: datetime
@@ -19,3 +22,4 @@ class AuditEvent:
     reason: str
     details: dict[str, Any]
     hash: str = ""
+    dataset: str = ""

@@ -136,7 +136,7 @@ def test_old_rows_stay_and_the_new_column_is_learned_from_its_first_batch_on(
         assert promote(store, registry, url, 1).state is JobState.SUCCEEDED
         before = answer(url)
 
-        changes = migrate(empty_database, new, "ana")
+        (changes,) = migrate(empty_database, new, "ana")
         assert changes.says.startswith(f"The table {new.rows_table} gets the column wind, lane")
         assert answer(url) == before
 

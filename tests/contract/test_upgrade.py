@@ -118,7 +118,8 @@ def first_release(url: str, dataset: Dataset) -> None:
 
 
 def prepare_first(connection: sa.Connection, dataset: Dataset) -> None:
-    prepare(connection, dataset)  # the rows' table has not changed since
+    prepare(connection, dataset, views=())  # the rows' table has not changed since
+    connection.exec_driver_sql("CREATE VIEW data_comp AS SELECT epoch, retrain FROM drift_reports")
     for n in range(2):
         insert(
             connection, dataset.rows_table, id=n + 1, epoch=1, batch_id=1, row_number=n,
@@ -214,7 +215,7 @@ def test_how_each_version_was_decided_follows_from_the_trail(
                 open_key=version,
             )  # fmt: skip
         connection.commit()
-        upgrade(connection)
+        upgrade(connection, dataset=dataset.name)
         connection.commit()
     store = Store.open(empty_database, dataset)
     with store.read() as work:
@@ -244,7 +245,7 @@ def test_an_open_force_request_is_bound_to_the_dossier_that_is_there_at_the_upgr
                 asked_by="eve", closed_by="", outcome="", open_key=open_key,
             )  # fmt: skip
         connection.commit()
-        upgrade(connection)
+        upgrade(connection, dataset=dataset.name)
         connection.commit()
         rows = connection.exec_driver_sql("SELECT dossier_digest FROM force_requests ORDER BY id")
         assert [digest for (digest,) in rows] == ["abc", "", ""]
@@ -261,7 +262,7 @@ def test_feedback_of_numbers_stays_when_labels_come(empty_database: str, dataset
             connection, "feedback", id="f1", prediction_id="p1", actual=1500.0, at=NOON, source="a"
         )
         connection.commit()
-        upgrade(connection)
+        upgrade(connection, dataset=dataset.name)
         connection.commit()
     store = Store.open(empty_database, dataset)
     with store.read() as work:
@@ -293,7 +294,7 @@ def test_each_step_keeps_every_row_and_the_last_makes_what_the_code_describes(
     before = counts(first)
     for step in schema_version.KNOWN[1:]:
         with writing(first) as connection:
-            upgrade(connection, step)
+            upgrade(connection, step, dataset=dataset.name)
         with writing(first) as connection:
             assert schema_version.recorded(connection) == step
         after = counts(first)

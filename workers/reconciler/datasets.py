@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from core.adapters.store import Store
-from core.adapters.store.migrate import migrate
+from core.adapters.store.migrate import prepare_dataset
 from core.adapters.store.timeouts import LOOKING
 from core.domain.dataset import Dataset
 from core.domain.errors import DatasetError, DriftdeskError
@@ -42,7 +42,7 @@ class Datasets:
         self,
         settings: Settings,
         changed: Callable[[Mapping[str, Services]], None],
-        prepare: Callable[[str, Dataset, str], object] = migrate,
+        prepare: Callable[[str, Dataset, str], object] = prepare_dataset,
     ) -> None:
         self._settings = settings
         self._changed = changed

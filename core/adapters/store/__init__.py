@@ -19,9 +19,10 @@ from core.adapters.store.audit import Audit
 from core.adapters.store.batches import Batches
 from core.adapters.store.dataset_columns import require_columns
 from core.adapters.store.deliveries import Deliveries
+from core.adapters.store.desk_work import DeskWork
 from core.adapters.store.dossiers import Dossiers
 from core.adapters.store.drift import Drift
-from core.adapters.store.engine import WRITE, make_engine, translated
+from core.adapters.store.engine import WRITE, make_engine, snapshot, translated
 from core.adapters.store.expired import Expired
 from core.adapters.store.feedback import Feedback
 from core.adapters.store.force_requests import ForceRequests
@@ -38,6 +39,7 @@ from core.adapters.store.quarantine import Quarantine
 from core.adapters.store.replicas import Replicas
 from core.adapters.store.schedules import Schedules
 from core.adapters.store.schema_version import require
+from core.adapters.store.scope import DATASET, EVERY
 from core.adapters.store.scores import Scores
 from core.adapters.store.tables import rows_table
 from core.adapters.store.timeouts import WORKING, Timeouts
@@ -73,7 +75,7 @@ class Work:
         self.dataset = dataset
         self._rows_table = rows_table
         self.now = now
-        self.audit = Audit(connection, now, by)
+        self.audit = Audit(connection, now, by, dataset=dataset.name)
         self.batches = Batches(connection, now)
         self.deliveries = Deliveries(connection, now)
         self.dossiers = Dossiers(connection, now)
@@ -128,15 +130,15 @@ class Work:
 
 
 class Store:
-    """A database and its dataset.
+    """A database, opened for one dataset: everything but `desk` sees and changes its rows alone.
 
-    The first transaction checks the schema version.
+    `engine` has connections for that dataset. The first transaction checks the schema version.
     """
 
     def __init__(
         self, engine: sa.Engine, dataset: Dataset, clock: Callable[[], datetime] = utc_now
     ) -> None:
-        self.engine = engine
+        self.engine = engine.execution_options(**{DATASET: dataset.name})
         self.dataset = dataset
         self._clock = clock
         self._rows_table = rows_table(dataset)
@@ -181,11 +183,37 @@ class Store:
             StoreUnavailable: the database is unavailable.
             SchemaMismatch: its tables are of another version.
         """
-        with translated(self.engine), self.engine.connect() as connection:
-            if connection.dialect.name != "sqlite":  # where every transaction is a snapshot
-                connection.execution_options(isolation_level="REPEATABLE READ")
+        with snapshot(self.engine) as connection:
             self._look(connection)
             yield self._work(connection)
+
+    @contextmanager
+    def desk(self) -> Iterator[DeskWork]:
+        """A consistent, read-only snapshot of all datasets.
+
+        Raises:
+            StoreUnavailable: the database is unavailable.
+            SchemaMismatch: its tables are of another version.
+        """
+        with snapshot(self.engine) as connection:
+            require(connection)
+            yield DeskWork(connection.execution_options(**{DATASET: EVERY}), self._clock())
+
+    @contextmanager
+    def desk_transaction(self, by: Actor | None = None) -> Iterator[DeskWork]:
+        """A unit of work over all datasets, committed at the end of the block unless that raises.
+
+        Raises:
+            StoreUnavailable: the database is unavailable, locked for too long, or full.
+            SchemaMismatch: its tables are of another version.
+        """
+        with translated(self.engine), self.engine.connect() as connection:
+            writing = connection.execution_options(**{WRITE: True, DATASET: EVERY})
+            require(writing)
+            desk = DeskWork(writing, self._clock(), by)
+            yield desk
+            desk.audit.flush()
+            writing.commit()
 
     def prepared(
         self, path: Path, chunks: Iterable[pa.RecordBatch]

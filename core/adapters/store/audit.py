@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.adapters.store.part import Part, equal
+from core.adapters.store.scope import DATASET, EVERY
 from core.adapters.store.tables import audit, audit_head
 from core.domain.audit_event import AuditEvent
 from core.domain.safe_text import printable, storable
@@ -20,11 +21,23 @@ _PAGE = 1000
 
 
 class Audit(Part):
-    """Who did what, when and why. Rows are added and never changed."""
+    """Who did what, when and why. Rows are added and never changed.
 
-    def __init__(self, connection: sa.Connection, now: datetime, by: Actor | None = None) -> None:
+    There is one chain for all datasets; `dataset` is the one that acts are about, "" for the whole
+    desk.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        now: datetime,
+        by: Actor | None = None,
+        *,
+        dataset: str,
+    ) -> None:
         super().__init__(connection, now)
         self._by = by
+        self._dataset = dataset
         self._waiting: list[AuditEvent] = []
 
     def add(
@@ -35,8 +48,11 @@ class Audit(Part):
         *,
         reason: str = "",
         details: dict[str, Any] | None = None,
+        dataset: str | None = None,
     ) -> None:
         """Record one act; `subject` is a kind and an id, such as `job:12`.
+
+        `dataset` is the one that it is about, if it is another than the trail's own.
 
         For a person, the row also has their role and identity, and their name if the row is under
         another one.
@@ -46,9 +62,9 @@ class Audit(Part):
         """
         who = printable(actor)[:200]
         kept = (details or {}) | self._acting(actor)
-        self._waiting.append(
-            AuditEvent(0, self._now, who, action[:40], subject[:100], storable(reason), kept)
-        )
+        about = self._dataset if dataset is None else dataset
+        said = (who, action[:40], subject[:100], storable(reason), kept)
+        self._waiting.append(AuditEvent(0, self._now, *said, dataset=about))
 
     def _acting(self, actor: str) -> dict[str, Any]:
         if self._by is None:
@@ -81,13 +97,17 @@ class Audit(Part):
         actor: str = "",
         since: datetime | None = None,
         before_id: int | None = None,
+        datasets: Collection[str] | None = None,
     ) -> list[AuditEvent]:
         """The newest events first, filtered by subject, action, actor and time.
 
-        `before_id` continues after an earlier page.
+        `before_id` continues after an earlier page. In the trail of the whole desk, `datasets`
+        has the names of those that it is about, "" for the whole desk; None for all.
         """
         wanted = ((audit.c.subject, subject), (audit.c.action, action), (audit.c.actor, actor))
         query = sa.select(audit).where(*equal(*wanted)).order_by(audit.c.id.desc()).limit(limit)
+        if datasets is not None:
+            query = query.where(audit.c.dataset.in_(datasets))
         if since is not None:
             query = query.where(audit.c.at >= since)
         if before_id is not None:
@@ -117,12 +137,16 @@ class Audit(Part):
         return int(row.last_id), str(row.hash)
 
     def verify(self) -> audit_chain.Break | None:
-        """The first break of the hash chain, or None."""
+        """The first break of the hash chain, which is one for all datasets, or None."""
         return audit_chain.first_break(self._trail(), *self.head())
 
     def _trail(self) -> Iterator[AuditEvent]:
         last = -1
         query = sa.select(audit).order_by(audit.c.id).limit(_PAGE)
-        while page := self._all(AuditEvent, query.where(audit.c.id > last)):
+        every = {DATASET: EVERY}
+        while rows := self._connection.execute(
+            query.where(audit.c.id > last), execution_options=every
+        ).all():
+            page = [AuditEvent(**row._mapping) for row in rows]
             yield from page
             last = page[-1].id

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from core.adapters.store.part import Part, equal, select
+from core.adapters.store.part import Part, equal, select, whole
 from core.adapters.store.profiles import read_profile
 from core.adapters.store.tables import (
     audit,
@@ -31,11 +31,11 @@ class BatchQueries(Part):
 
     def epoch(self) -> Epoch | None:
         """The newest epoch, or None before the first batch."""
-        return self._one(Epoch, sa.select(epochs).order_by(epochs.c.number.desc()))
+        return self._one(Epoch, whole(epochs).order_by(epochs.c.number.desc()))
 
     def epochs(self) -> list[Epoch]:
         """Every epoch, newest first."""
-        return self._all(Epoch, sa.select(epochs).order_by(epochs.c.number.desc()))
+        return self._all(Epoch, whole(epochs).order_by(epochs.c.number.desc()))
 
     def get(self, batch_id: int) -> Batch:
         """The batch of that id.

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.adapters.store.part import Part, equal, select
+from core.adapters.store.part import Part, equal, select, whole
 from core.adapters.store.tables import drift_measures, drift_reports, drift_stats
 from core.domain.batches import Batch
 from core.domain.drift import (
@@ -25,7 +25,7 @@ from core.domain.drift import (
 from core.rules.drift.recommendation import Advice
 from core.rules.drift.thresholds import Cell
 
-_REPORT = [c for c in drift_reports.c if c.name != "advice"]
+_REPORT = whole(drift_reports, "advice")
 _PARTS = (drift_stats, drift_measures)
 _WITH_PREVIOUS = drift_reports.c.reference == Reference.PREVIOUS.value
 _COLUMNS = {
@@ -99,7 +99,7 @@ class Drift(Part):
     ) -> list[StoredReport]:
         """The newest reports first, each with its changes and measures."""
         wanted = ((drift_reports.c.reference, reference), (drift_reports.c.batch_id, batch_id))
-        query = sa.select(*_REPORT).where(*equal(*wanted)).order_by(drift_reports.c.id.desc())
+        query = _REPORT.where(*equal(*wanted)).order_by(drift_reports.c.id.desc())
         rows = self._connection.execute(query.limit(limit)).all()
         ids = [row.id for row in rows]
         changes, measures = self._changes(ids), self._measures(ids)

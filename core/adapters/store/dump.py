@@ -9,7 +9,7 @@ revision and migrated from there.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,10 +18,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.adapters.store import engine as engines
 from core.adapters.store.audit import Audit
 from core.adapters.store.engine import WRITE, make_engine, make_file, translated
 from core.adapters.store.migrate import prepare, upgrade
 from core.adapters.store.schema_version import recorded
+from core.adapters.store.scope import DATASET, EVERY
 from core.adapters.store.tables import (
     UtcDateTime,
     audit_head,
@@ -52,20 +54,19 @@ class Shape:
     name: str
     columns: tuple[tuple[str, str], ...]
 
-    def without(self, names: Collection[str], dataset: Dataset) -> Shape:
-        """It as it was before these columns were added to the dataset."""
-        if self.name != dataset.rows_table:
-            return self
+    def without(self, names: Collection[str]) -> Shape:
+        """It as it was before these columns were added."""
         return Shape(self.name, tuple(c for c in self.columns if c[0] not in names))
 
 
-def shapes(dataset: Dataset) -> list[Shape]:
+def shapes(datasets: Iterable[Dataset]) -> list[Shape]:
     """Every table of a backup, in this version's shape."""
-    return [_shape(table) for table in _tables(dataset)]
+    return [_shape(table) for table in _tables(datasets)]
 
 
-def _tables(dataset: Dataset) -> list[sa.Table]:
-    return [t for t in metadata.sorted_tables if t not in _LEFT_OUT] + [rows_table(dataset)]
+def _tables(datasets: Iterable[Dataset]) -> list[sa.Table]:
+    kept = [t for t in metadata.sorted_tables if t not in _LEFT_OUT]
+    return kept + [rows_table(dataset) for dataset in datasets]
 
 
 def _shape(table: sa.Table) -> Shape:
@@ -91,7 +92,6 @@ class Snapshot:
     """A consistent snapshot of a database."""
 
     connection: sa.Connection
-    dataset: Dataset
     revision: str
 
     def unread(self) -> list[str]:
@@ -101,7 +101,7 @@ class Snapshot:
 
     def chain(self) -> tuple[tuple[int, str], Break | None]:
         """The audit trail's head, and its first break, if any."""
-        audit = Audit(self.connection, datetime.now(UTC))
+        audit = Audit(self.connection, datetime.now(UTC), dataset="")
         return audit.head(), audit.verify()
 
     def lines(self, shape: Shape) -> Iterator[tuple[bytes, int]]:
@@ -144,24 +144,24 @@ def _is_json(text: str) -> bool:
 
 
 @contextmanager
-def snapshot(engine: sa.Engine, dataset: Dataset) -> Iterator[Snapshot]:
-    """A consistent snapshot, without locks.
+def snapshot(engine: sa.Engine) -> Iterator[Snapshot]:
+    """A consistent snapshot of all datasets, without locks.
 
     Raises:
         StoreUnavailable: the database is unavailable.
     """
-    with translated(engine), engine.connect() as connection:
-        if connection.dialect.name != "sqlite":  # where every transaction is a snapshot
-            connection.execution_options(isolation_level="REPEATABLE READ")
-        yield Snapshot(connection, dataset, recorded(connection))
+    with engines.snapshot(engine) as opened:
+        connection = opened.execution_options(**{DATASET: EVERY})
+        yield Snapshot(connection, recorded(connection))
 
 
 class Replacement:
-    """One transaction that replaces all rows."""
+    """One transaction that replaces all rows of these datasets, and of the whole desk."""
 
-    def __init__(self, connection: sa.Connection, dataset: Dataset) -> None:
+    def __init__(self, connection: sa.Connection, datasets: Sequence[Dataset]) -> None:
         self._connection = connection
-        self._tables = _tables(dataset)
+        self._datasets = datasets
+        self._tables = _tables(datasets)
         self._now = datetime.now(UTC)
 
     def is_empty(self) -> bool:
@@ -191,18 +191,23 @@ class Replacement:
 
     def broken(self) -> Break | None:
         """The first break of the restored audit trail, if any."""
-        return Audit(self._connection, self._now).verify()
+        return self._audit().verify()
+
+    def _audit(self) -> Audit:
+        """The trail; with one dataset all that happens is about it."""
+        names = [d.name for d in self._datasets]
+        return Audit(self._connection, self._now, dataset=names[0] if len(names) == 1 else "")
 
     def commit(self, actor: str, subject: str, details: dict[str, Any]) -> None:
         """Record the restore at the end of the restored trail, and commit."""
-        audit = Audit(self._connection, self._now)
+        audit = self._audit()
         audit.add(actor, "restore", subject, details=details)
         audit.flush()
         self._connection.commit()
 
 
 @contextmanager
-def replacing(engine: sa.Engine, dataset: Dataset) -> Iterator[Replacement]:
+def replacing(engine: sa.Engine, datasets: Sequence[Dataset]) -> Iterator[Replacement]:
     """A replacement that rolls back unless it is committed.
 
     Raises:
@@ -211,7 +216,8 @@ def replacing(engine: sa.Engine, dataset: Dataset) -> Iterator[Replacement]:
     """
     try:
         with translated(engine), engine.connect() as opened:
-            yield Replacement(opened.execution_options(**{WRITE: True}), dataset)
+            connection = opened.execution_options(**{WRITE: True, DATASET: EVERY})
+            yield Replacement(connection, datasets)
     except (sa.exc.IntegrityError, sa.exc.DataError) as error:
         arguments = getattr(error.orig, "args", None) or (type(error).__name__,)
         raise BackupUnusable(
@@ -254,16 +260,16 @@ def brought_up(
     engine = make_engine(url, CHANGING)
     try:
         with translated(engine), engine.connect() as opened:
-            connection = opened.execution_options(**{WRITE: True})
+            connection = opened.execution_options(**{WRITE: True, DATASET: EVERY})
             upgrade(connection, revision)
-            prepare(connection, dataset)
+            prepare(connection, dataset, views=())
             if sa.inspect(connection).has_table(audit_head.name):  # since the second revision
                 connection.execute(sa.delete(audit_head))
             for shape, lines in tables:
                 _add(connection, shape, lines)
             connection.commit()
-            upgrade(connection)
-        with snapshot(engine, dataset) as migrated:
+            upgrade(connection, dataset=dataset.name)
+        with snapshot(engine) as migrated:
             yield migrated
     finally:
         engine.dispose()

@@ -16,6 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.adapters.store.lock_holder import write_lock_holder
 from core.adapters.store.schema_version import advice
+from core.adapters.store.scope import watch
 from core.adapters.store.timeouts import WORKING, Timeouts
 from core.domain.database_errors import is_not_migrated
 from core.domain.errors import DeskMissing, SchemaMismatch, StoreBusy, StoreUnavailable
@@ -51,7 +52,8 @@ def make_engine(url: str, timeouts: Timeouts = WORKING) -> sa.Engine:
 
     MySQL: READ COMMITTED, utf8mb4, LOCAL INFILE allowed from this side. SQLite: WAL, and a
     transaction that will write takes the write lock at its start, so that it can never fail
-    half-way because another one wrote meanwhile.
+    half-way because another one wrote meanwhile. Statements on tables of datasets need a connection
+    that was opened for one, or for all: see `core.adapters.store.scope`.
     """
     read = read_database_url(url)
     if read.is_sqlite:
@@ -65,6 +67,7 @@ def make_engine(url: str, timeouts: Timeouts = WORKING) -> sa.Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         event.listen(engine, "checkin", _detach)
+        watch(engine)
         return engine
     engine = sa.create_engine(
         sa.URL.create(
@@ -89,6 +92,7 @@ def make_engine(url: str, timeouts: Timeouts = WORKING) -> sa.Engine:
         },
     )
     event.listen(engine, "do_connect", _connect_mysql)
+    watch(engine)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
@@ -220,6 +224,19 @@ def translated(engine: sa.Engine | None = None) -> Iterator[None]:
         if _is_unprepared(error):
             raise SchemaMismatch(advice("")) from error
         raise
+
+
+@contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection whose transaction is a consistent snapshot, without locks.
+
+    Raises:
+        StoreUnavailable: the database is unavailable.
+    """
+    with translated(engine), engine.connect() as connection:
+        if connection.dialect.name != "sqlite":  # where every transaction is a snapshot
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
 
 
 def is_held(error: sa.exc.SQLAlchemyError) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from core.adapters.store.part import Part, select
+from core.adapters.store.part import Part, select, whole
 from core.adapters.store.tables import follow_ups, force_requests
 from core.domain.errors import DecidedAlready, Missing
 from core.domain.promotions import FollowUp, ForceRequest
@@ -85,7 +85,7 @@ class ForceRequests(Part):
 
     def follow_ups(self, *, only_open: bool = True, limit: int = 100) -> list[FollowUp]:
         """The newest follow-ups first."""
-        query = sa.select(follow_ups).order_by(follow_ups.c.id.desc()).limit(limit)
+        query = whole(follow_ups).order_by(follow_ups.c.id.desc()).limit(limit)
         if only_open:
             query = query.where(follow_ups.c.closed_at.is_(None))
         return self._all(FollowUp, query)
@@ -100,7 +100,7 @@ class ForceRequests(Part):
         this = follow_ups.c.id == follow_up_id
         values = {"closed_at": self._now, "closed_by": actor[:200], "note": note}
         closed = self._update(follow_ups, this, follow_ups.c.closed_at.is_(None), **values)
-        follow_up = self._one(FollowUp, sa.select(follow_ups).where(this))
+        follow_up = self._one(FollowUp, whole(follow_ups).where(this))
         if follow_up is None:
             raise Missing(f"There is no follow-up {follow_up_id}.")
         if not closed:

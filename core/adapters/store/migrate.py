@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -22,45 +22,109 @@ from core.adapters.store.schema_version import (
     Standing,
     advice,
     recorded,
+    require,
     standing,
 )
+from core.adapters.store.scope import DATASET, EVERY
 from core.adapters.store.tables import data_comp, rows_table
 from core.adapters.store.timeouts import CHANGING
 from core.domain.dataset import Dataset
 from core.domain.errors import DatasetError, SchemaMismatch, StoreBusy
 from core.rules.data.training_set import revision
 
+MANY = "0019"
+"""The revision since which a database may have several datasets."""
+
+VIEW = "data_comp"
+"""The view of the only dataset, or of the first one; where there are several, each has its own,
+with its name after this one."""
+
 _TOO_WIDE = re.compile("too many columns|row size too large", re.IGNORECASE)
 _FOREIGN = (Standing.AHEAD, Standing.UNKNOWN)
 
 
-def migrate(url: str, dataset: Dataset, actor: str = "migrate") -> Changes:
-    """Run the migrations, then create or extend the dataset's table; idempotent.
+def migrate(
+    url: str, datasets: Sequence[Dataset] | Dataset, actor: str = "migrate"
+) -> list[Changes]:
+    """Run the migrations, then create or extend the table of each dataset; idempotent.
 
-    `actor` is on record for columns that the dataset file adds.
+    The rows of a database from before there could be several belong to the one whose table is
+    there. `actor` is on record for columns that a dataset file adds.
 
     Raises:
         StoreUnavailable: the database is unavailable, or its user lacks a right.
         StoreBusy: another process migrates it, or uses the table.
         SchemaMismatch: it is of a newer version of driftdesk, or not ours.
-        DatasetError: the file changes the columns of its table otherwise than by adding some.
+        DatasetError: a file changes the columns of its table otherwise than by adding some, or
+            the rows that are there could belong to several of the datasets.
     """
     make_file(url)
+    return _changed(url, _listed(datasets), actor, upgrading=True)
+
+
+def prepare_dataset(
+    url: str, datasets: Sequence[Dataset] | Dataset, actor: str = "migrate"
+) -> list[Changes]:
+    """As `migrate`, for a database that fits: the tables and views of these datasets alone.
+
+    Raises:
+        StoreUnavailable, StoreBusy, DatasetError: see `migrate`.
+        SchemaMismatch: the database must be migrated first.
+    """
+    return _changed(url, _listed(datasets), actor, upgrading=False)
+
+
+def _listed(datasets: Sequence[Dataset] | Dataset) -> list[Dataset]:
+    return [datasets] if isinstance(datasets, Dataset) else list(datasets)
+
+
+def _changed(url: str, datasets: list[Dataset], actor: str, *, upgrading: bool) -> list[Changes]:
     engine = make_engine(url, CHANGING)
     try:
         with translated(engine), engine.connect() as opened:
-            connection = opened.execution_options(**{WRITE: True})
+            connection = opened.execution_options(**{WRITE: True, DATASET: EVERY})
             with _alone(connection):
-                upgrade(connection)
-                changes = prepare(connection, dataset, actor)
+                if upgrading:
+                    upgrade(connection, dataset=_owner(connection, datasets))
+                else:
+                    require(connection)
+                only = upgrading and len(datasets) == 1
+                changes = [
+                    prepare(connection, d, actor, [VIEW] if only else [f"{VIEW}_{d.name}"])
+                    for d in datasets
+                ]
+                if upgrading and not only and datasets:
+                    prepare(connection, datasets[0], actor)
                 connection.commit()
     finally:
         engine.dispose()
     return changes
 
 
-def upgrade(connection: sa.Connection, revision: str = HEAD) -> None:
+def _owner(connection: sa.Connection, datasets: list[Dataset]) -> str:
+    """The dataset of the rows in a database from before there could be several; "" if it has none.
+
+    Raises:
+        DatasetError: several of them have a table there.
+    """
+    if recorded(connection) >= MANY or not datasets:
+        connection.rollback()
+        return ""
+    tables = set(sa.inspect(connection).get_table_names())
+    connection.rollback()
+    owners = [d.name for d in datasets if d.rows_table in tables]
+    if len(owners) > 1:
+        raise DatasetError(
+            f"The rows of this database could belong to {' or '.join(owners)}. Migrate it once "
+            "with DATASET, the file of the dataset that this desk had, and then with DATASETS."
+        )
+    return owners[0] if owners else datasets[0].name
+
+
+def upgrade(connection: sa.Connection, revision: str = HEAD, *, dataset: str = "") -> None:
     """Run the migrations up to a revision, committing each.
+
+    `dataset` is the one of the rows of a database from before there could be several.
 
     Raises:
         SchemaMismatch: the database is of a newer version of driftdesk, or not ours.
@@ -72,12 +136,18 @@ def upgrade(connection: sa.Connection, revision: str = HEAD) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
+    config.attributes["dataset"] = dataset
     command.upgrade(config, revision)
     connection.commit()
 
 
-def prepare(connection: sa.Connection, dataset: Dataset, actor: str = "migrate") -> Changes:
-    """Create the dataset's table and its view, or add the columns that the dataset file adds.
+def prepare(
+    connection: sa.Connection,
+    dataset: Dataset,
+    actor: str = "migrate",
+    views: Sequence[str] = (VIEW,),
+) -> Changes:
+    """Create the dataset's table and its views, or add the columns that the dataset file adds.
 
     The columns go on record before they are added: MySQL commits with each change of a table, and
     whatever a killed run leaves, the next one completes.
@@ -96,10 +166,11 @@ def prepare(connection: sa.Connection, dataset: Dataset, actor: str = "migrate")
                 column = table.c[name]
                 operations.add_column(table.name, sa.Column(name, column.type, nullable=True))
         table.metadata.create_all(connection)
-    select = data_comp(dataset).compile(connection, compile_kwargs={"literal_binds": True})
-    connection.exec_driver_sql("DROP VIEW IF EXISTS data_comp")
-    # A driver with % placeholders must not read a literal % as one.
-    connection.exec_driver_sql(f"CREATE VIEW data_comp AS {select}".replace("%%", "%"))
+    for view in views:
+        select = data_comp(dataset).compile(connection, compile_kwargs={"literal_binds": True})
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {view}")
+        # A driver with % placeholders must not read a literal % as one.
+        connection.exec_driver_sql(f"CREATE VIEW {view} AS {select}".replace("%%", "%"))
     return changes
 
 
@@ -121,7 +192,7 @@ def _record(connection: sa.Connection, dataset: Dataset, changes: Changes, actor
     """Put on record which columns are added, and all columns of this revision of the file."""
     if set(changes.added) <= added_on_record(connection, dataset):
         return
-    trail = Audit(connection, datetime.now(UTC))
+    trail = Audit(connection, datetime.now(UTC), dataset=dataset.name)
     details = {
         "added": list(changes.added),
         "columns": {c.name: c.type.value for c in dataset.columns},

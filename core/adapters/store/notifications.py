@@ -5,9 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-import sqlalchemy as sa
-
-from core.adapters.store.part import Part
+from core.adapters.store.part import Part, whole
 from core.adapters.store.tables import notifications
 from core.rules.ops.notification import MAX_ATTEMPTS, Delivery, Event, Notice, pause_after
 
@@ -34,17 +32,17 @@ class Notifications(Part):
 
     def get(self, uid: str) -> Notice | None:
         """The notification with that id, or None."""
-        return self._one(Notice, sa.select(notifications).where(notifications.c.uid == uid))
+        return self._one(Notice, whole(notifications).where(notifications.c.uid == uid))
 
     def latest(self, limit: int = 20) -> list[Notice]:
         """The newest notifications first."""
-        query = sa.select(notifications).order_by(notifications.c.id.desc()).limit(limit)
+        query = whole(notifications).order_by(notifications.c.id.desc()).limit(limit)
         return self._all(Notice, query)
 
     def due(self, limit: int = 20) -> list[Notice]:
         """The due notifications, oldest first."""
         is_due = (notifications.c.state == Delivery.PENDING, notifications.c.next_at <= self._now)
-        query = sa.select(notifications).where(*is_due).order_by(notifications.c.id).limit(limit)
+        query = whole(notifications).where(*is_due).order_by(notifications.c.id).limit(limit)
         return self._all(Notice, query)
 
     def take(self, notice: Notice) -> bool:

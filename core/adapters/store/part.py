@@ -21,13 +21,21 @@ def select(record: type[Any], table: sa.Table, **renamed: str) -> sa.Select[Any]
     return sa.select(*(table.c[column].label(name) for name, column in columns if column))
 
 
+def whole(table: sa.Table, *but: str) -> sa.Select[Any]:
+    """The columns of a table but these and its dataset, which the connection knows."""
+    return sa.select(*(c for c in table.c if c.name not in ("dataset", *but)))
+
+
 def equal(*wanted: tuple[sa.Column[Any], Any]) -> list[sa.ColumnElement[bool]]:
     """A condition for each column whose wanted value is neither None nor empty."""
     return [column == value for column, value in wanted if value not in (None, "")]
 
 
 class Part:
-    """The queries of one subject in one transaction, which began at `now`."""
+    """The queries of one subject in one transaction, which began at `now`.
+
+    They are about the dataset that the connection was opened for: see `core.adapters.store.scope`.
+    """
 
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self._connection = connection

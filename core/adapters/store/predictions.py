@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.adapters.store.part import Part
+from core.adapters.store.part import Part, whole
 from core.adapters.store.tables import feedback, predictions
 from core.domain.predictions import (
     ANSWERS_COUNTED,
@@ -28,7 +28,7 @@ _AFTER_PREFIX = "g"
 LOOKED_THROUGH = 2_000
 """The most predictions that a search by value reads for a page."""
 
-_BRIEF = [c for c in predictions.c if c.name != "answer"]
+_BRIEF = whole(predictions, "answer")
 
 
 class Predictions(Part):
@@ -36,12 +36,12 @@ class Predictions(Part):
 
     def latest(self, limit: int = 50) -> list[LoggedPrediction]:
         """The newest predictions first, without `answer`."""
-        query = sa.select(*_BRIEF).order_by(predictions.c.at.desc(), predictions.c.id.desc())
+        query = _BRIEF.order_by(predictions.c.at.desc(), predictions.c.id.desc())
         return self._all(LoggedPrediction, query.limit(limit))
 
     def get(self, prediction_id: str) -> LoggedPrediction | None:
         """The prediction with that id, or None."""
-        query = sa.select(predictions).where(predictions.c.id == prediction_id)
+        query = whole(predictions).where(predictions.c.id == prediction_id)
         return self._one(LoggedPrediction, query)
 
     def search(self, search: Search, limit: int = 25, before: Place | None = None) -> Page:
@@ -89,7 +89,7 @@ class Predictions(Part):
 
     def _newest(self, search: Search, before: Place | None) -> sa.Select[Any]:
         table = predictions.c
-        query = sa.select(*_BRIEF).order_by(table.at.desc(), table.id.desc())
+        query = _BRIEF.order_by(table.at.desc(), table.id.desc())
         if before:  # in the form that MySQL can answer by range, too
             query = query.where(
                 table.at <= before.at, sa.or_(table.at < before.at, table.id < before.id)
@@ -99,7 +99,7 @@ class Predictions(Part):
     def _of_prefix(self, search: Search) -> list[LoggedPrediction]:
         start = search.id_prefix
         table = predictions.c
-        query = sa.select(*_BRIEF).where(table.id >= start, table.id < start + _AFTER_PREFIX)
+        query = _BRIEF.where(table.id >= start, table.id < start + _AFTER_PREFIX)
         query = _within(query.order_by(table.id), search).limit(LOOKED_THROUGH)
         rows = self._all(LoggedPrediction, query)
         return sorted(rows, key=lambda p: (p.at, p.id), reverse=True)

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.adapters.store.dossier_json import readable_summary, summary_to_json
-from core.adapters.store.part import Part, equal
+from core.adapters.store.part import Part, equal, whole
 from core.adapters.store.tables import batches, promotions, trained_on
 from core.domain.dossier import DossierSummary
 from core.domain.errors import DecidedAlready, Missing, StaleDossier
@@ -123,7 +123,7 @@ class Promotions(Part):
         return self._only(promotions.c.version == version, complaint)
 
     def _only(self, where: sa.ColumnElement[bool], complaint: str) -> Promotion:
-        for promotion in self._select(sa.select(promotions).where(where)):
+        for promotion in self._select(whole(promotions).where(where)):
             return promotion
         raise Missing(complaint)
 
@@ -152,7 +152,7 @@ class Promotions(Part):
 
     def live(self) -> Promotion | None:
         """The promotion whose version is served, if any."""
-        return next(iter(self._select(sa.select(promotions).where(_LIVE))), None)
+        return next(iter(self._select(whole(promotions).where(_LIVE))), None)
 
     def were_live(self, limit: int = 50) -> list[Promotion]:
         """The versions that were live before the present one, whatever became of them since.
@@ -160,7 +160,7 @@ class Promotions(Part):
         The one that went live last comes first.
         """
         query = (
-            sa.select(promotions)
+            whole(promotions)
             .where(promotions.c.live_at.is_not(None), promotions.c.live_key.is_(None))
             .order_by(promotions.c.live_at.desc())
             .limit(limit)
@@ -169,7 +169,7 @@ class Promotions(Part):
 
     def latest(self, limit: int = 50, state: PromotionState | None = None) -> list[Promotion]:
         """The newest versions first."""
-        query = sa.select(promotions).where(*equal((promotions.c.state, state)))
+        query = whole(promotions).where(*equal((promotions.c.state, state)))
         return self._select(query.order_by(promotions.c.version.desc()).limit(limit))
 
     def waiting(self, limit: int = 500) -> list[Promotion]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import sqlalchemy as sa
-
-from core.adapters.store.part import Part
+from core.adapters.store.part import Part, whole
 from core.adapters.store.tables import replicas
 from core.domain.promotions import Replica
 
@@ -22,7 +20,7 @@ class Replicas(Part):
     def alive(self) -> list[Replica]:
         """Replicas with a recent report, by address."""
         query = (
-            sa.select(replicas)
+            whole(replicas)
             .where(replicas.c.heard_at > self._now - ALIVE)
             .order_by(replicas.c.url, replicas.c.started_at)
         )

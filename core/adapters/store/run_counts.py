@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from core.adapters.store.part import whole
 from core.adapters.store.tables import job_tallies
 
 BOUNDS_MS = (
@@ -76,5 +77,5 @@ def _add(connection: sa.Connection, values: dict[str, str | int], seconds: float
 def read_tallies(connection: sa.Connection) -> list[Tally]:
     """All counters."""
     order = (job_tallies.c.kind, job_tallies.c.result, job_tallies.c.up_to_ms)
-    query = sa.select(job_tallies).order_by(*order)
+    query = whole(job_tallies).order_by(*order)
     return [Tally(**row._mapping) for row in connection.execute(query)]

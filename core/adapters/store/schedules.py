@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.adapters.store.part import Part
+from core.adapters.store.part import Part, whole
 from core.adapters.store.tables import schedules
 from core.domain.errors import DecidedAlready, Missing
 from core.rules.ops.schedule import Schedule, Task, Timing
@@ -45,18 +45,18 @@ class Schedules(Part):
         Raises:
             Missing: there is none.
         """
-        for schedule in self._schedules(sa.select(schedules).where(schedules.c.id == schedule_id)):
+        for schedule in self._schedules(whole(schedules).where(schedules.c.id == schedule_id)):
             return schedule
         raise Missing(f"There is no schedule {schedule_id}.")
 
     def all(self, limit: int = 100) -> list[Schedule]:
         """Every schedule, oldest first."""
-        return self._schedules(sa.select(schedules).order_by(schedules.c.id).limit(limit))
+        return self._schedules(whole(schedules).order_by(schedules.c.id).limit(limit))
 
     def due(self, limit: int = 100) -> list[Schedule]:
         """The due schedules, the longest overdue first, without paused ones."""
         query = (
-            sa.select(schedules)
+            whole(schedules)
             .where(schedules.c.next_run_at <= self._now)
             .order_by(schedules.c.next_run_at, schedules.c.id)
             .limit(limit)

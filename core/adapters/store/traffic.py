@@ -10,14 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.adapters.store.drift import as_measured
-from core.adapters.store.part import Part
+from core.adapters.store.part import Part, whole
 from core.adapters.store.profiles import as_profile
 from core.adapters.store.tables import live_windows, predictions, promotions
 from core.domain.drift import DriftReport, Finding, Reason, StatChange
 from core.domain.errors import Missing
 from core.rules.drift.live_windows import Profiles, Request, Window
 
-_WINDOW = [c for c in live_windows.c if c.name != "profiles"]
+_WINDOW = whole(live_windows, "profiles")
 _INPUTS = sa.type_coerce(predictions.c.inputs, sa.Text()).label("inputs")
 """As text, so that an invalid record does not stop later ones."""
 
@@ -35,7 +35,7 @@ class Traffic(Part):
 
     def latest(self, limit: int = 50) -> list[Window]:
         """The newest windows first."""
-        query = sa.select(*_WINDOW).order_by(live_windows.c.id.desc()).limit(limit)
+        query = _WINDOW.order_by(live_windows.c.id.desc()).limit(limit)
         return [_window(row) for row in self._connection.execute(query)]
 
     def get(self, window_id: int) -> Window:
@@ -44,7 +44,7 @@ class Traffic(Part):
         Raises:
             Missing: there is none.
         """
-        query = sa.select(*_WINDOW).where(live_windows.c.id == window_id)
+        query = _WINDOW.where(live_windows.c.id == window_id)
         for row in self._connection.execute(query):
             return _window(row)
         raise Missing(f"There is no window {window_id}.")

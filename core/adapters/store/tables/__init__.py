@@ -25,7 +25,12 @@ from core.adapters.store.tables.drift import (
 )
 from core.adapters.store.tables.ingest import batches, column_profiles, epochs, quarantine
 from core.adapters.store.tables.job_runs import job_logs, job_tallies, jobs
-from core.adapters.store.tables.operations import deliveries, notifications, schedules
+from core.adapters.store.tables.operations import (
+    datasets,
+    deliveries,
+    notifications,
+    schedules,
+)
 from core.adapters.store.tables.serving import feedback, live_windows, predictions, replicas
 from core.adapters.store.tables.types import UtcDateTime, metadata
 
@@ -37,6 +42,7 @@ __all__ = [
     "batches",
     "column_profiles",
     "data_comp",
+    "datasets",
     "deliveries",
     "dossiers",
     "drift_limits",

@@ -36,7 +36,10 @@ def rows_table(dataset: Dataset) -> sa.Table:
 
 
 def data_comp(dataset: Dataset) -> sa.Select[Any]:
-    """The original's wide comparison table as a query: a row per batch, `price_mean` and so on."""
+    """The original's wide comparison table as a query: a row per batch, `price_mean` and so on.
+
+    It is for a view, which no connection binds to a dataset, so it does that by itself.
+    """
     ratios = [
         sa.func.max(
             sa.case(
@@ -53,7 +56,10 @@ def data_comp(dataset: Dataset) -> sa.Select[Any]:
         for column in dataset.compared
     ]
     report = drift_reports.c
-    previous = report.reference == sa.literal_column("'previous'")
+    previous = sa.and_(
+        report.dataset == sa.literal_column(f"'{dataset.name}'"),
+        report.reference == sa.literal_column("'previous'"),
+    )
     # Only the newest report of each batch counts.
     newest = sa.select(sa.func.max(report.id)).where(previous).group_by(report.batch_id)
     return (

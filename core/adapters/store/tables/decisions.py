@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from core.adapters.store.scope import dataset_column
 from core.adapters.store.tables.types import Id, LongText, UtcDateTime, id_column, metadata
 
 # The promotion of each version, with a summary of its evidence.
@@ -11,8 +12,9 @@ promotions = sa.Table(
     "promotions",
     metadata,
     id_column(),
-    sa.Column("version", sa.Integer, nullable=False, unique=True),
-    sa.Column("state", sa.String(20), nullable=False, index=True),
+    dataset_column(),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
     sa.Column("recommended", sa.Boolean, nullable=False),  # by the rule, whoever decides
     sa.Column("reasons", sa.JSON, nullable=False),
     sa.Column("dossier", sa.JSON, nullable=False),
@@ -29,7 +31,10 @@ promotions = sa.Table(
     # The last decision, as the audit trail names it; empty for a candidate.
     sa.Column("decided_as", sa.String(20), nullable=False, server_default=""),
     # True for the live version, null for others, so that two can never be live.
-    sa.Column("live_key", sa.Boolean, unique=True),
+    sa.Column("live_key", sa.Boolean),
+    sa.Index("ix_promotions_state", "dataset", "state"),
+    sa.UniqueConstraint("dataset", "version", name="uq_promotions_version"),
+    sa.UniqueConstraint("dataset", "live_key", name="uq_promotions_live_key"),
 )
 
 # Who did what to which subject, when and why. Append-only.
@@ -37,15 +42,21 @@ audit = sa.Table(
     "audit",
     metadata,
     id_column(),
-    sa.Column("at", UtcDateTime, nullable=False, index=True),
-    sa.Column("actor", sa.String(200), nullable=False, index=True),
-    sa.Column("action", sa.String(40), nullable=False, index=True),
-    sa.Column("subject", sa.String(100), nullable=False, index=True),  # such as version:3
+    dataset_column(),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("action", sa.String(40), nullable=False),
+    sa.Column("subject", sa.String(100), nullable=False),  # such as version:3
     sa.Column("reason", LongText, nullable=False),
     sa.Column("details", sa.JSON, nullable=False),
     sa.Column(
         "hash", sa.String(64), nullable=False, server_default=""
     ),  # chained to the previous one
+    sa.Index("ix_audit_id", "dataset", "id"),
+    sa.Index("ix_audit_at", "dataset", "at"),
+    sa.Index("ix_audit_actor", "dataset", "actor"),
+    sa.Index("ix_audit_action", "dataset", "action"),
+    sa.Index("ix_audit_subject", "dataset", "subject"),
 )
 
 # The last event's id and hash; adding an event locks this row, so the chain never forks.
@@ -61,10 +72,12 @@ audit_head = sa.Table(
 dossiers = sa.Table(
     "dossiers",
     metadata,
+    dataset_column(key=True),
     sa.Column("digest", sa.String(64), primary_key=True),
-    sa.Column("version", sa.Integer, nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False),
     sa.Column("made_at", UtcDateTime, nullable=False),
     sa.Column("content", LongText, nullable=False),
+    sa.Index("ix_dossiers_version", "dataset", "version"),
 )
 
 # Forces that one person requested and another must confirm.
@@ -72,7 +85,8 @@ force_requests = sa.Table(
     "force_requests",
     metadata,
     id_column(),
-    sa.Column("version", sa.Integer, nullable=False, index=True),
+    dataset_column(),
+    sa.Column("version", sa.Integer, nullable=False),
     sa.Column("reason", LongText, nullable=False),
     sa.Column("asked_at", UtcDateTime, nullable=False),
     sa.Column("asked_by", sa.String(200), nullable=False),
@@ -82,9 +96,11 @@ force_requests = sa.Table(
         "outcome", sa.String(20), nullable=False
     ),  # empty, confirmed, withdrawn or superseded
     # The version while the request is open: two cannot be open for one version.
-    sa.Column("open_key", sa.Integer, unique=True),
+    sa.Column("open_key", sa.Integer),
     # The dossier that the first person decided on; empty where there was none.
     sa.Column("dossier_digest", sa.String(64), nullable=False, server_default=""),
+    sa.Index("ix_force_requests_version", "dataset", "version"),
+    sa.UniqueConstraint("dataset", "open_key", name="uq_force_requests_open_key"),
 )
 
 # Follow-ups of decisions against the recommendation.
@@ -92,11 +108,14 @@ follow_ups = sa.Table(
     "follow_ups",
     metadata,
     id_column(),
-    sa.Column("subject", sa.String(100), nullable=False, index=True),
+    dataset_column(),
+    sa.Column("subject", sa.String(100), nullable=False),
     sa.Column("text", LongText, nullable=False),
     sa.Column("opened_at", UtcDateTime, nullable=False),
     sa.Column("opened_by", sa.String(200), nullable=False),
-    sa.Column("closed_at", UtcDateTime, index=True),
+    sa.Column("closed_at", UtcDateTime),
     sa.Column("closed_by", sa.String(200), nullable=False),
     sa.Column("note", LongText, nullable=False),
+    sa.Index("ix_follow_ups_subject", "dataset", "subject"),
+    sa.Index("ix_follow_ups_closed_at", "dataset", "closed_at"),
 )

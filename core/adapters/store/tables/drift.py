@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from core.adapters.store.scope import dataset_column
 from core.adapters.store.tables.types import Id, LongText, UtcDateTime, id_column, metadata
 
 # Comparisons of a batch with the previous batch, and with the champion's training rows.
@@ -11,6 +12,7 @@ drift_reports = sa.Table(
     "drift_reports",
     metadata,
     id_column(),
+    dataset_column(),
     sa.Column("batch_id", Id, nullable=False, index=True),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("batch_number", sa.Integer, nullable=False),
@@ -18,7 +20,7 @@ drift_reports = sa.Table(
     sa.Column("reference_name", sa.String(64), nullable=False),  # such as "epoch 1, batch 3"
     sa.Column("retrain", sa.Boolean, nullable=False),  # whether it requires retraining
     sa.Column("reasons", sa.JSON, nullable=False),
-    sa.Column("created_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("advice", sa.JSON(none_as_null=True)),  # with the comparison with the previous batch
     sa.Column("reference_id", Id),  # the reference batch, or the champion's version
     sa.Column(
@@ -27,6 +29,9 @@ drift_reports = sa.Table(
     # Breaches of measures, beyond noise; null without any, and in older reports.
     sa.Column("measure_reasons", sa.JSON(none_as_null=True)),
     sa.UniqueConstraint("batch_id", "reference", "reference_name"),
+    sa.Index("ix_drift_reports_id", "dataset", "id"),
+    sa.Index("ix_drift_reports_reference", "dataset", "reference"),
+    sa.Index("ix_drift_reports_created_at", "dataset", "created_at"),
 )
 
 # One statistic of one column in each comparison.
@@ -35,6 +40,7 @@ drift_stats = sa.Table(
     metadata,
     sa.Column("report_id", Id, primary_key=True, autoincrement=False),
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    dataset_column(),
     sa.Column("column_name", sa.String(64), nullable=False),
     sa.Column("statistic", sa.String(10), nullable=False),  # mean, std, 50 or 75
     sa.Column("reference_value", sa.Double),
@@ -52,6 +58,7 @@ drift_measures = sa.Table(
     metadata,
     sa.Column("report_id", Id, primary_key=True, autoincrement=False),
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    dataset_column(),
     sa.Column("column_name", sa.String(64), nullable=False),
     sa.Column("measure", sa.String(10), nullable=False),  # mix, new, nulls or shift
     sa.Column("reference_value", sa.Double),  # a share or a mean; null of a mix
@@ -69,17 +76,20 @@ batch_scores = sa.Table(
     metadata,
     sa.Column("batch_id", Id, primary_key=True, autoincrement=False),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    dataset_column(),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("metrics", sa.JSON, nullable=False),
     sa.Column("spread", sa.Double, nullable=False),  # standard deviation of the absolute error
     sa.Column("note", sa.String(500), nullable=False),
     sa.Column("scored_at", UtcDateTime, nullable=False),
+    sa.Index("ix_batch_scores_version", "dataset", "version", "batch_id"),
 )
 
 # Metrics of a version on a batch that is newer than all its training batches.
 forward_scores = sa.Table(
     "forward_scores",
     metadata,
+    dataset_column(key=True),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("batch_id", Id, primary_key=True, autoincrement=False),
     sa.Column("rows", sa.Integer, nullable=False),
@@ -93,6 +103,7 @@ forward_scores = sa.Table(
 trained_on = sa.Table(
     "trained_on",
     metadata,
+    dataset_column(key=True),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("batch_id", Id, primary_key=True, autoincrement=False, index=True),
 )
@@ -102,11 +113,12 @@ drift_limits = sa.Table(
     "drift_limits",
     metadata,
     id_column(),
+    dataset_column(),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("column_name", sa.String(64), nullable=False),
     sa.Column("statistic", sa.String(10), nullable=False),
     sa.Column("value", sa.Double),
     sa.Column("actor", sa.String(200), nullable=False),
     sa.Column("reason", LongText, nullable=False),
-    sa.Index("ix_drift_limits_column_name", "column_name", "statistic"),
+    sa.Index("ix_drift_limits_column_name", "dataset", "column_name", "statistic"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from core.adapters.store.scope import dataset_column
 from core.adapters.store.tables.types import (
     Choice,
     Id,
@@ -19,6 +20,7 @@ from core.domain.sources import Format
 epochs = sa.Table(
     "epochs",
     metadata,
+    dataset_column(key=True),
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("state", Choice(EpochState), nullable=False),
     sa.Column("started_at", UtcDateTime, nullable=False),
@@ -31,8 +33,9 @@ batches = sa.Table(
     "batches",
     metadata,
     id_column(),
-    sa.Column("epoch", sa.Integer, nullable=False, index=True),
-    sa.Column("state", Choice(BatchState), nullable=False, index=True),
+    dataset_column(),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("state", Choice(BatchState), nullable=False),
     sa.Column("number", sa.Integer),  # in its epoch; null until it is known
     sa.Column("content_hash", sa.String(64), nullable=False),  # SHA-256 of the bytes, in hex
     sa.Column("spool", sa.String(255), nullable=False),  # the file in DATA_DIR/spool
@@ -47,7 +50,7 @@ batches = sa.Table(
     sa.Column("note", LongText, nullable=False),
     sa.Column("stored_at", UtcDateTime),
     # "epoch:number" of a stored batch: the same number is never stored twice in an epoch.
-    sa.Column("stored_key", sa.String(32), unique=True),
+    sa.Column("stored_key", sa.String(32)),
     # Attempts to store it, counted before each starts, and those that a transient cause ended.
     sa.Column("tries", sa.Integer, nullable=False, default=0, server_default="0"),
     sa.Column("excused", sa.Integer, nullable=False, default=0, server_default="0"),
@@ -62,6 +65,10 @@ batches = sa.Table(
     sa.Column("origin", sa.String(1000), nullable=False, default="", server_default=""),
     sa.Column("format", Choice(Format), nullable=False, default=Format.JSON, server_default="json"),
     sa.Column("watermark", sa.String(100), nullable=False, default="", server_default=""),
+    sa.Index("ix_batches_id", "dataset", "id"),
+    sa.Index("ix_batches_epoch", "dataset", "epoch"),
+    sa.Index("ix_batches_state", "dataset", "state"),
+    sa.UniqueConstraint("dataset", "stored_key", name="uq_batches_stored_key"),
 )
 
 # Invalid rows as they arrived, with every rule that they break.
@@ -69,6 +76,7 @@ quarantine = sa.Table(
     "quarantine",
     metadata,
     id_column(),
+    dataset_column(),
     sa.Column("batch_id", Id, nullable=False, index=True),
     sa.Column("row_number", sa.Integer, nullable=False),
     sa.Column("reason", sa.String(500), nullable=False),
@@ -80,6 +88,7 @@ column_profiles = sa.Table(
     "column_profiles",
     metadata,
     id_column(),
+    dataset_column(),
     sa.Column("owner", sa.String(10), nullable=False),  # batch or model
     sa.Column("owner_id", Id, nullable=False),  # the batch's id or the model's version
     sa.Column("column_name", sa.String(64), nullable=False),
@@ -96,5 +105,7 @@ column_profiles = sa.Table(
     sa.Column("distinct_values", sa.Integer, nullable=False),  # number of distinct values
     sa.Column("tails", sa.JSON(none_as_null=True)),  # null in old profiles
     sa.Column("error", sa.Double, nullable=False, server_default="0"),  # relative; 0 is exact
-    sa.UniqueConstraint("owner", "owner_id", "column_name"),
+    sa.UniqueConstraint(
+        "dataset", "owner", "owner_id", "column_name", name="uq_column_profiles_owner"
+    ),
 )

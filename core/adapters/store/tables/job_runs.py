@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from core.adapters.store.scope import dataset_column
 from core.adapters.store.tables.types import (
     Choice,
     Id,
@@ -19,11 +20,12 @@ jobs = sa.Table(
     "jobs",
     metadata,
     id_column(),
-    sa.Column("kind", Choice(JobKind), nullable=False, index=True),
-    sa.Column("state", Choice(JobState), nullable=False, index=True),
+    dataset_column(),
+    sa.Column("kind", Choice(JobKind), nullable=False),
+    sa.Column("state", Choice(JobState), nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),  # from 1, one more with each retry
     sa.Column("args", sa.JSON, nullable=False),
-    sa.Column("actor", sa.String(200), nullable=False, index=True),
+    sa.Column("actor", sa.String(200), nullable=False),
     sa.Column("requested_at", UtcDateTime, nullable=False),
     sa.Column("started_at", UtcDateTime),
     sa.Column("finished_at", UtcDateTime),
@@ -36,7 +38,13 @@ jobs = sa.Table(
     sa.Column("lease_until", UtcDateTime),  # from then on another run may take over
     # Set while the job is open, so that a double click finds the first click's job.
     sa.Column("key", sa.String(64), nullable=False),
-    sa.Column("active_key", sa.String(64), unique=True),
+    sa.Column("active_key", sa.String(64)),
+    sa.Index("ix_jobs_id", "dataset", "id"),
+    sa.Index("ix_jobs_kind", "dataset", "kind"),
+    # By state first: the queue asks for the open jobs of all datasets.
+    sa.Index("ix_jobs_state", "state", "dataset"),
+    sa.Index("ix_jobs_actor", "dataset", "actor"),
+    sa.UniqueConstraint("dataset", "active_key", name="uq_jobs_active_key"),
 )
 
 # Log lines of jobs.
@@ -44,6 +52,7 @@ job_logs = sa.Table(
     "job_logs",
     metadata,
     id_column(),
+    dataset_column(),
     sa.Column("job_id", Id, nullable=False, index=True),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("level", sa.String(10), nullable=False),
@@ -54,6 +63,7 @@ job_logs = sa.Table(
 job_tallies = sa.Table(
     "job_tallies",
     metadata,
+    dataset_column(key=True),
     sa.Column("kind", sa.String(20), primary_key=True),
     sa.Column("result", sa.String(20), primary_key=True),
     sa.Column("up_to_ms", sa.Integer, primary_key=True, autoincrement=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from core.adapters.store.scope import dataset_column
 from core.adapters.store.tables.types import LongText, UtcDateTime, id_column, metadata
 from core.domain.serving_tables import FEEDBACK, PREDICTIONS, REPLICAS
 
@@ -12,6 +13,7 @@ predictions = sa.Table(
     PREDICTIONS.name,
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
+    dataset_column(),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("model_version", sa.Integer, nullable=False),
     sa.Column("inputs", sa.JSON, nullable=False),
@@ -20,9 +22,10 @@ predictions = sa.Table(
     sa.Column("answer", sa.JSON(none_as_null=True)),
 )
 # For pages, newest first, of all and of one version.
-sa.Index("ix_predictions_at_id", predictions.c.at, predictions.c.id)
+sa.Index("ix_predictions_at_id", predictions.c.dataset, predictions.c.at, predictions.c.id)
 sa.Index(
     "ix_predictions_version_at_id",
+    predictions.c.dataset,
     predictions.c.model_version,
     predictions.c.at,
     predictions.c.id,
@@ -34,24 +37,29 @@ feedback = sa.Table(
     FEEDBACK.name,
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
+    dataset_column(),
     sa.Column("prediction_id", sa.String(36), nullable=False, index=True),
     sa.Column("actual", sa.Double),
-    sa.Column("at", UtcDateTime, nullable=False, index=True),
+    sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("source", sa.String(200), nullable=False),  # the API key's name; empty without one
     sa.Column("label", sa.Text),
+    sa.Index("ix_feedback_at", "dataset", "at"),
 )
 
-# Self-reported processes of serving; one without recent reports is gone.
+# Self-reported processes of serving, each with a row per dataset; one without recent reports is
+# gone.
 replicas = sa.Table(
     REPLICAS.name,
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),  # new with each start
+    dataset_column(key=True),
     sa.Column("url", sa.String(255), nullable=False),
     sa.Column("model_version", sa.Integer),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("refused", LongText, nullable=False),  # the version that it refused, and why
     sa.Column("started_at", UtcDateTime, nullable=False),
-    sa.Column("heard_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("heard_at", UtcDateTime, nullable=False),
+    sa.Index("ix_replicas_heard_at", "dataset", "heard_at"),
 )
 
 # Windows of consecutive predictions, each profiled and compared with the training rows of the
@@ -60,11 +68,12 @@ live_windows = sa.Table(
     "live_windows",
     metadata,
     id_column(),
+    dataset_column(),
     sa.Column("model_version", sa.Integer, nullable=False),
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("ended_at", UtcDateTime, nullable=False),
     # The next window starts after it; unique, so that concurrent processes make one window.
-    sa.Column("last_id", sa.String(36), nullable=False, unique=True),
+    sa.Column("last_id", sa.String(36), nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("unreadable", sa.Integer, nullable=False),  # rows that serving would refuse
     sa.Column("drifted", sa.Boolean, nullable=False),
@@ -74,4 +83,6 @@ live_windows = sa.Table(
     sa.Column("measures", sa.JSON(none_as_null=True)),
     sa.Column("profiles", sa.JSON, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Index("ix_live_windows_id", "dataset", "id"),
+    sa.UniqueConstraint("dataset", "last_id", name="uq_live_windows_last_id"),
 )
