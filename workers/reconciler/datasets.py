@@ -96,9 +96,7 @@ class Datasets:
             self._tended = tended
             self._changed(tended)
 
-    def _take_on(
-        self, file: DatasetFile, dataset: Dataset, known: KnownDataset | None
-    ) -> Services:
+    def _take_on(self, file: DatasetFile, dataset: Dataset, known: KnownDataset | None) -> Services:
         """The dataset's services; a new or changed file is prepared and put on record first.
 
         What another reconciler put on record is not changed back by one that has an older file.
