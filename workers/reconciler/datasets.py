@@ -91,8 +91,8 @@ class Datasets:
                 reasons[name] = str(error)
         self._say(reasons)
         if tended != self._tended:
-            for gone in self._tended.keys() - tended.keys():
-                log.warning("dataset left alone", dataset=gone, reason=reasons.get(gone, "no file"))
+            for gone in self._tended.keys() - tended.keys() - reasons.keys():
+                log.warning("no usable file of this dataset any more", of=gone)
             self._tended = tended
             self._changed(tended)
 
