@@ -24,7 +24,7 @@ PORTS = {
 }
 """The default ports, by the variable that changes each."""
 
-MEASURED = ("work", "desk", "reconcile", "console")
+MEASURED = ("work", "desk", "reconcile", "console", "train")
 """The programs with their own metrics port: METRICS_PORT and those after it, in this order."""
 
 _HIGHEST_PORT = 65535
@@ -148,6 +148,7 @@ def children(around: Surroundings) -> list[Child]:
     programs = [
         Child(name="migrate", command=(*_PYTHON, "workers", "migrate")),
         _worker("work", "run", "--queue", "work", around=around),
+        _worker("train", "run", "--queue", "train", around=around),
         _worker("desk", "run", "--queue", "desk", around=around),
         # It compares the alias with the record from its first round on.
         _worker("reconcile", "reconcile", around=around, after=("mlflow",)),

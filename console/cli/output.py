@@ -112,7 +112,12 @@ def status_lines(
         lines.append(f"job        {job_line(j)} {j.progress:.0%} {j.stage}")
         if j.id in stuck:
             lines.append(f"           {stuck[j.id]}")
-    signs = {True: "ok  ", False: "DOWN", None: "?   "}
+    return [*lines, *service_lines(services)]
+
+
+def service_lines(services: Sequence[queries.service_checks.Service]) -> list[str]:
+    """The state of each service, and what to do if it is down."""
+    signs, lines = {True: "ok  ", False: "DOWN", None: "?   "}, []
     for s in services:
         advice = f"{'' if s.says.endswith('.') else '.'} {s.advice}" if s.advice else ""
         lines.append(f"{signs[s.healthy]}       {s.name}: {s.says}{advice}")

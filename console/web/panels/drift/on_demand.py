@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from console.queries import comparison as comparisons
-from console.web import page_state, session, widgets
+from console.web import page_state, reading, widgets
 from console.web.panels.drift import comparison, profiles
 
 REFERENCE, CURRENT = "Reference", "Current"
@@ -13,7 +13,7 @@ REFERENCE, CURRENT = "Reference", "Current"
 
 def on_demand() -> None:
     """Two choices, which stay in the address, and their comparison."""
-    sides = session.query(comparisons.sides)
+    sides = reading.query(comparisons.sides)
     if sides is None:
         return
     if len(sides) < 2:  # noqa: PLR2004 - a comparison has two sides
@@ -28,7 +28,7 @@ def on_demand() -> None:
     current = _choose(right, CURRENT, sides, sides[0].address)
     other = next(s.address for s in sides if s.address != current)
     reference = _choose(left, REFERENCE, sides, other)
-    found = session.query(comparisons.compare, reference, current)
+    found = reading.query(comparisons.compare, reference, current)
     if found:
         _show(found)
 

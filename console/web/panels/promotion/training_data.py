@@ -7,7 +7,7 @@ import streamlit as st
 from console.queries.promotion import EvidenceReport
 from console.queries.training_run import training_run
 from console.text import formatting
-from console.web import session, widgets
+from console.web import reading, widgets
 
 
 def show(report: EvidenceReport) -> None:
@@ -55,7 +55,7 @@ def show(report: EvidenceReport) -> None:
 def _run(version: int) -> None:
     """The training's recipe, duration and parameters, with links to MLflow."""
     st.markdown("##### Training run")
-    run = session.query_or_none(training_run, version)
+    run = reading.query_or_none(training_run, version)
     if run is None:
         st.caption(f"MLflow has no run of version {version}.")
         return
