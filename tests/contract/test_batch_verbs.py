@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +176,7 @@ def test_the_command_line_lists_skips_and_retries(
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("console.cli.shared.configure", lambda *_: None)
-    monkeypatch.setattr(Desk, "opened", classmethod(lambda _cls, *_: nullcontext(desk)))
+    monkeypatch.setattr(Desk, "make", lambda *_: desk)
     structlog.reset_defaults()
     run = CliRunner().invoke
     listed = run(app, ["batch", "list", "--json"])
