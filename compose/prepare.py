@@ -22,7 +22,7 @@ import bcrypt
 from dotenv import dotenv_values
 
 from core.domain.errors import SettingsError
-from core.rules.access.api_keys import digest_of, new_key, write_keys
+from core.rules.access.api_keys import Key, digest_of, new_key, write_keys
 
 HERE = Path(__file__).parent
 
@@ -166,7 +166,7 @@ _COMPUTED: dict[str, Callable[[_Secrets], str]] = {
     "redis_users.acl": _redis_users,
     "serving_key": lambda _: new_key(),
     "serving_keys": lambda files: write_keys(
-        {digest_of(files["serving_key"]): "driftdesk"}
+        {digest_of(files["serving_key"]): Key("driftdesk")}
     ).strip(),
     "logins.txt": lambda _: "\n".join(
         f"{role}@desk.example {secrets.token_urlsafe(9)}" for role in ROLES

@@ -6,6 +6,7 @@ SQLAlchemy would cost a second at start and tens of megabytes.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -16,7 +17,7 @@ import structlog
 
 from core.domain.database_errors import is_not_migrated, is_not_set_up
 from core.domain.errors import SettingsError
-from core.domain.serving_tables import FEEDBACK, PREDICTIONS, REPLICAS, ServingTable
+from core.domain.serving_tables import DATASET, FEEDBACK, PREDICTIONS, REPLICAS, ServingTable
 from core.platform.database_url import read_database_url
 
 log = structlog.get_logger()
@@ -50,8 +51,14 @@ class _RowsRejected(DatabaseAway):
     """The database rejects one of these rows, and would again on a retry."""
 
 
+class _Connected(threading.local):
+    """The connection of one thread: sqlite3's belong to the thread that opened them."""
+
+    connection: Any = None
+
+
 class Database:
-    """One connection, opened on demand and discarded on failure.
+    """One connection for each thread, opened on demand and discarded on failure.
 
     Every method raises `DatabaseAway` if the database is unreachable or fails. The values of a row
     are in the order of its table's columns (`core.domain.serving_tables`).
@@ -70,7 +77,7 @@ class Database:
         self._seconds = seconds
         self._mark = "?" if self._url.is_sqlite else "%s"
         self._insert = "INSERT OR IGNORE" if self._url.is_sqlite else "INSERT IGNORE"
-        self._connection: Any = None
+        self._here = _Connected()
 
     def insert(self, predictions: Sequence[Row], feedback: Sequence[Row]) -> int:
         """Insert rows in one transaction, ignoring those whose id exists already.
@@ -90,18 +97,21 @@ class Database:
             self._write(self._insert, (table, [row]))
         except _RowsRejected as error:
             reason = str(error)
-            log.warning("row rejected by the database", table=table.name, id=row[0], reason=reason)
+            log.warning("row rejected by the database", table=table.name, id=row[1], reason=reason)
             return True
         return False
 
-    def upsert_replica(self, row: Row) -> None:
-        """Insert or replace the heartbeat of a replica."""
-        self._write("REPLACE", (REPLICAS, [row]))
+    def upsert_replica(self, rows: Sequence[Row]) -> None:
+        """Insert or replace the heartbeats of a replica, one for each dataset."""
+        self._write("REPLACE", (REPLICAS, rows))
 
-    def delete_replica(self, id_: str) -> None:
-        """Delete the heartbeat of a replica."""
+    def delete_replica(self, id_: str, dataset: str = "") -> None:
+        """Delete the heartbeats of a replica, or that of one dataset."""
+        where, values = f"id = {self._mark}", [id_]
+        if dataset:
+            where, values = f"{where} AND {DATASET} = {self._mark}", [id_, dataset]
         with self._transaction() as cursor:
-            cursor.execute(f"DELETE FROM {REPLICAS.name} WHERE id = {self._mark}", (id_,))  # noqa: S608 - constants
+            cursor.execute(f"DELETE FROM {REPLICAS.name} WHERE {where}", values)  # noqa: S608 - constants
 
     def _write(self, verb: str, *rows: tuple[ServingTable, Sequence[Row]]) -> None:
         with self._transaction() as cursor:
@@ -120,7 +130,7 @@ class Database:
         Raises:
             NoSuchTable: the table, the database or the file does not exist.
         """
-        was_open = self._connection is not None
+        was_open = self._here.connection is not None
         try:
             return self._select(statement, values)
         except DatabaseAway:
@@ -134,8 +144,8 @@ class Database:
             return list(cursor.fetchall())
 
     def close(self) -> None:
-        """Close the connection."""
-        connection, self._connection = self._connection, None
+        """Close the connection of this thread."""
+        connection, self._here.connection = self._here.connection, None
         if connection is not None:
             with suppress(*_ERRORS):  # it may be broken
                 connection.close()
@@ -158,17 +168,17 @@ class Database:
             raise DatabaseAway(str(error)) from error
 
     def _connect(self) -> Any:
-        if self._connection is None:
+        if self._here.connection is None:
             if self._url.is_sqlite:
                 # mode=rw: a missing file is an error, not a new database.
                 uri = f"file:{quote(self._url.path)}?mode=rw"
-                self._connection = sqlite3.connect(uri, timeout=self._seconds, uri=True)
-                self._connection.execute("PRAGMA synchronous=NORMAL")
+                self._here.connection = sqlite3.connect(uri, timeout=self._seconds, uri=True)
+                self._here.connection.execute("PRAGMA synchronous=NORMAL")
             else:
-                self._connection = pymysql.connect(
+                self._here.connection = pymysql.connect(
                     **self._url.arguments,
                     connect_timeout=_CONNECT_SECONDS,
                     read_timeout=self._seconds,
                     write_timeout=self._seconds,
                 )
-        return self._connection
+        return self._here.connection

@@ -4,34 +4,56 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from console.actions.access import needs
 from console.desk import Desk
 from core.domain.errors import BadInput, Missing
-from core.rules.access.api_keys import digest_of, named, new_key, read_keys, write_keys
+from core.platform.dataset_folder import DatasetFolder
+from core.rules.access.api_keys import (
+    Key,
+    bound,
+    digest_of,
+    named,
+    new_key,
+    read_keys,
+    write_keys,
+)
 from core.rules.access.roles import Actor, Right
 
 
-def names(desk: Desk) -> list[tuple[str, str]]:
-    """Every key's name and the start of its digest, in the file's order.
+def names(desk: Desk) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Every key's name, the start of its digest and its datasets, in the file's order.
+
+    A key without datasets is for all.
 
     Raises:
         BadInput: SERVING_KEYS is not set, or is not a key file.
     """
-    return [(name, digest[:12]) for digest, name in _read(_path(desk)).items()]
+    keys = _read(_path(desk))
+    return [(key.name, digest[:12], key.datasets) for digest, key in keys.items()]
 
 
 @needs(Right.KEYS)
-def add(desk: Desk, actor: Actor, name: str) -> str:
+def add(desk: Desk, actor: Actor, name: str, datasets: tuple[str, ...] = ()) -> str:
     """Add a key for a name, which may have several; returns the key, which is stored nowhere.
 
+    It is for these datasets, without any for all.
+
     Raises:
-        BadInput: the name is invalid, or the file cannot be written.
+        BadInput: the name is invalid, there is no such dataset, or the file cannot be written.
     """
+    datasets = bound(datasets)
+    usable = DatasetFolder(desk.settings).read().usable
+    for dataset in datasets:
+        if dataset not in usable:
+            known = ", ".join(usable)
+            raise BadInput(f"There is no dataset {dataset!r} on this desk. Its datasets: {known}.")
     key = new_key()
-    keys = _read(_path(desk)) | {digest_of(key): named(name)}
-    _change(desk, keys, actor, "key added", name)
+    keys = _read(_path(desk)) | {digest_of(key): Key(named(name), datasets)}
+    about = {"datasets": list(datasets)} if datasets else {}
+    _change(desk, actor, "key added", name, keys, **about)
     return key
 
 
@@ -44,11 +66,11 @@ def remove(desk: Desk, actor: Actor, name: str, start: str = "") -> int:
         BadInput: the file cannot be written.
     """
     keys = _read(_path(desk))
-    gone = [d for d, n in keys.items() if n == name and d.startswith(start)]
+    gone = [d for d, key in keys.items() if key.name == name and d.startswith(start)]
     if not gone:
         raise Missing(f"There is no key {name}{f' that starts with {start}' if start else ''}.")
-    kept = {digest: n for digest, n in keys.items() if digest not in gone}
-    _change(desk, kept, actor, "key removed", name)
+    kept = {digest: key for digest, key in keys.items() if digest not in gone}
+    _change(desk, actor, "key removed", name, kept)
     return len(gone)
 
 
@@ -58,7 +80,7 @@ def _path(desk: Desk) -> Path:
     return Path(desk.settings.serving_keys)
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path) -> dict[str, Key]:
     try:
         return read_keys(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -67,11 +89,18 @@ def _read(path: Path) -> dict[str, str]:
         raise BadInput(f"The key file {path} cannot be read: {error}.") from error
 
 
-def _change(desk: Desk, keys: dict[str, str], actor: Actor, action: str, name: str) -> None:
+def _change(
+    desk: Desk,
+    actor: Actor,
+    action: str,
+    name: str,
+    keys: Mapping[str, Key],
+    **details: list[str],
+) -> None:
     """Replace the file and write its audit row, both or neither."""
     path = _path(desk)
     with desk.store.transaction(actor) as work:
-        work.audit.add(actor.name, action, f"key:{name}")
+        work.audit.add(actor.name, action, f"key:{name}", details=details or None)
         try:
             _write(path, write_keys(keys))
         except OSError as error:

@@ -16,19 +16,34 @@ app = Commands(no_args_is_help=True, help="API keys of serving: add, list, remov
 Name = Annotated[str, typer.Argument(help="Whose key it is.")]
 
 
+Datasets = Annotated[
+    list[str] | None, typer.Option("--for", help="A dataset that it is for, instead of all; again.")
+]
+
+
 @app.command()
-def add(desk: Desk, actor: Actor, name: Name) -> Output:
+def add(desk: Desk, actor: Actor, name: Name, for_: Datasets = None) -> Output:
     """Create a key and print it once: only its digest is stored. Serving accepts it in a second."""
-    key = actions.api_keys.add(desk, actor, name)
-    return Output({"name": name, "key": key}, [key])
+    datasets = tuple(for_ or ())
+    key = actions.api_keys.add(desk, actor, name, datasets)
+    bound = {"datasets": list(datasets)} if datasets else {}
+    return Output({"name": name, "key": key} | bound, [key])
 
 
 @app.command("list")
 def list_(desk: Desk) -> Output:
-    """Every key's name and the start of its digest."""
+    """Every key's name, the start of its digest, and the datasets that it is for, if not all."""
     keys = actions.api_keys.names(desk)
-    lines = [f"{digest}  {name}" for name, digest in keys] or ["There are no keys."]
-    return Output([{"name": name, "digest": digest} for name, digest in keys], lines)
+    lines = [f"{digest}  {name}{_for(datasets)}" for name, digest, datasets in keys]
+    documents: list[dict[str, object]] = [
+        {"name": name, "digest": digest} | ({"datasets": list(datasets)} if datasets else {})
+        for name, digest, datasets in keys
+    ]
+    return Output(documents, lines or ["There are no keys."])
+
+
+def _for(datasets: tuple[str, ...]) -> str:
+    return f" for {', '.join(datasets)}" if datasets else ""
 
 
 @app.command()

@@ -88,10 +88,11 @@ def without_answer(values: Floats) -> Problems:
 
 @dataclass(slots=True)
 class AnswerLog:
-    """Builds answers and spools them before they are sent."""
+    """Builds the answers of one dataset and spools them before they are sent."""
 
     spool: Spool
     metrics: Metrics
+    dataset: str
 
     def answer(
         self, model: LoadedModel, rows: Sequence[Any], values: Floats, problems: Problems
@@ -115,8 +116,8 @@ class AnswerLog:
         ]
         if not entries:
             return
-        self.spool.add(prediction_lines(model.version, entries), len(entries))
-        self.metrics.answered(model.version, len(entries))
+        self.spool.add(prediction_lines(self.dataset, model.version, entries), len(entries))
+        self.metrics.answered(self.dataset, model.version, len(entries))
         if tracing.is_on():
             tracing.note(version=model.version, rows=len(entries))
             tracing.link(model.trace)

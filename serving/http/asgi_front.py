@@ -18,27 +18,15 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.platform import tracing
-from serving.http.auth import ApiKeys, RateLimit
+from serving.http.addresses import PREDICT, Address, Addresses
+from serving.http.auth import ANYBODY, ApiKeys, RateLimit
 from serving.http.body import Disconnected, read_body
+from serving.http.error_shapes import error_answer
 from serving.http.metrics import Metrics
-from serving.http.openapi import openapi
-from serving.http.predict import Predict
-from serving.problems import INTERNAL_ERROR, MEDIA_TYPE, Problem, overloaded
+from serving.http.scope import KEY, MAX_ROW_BYTES, OF, ROUTE
+from serving.problems import INTERNAL_ERROR, Problem, overloaded
 
 Header = tuple[bytes, bytes]
-
-MAX_ROW_BYTES = 64 * 1024
-
-_PATHS = openapi(None)["paths"]
-
-_KEYED = frozenset(path for path, methods in _PATHS.items() if "post" in methods)
-"""Routes that require an API key, if any are configured."""
-
-_WRITES = _KEYED | {"/model/look"}
-"""Routes with spans; those of health checks and metrics would drown the others."""
-
-_READS = (_PATHS.keys() - _KEYED) | {"/docs", "/openapi.json"}
-_METHODS = dict.fromkeys(_WRITES, ("POST",)) | dict.fromkeys(_READS, ("GET", "HEAD"))
 
 _REQUEST_ID = b"x-request-id"
 _REQUEST_ID_FORM = re.compile(rb"[A-Za-z0-9._:@=+/-]{1,128}")
@@ -62,7 +50,6 @@ _DOCS_CSP = (
 )
 _DOCS: list[Header] = [*_SECURITY, (b"content-security-policy", _DOCS_CSP)]
 _JSON: list[Header] = [*_DATA, (b"content-type", b"application/json")]
-_PROBLEM: list[Header] = [*_DATA, (b"content-type", MEDIA_TYPE.encode())]
 
 log = structlog.get_logger()
 
@@ -75,7 +62,7 @@ class AsgiFront:
     """
 
     app: ASGIApp
-    predict: Predict
+    addresses: Addresses
     metrics: Metrics
     keys: ApiKeys
     rate: RateLimit
@@ -88,73 +75,93 @@ class AsgiFront:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        path = scope["path"]
+        address = self.addresses.find(scope["path"])
         request_id, parent = read_request_id(scope["headers"])
         # uvicorn runs each request in its own context, so this needs no reset.
         tracing.take_part(parent, request_id.decode())
         self.open += 1
         try:
-            if tracing.is_on() and path in _WRITES:
-                with tracing.span(f"{scope['method']} {path}", request=request_id.decode()):
-                    status = await self._answer(path, scope, receive, send, request_id)
+            if address.is_traced and tracing.is_on():
+                name, of = f"{scope['method']} {address.route}", address.dataset or None
+                with tracing.span(name, request=request_id.decode(), dataset=of):
+                    status = await self._answer(address, scope, receive, send, request_id)
                     tracing.note(status=status)
                     if status >= INTERNAL_ERROR.status:
                         tracing.fail(f"answered {status}")
             else:
-                status = await self._answer(path, scope, receive, send, request_id)
+                status = await self._answer(address, scope, receive, send, request_id)
         except Disconnected:
             status = 499
         finally:
             self.open -= 1
-        route = path if path in _METHODS else "other"
-        self.metrics.request(route, status, time.perf_counter() - started)
+        dataset = address.dataset if address.of else ""
+        self.metrics.request(dataset, address.route, status, time.perf_counter() - started)
 
     async def _answer(
-        self, path: str, scope: Scope, receive: Receive, send: Send, request_id: bytes
+        self, address: Address, scope: Scope, receive: Receive, send: Send, request_id: bytes
     ) -> int:
         status, headers = 200, _JSON
         try:
-            _require_method(path, scope["method"])
-            if path in _KEYED:
-                self._admit(scope)
-            if path != "/predict":
-                return await self._pass_on(scope, receive, send, request_id)
+            _require_method(address, scope)
+            self._admit(address, scope)
+            if address.route != PREDICT or address.of is None:
+                return await self._pass_on(address, scope, receive, send, request_id)
             body = await read_body(scope, receive, MAX_ROW_BYTES)
-            answer = await self.predict(body, explain=_query_flag(scope, "explain"))
+            answer = await address.of.predict(body, explain=_query_flag(scope, "explain"))
         except Problem as problem:
-            status, headers = int(problem.status), [*_PROBLEM, *problem.headers]
-            answer = problem.body()
+            status, media, answer = error_answer(address.route, problem)
+            headers = [*_DATA, (b"content-type", media.encode()), *problem.headers]
         except Disconnected:
             raise
         except Exception:  # the last handler: the log gets the traceback, the caller a problem
-            log.exception("request failed", path=path)
-            status, headers, answer = 500, _PROBLEM, INTERNAL_ERROR.body()
+            about = {"dataset": address.dataset} if address.dataset else {}
+            log.exception("request failed", path=scope["path"], **about)
+            status, media, answer = error_answer(address.route, INTERNAL_ERROR)
+            headers = [*_DATA, (b"content-type", media.encode())]
         length = b"%d" % len(answer)
         own = [*headers, (_REQUEST_ID, request_id), (b"content-length", length)]
         await send({"type": "http.response.start", "status": status, "headers": own})
         await send({"type": "http.response.body", "body": answer})
         return status
 
-    def _admit(self, scope: Scope) -> None:
-        """Check the limit of open requests, the API key and the rate limit.
+    def _admit(self, address: Address, scope: Scope) -> None:
+        """Check the limit of open requests, the API key and the rate limit, and find the dataset.
 
         Raises:
-            Problem: one of them rejects the request.
+            Problem: one of them rejects the request, or the dataset is not served.
         """
-        if self.open > self.most_open:
-            raise overloaded("requests")
-        client = scope.get("client")
-        address = client[0] if client else ""
-        caller = self.keys.caller(scope["headers"], address)
-        scope["driftdesk.caller"] = caller
-        self.rate.take(caller or address)
+        key = ANYBODY
+        if address.is_keyed or (address.shows and self.keys.binds):
+            if self.open > self.most_open:
+                raise overloaded("requests")
+            client = scope.get("client")
+            host = client[0] if client else ""
+            key = self.keys.caller(scope["headers"], host)
+            self.rate.take(key.name or host)
+        scope[KEY] = key
+        if not address.wants:
+            return
+        if address.dataset and not key.reaches(address.dataset):
+            detail = f"This API key is not for that dataset. It is for: {', '.join(key.datasets)}."
+            raise Problem(403, detail)
+        if address.of is None:
+            names = [name for name in self.addresses.fleet.served if key.reaches(name)]
+            raise Problem(404, _which(address, names))
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> int:
+    async def _pass_on(
+        self, address: Address, scope: Scope, receive: Receive, send: Send, request_id: bytes
+    ) -> int:
         status = 0
-        security = _DOCS if scope["path"].startswith(("/docs", "/static")) else _DATA
+        page = scope["path"].removeprefix(address.root)
+        security = _DOCS if page.startswith(("/docs", "/static")) else _DATA
         is_head = scope["method"] == "HEAD"
+        scope.update({OF: address.of, ROUTE: address.route})
+        if address.root:
+            scope["root_path"] = scope.get("root_path", "") + address.root
         if is_head:  # FastAPI handles it as GET; the body is dropped
             scope = {**scope, "method": "GET"}
+        if address.dataset:
+            structlog.contextvars.bind_contextvars(dataset=address.dataset)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -194,12 +201,20 @@ def read_request_id(headers: Sequence[Header]) -> tuple[bytes, str]:
     return request_id or b"%s%016x" % (_PROCESS, next(_count)), parent
 
 
-def _require_method(path: str, method: str) -> None:
+def _require_method(address: Address, scope: Scope) -> None:
     """Reject a method that a known route does not support; FastAPI handles unknown routes."""
-    allowed = _METHODS.get(path)
-    if allowed is not None and method not in allowed:
-        allow = ", ".join(allowed)
+    allowed = address.methods
+    if allowed and scope["method"] not in allowed:
+        allow, path = ", ".join(allowed), scope["path"]
         raise Problem(405, f"{path} supports {' and '.join(allowed)} only.", allow=allow)
+
+
+def _which(address: Address, names: Sequence[str]) -> str:
+    """Which datasets there are, for a request about none of them."""
+    there = f"Datasets here: {', '.join(names)}." if names else "No dataset is served here."
+    if address.dataset:
+        return f"There is no dataset {address.dataset!r} here. {there}"
+    return f"Name the dataset, as in /datasets/NAME{address.route}. {there}"
 
 
 def _query_flag(scope: Scope, name: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from core.domain.errors import BadInput, SettingsError
-from core.rules.access.api_keys import digest_of, read_keys
+from core.rules.access.api_keys import Key, digest_of, read_keys
 from serving.problems import Problem
 
 log = structlog.get_logger()
@@ -30,6 +30,10 @@ _UNUSABLE = (OSError, UnicodeDecodeError, BadInput)
 Headers = Iterable[tuple[bytes, bytes]]
 
 
+ANYBODY = Key("")
+"""Who calls where no keys are required."""
+
+
 class ApiKeys:
     """The API keys of a file, reloaded when it changes.
 
@@ -43,7 +47,8 @@ class ApiKeys:
             SettingsError: the file cannot be read, or is not a key file.
         """
         self._path = Path(path) if path else None
-        self._names: dict[str, str] = {}
+        self._keys: dict[str, Key] = {}
+        self._binds = False
         self._failures = FailedKeys()
         self._stamp: tuple[int, int] | None = None
         self._checked_at = time.monotonic()
@@ -56,25 +61,37 @@ class ApiKeys:
                     "`driftdesk keys add NAME`."
                 ) from error
 
-    def caller(self, headers: Headers, address: str = "") -> str:
-        """The name of the request's key; empty if no keys are required.
+    @property
+    def binds(self) -> bool:
+        """Whether some key is for named datasets, so that what is read needs a key, too."""
+        if self._path:
+            self._reload(self._path)
+        return self._binds
+
+    def known(self, headers: Headers) -> Key | None:
+        """The request's key if it is valid; nothing is counted or refused."""
+        key = _key_of(headers)
+        return self._keys.get(digest_of(key)) if key else None
+
+    def caller(self, headers: Headers, address: str = "") -> Key:
+        """The request's key; `ANYBODY` if no keys are required.
 
         Raises:
             Problem: the key is missing or invalid, or the address sent too many invalid ones.
         """
         if self._path is None:
-            return ""
+            return ANYBODY
         self._reload(self._path)
-        key = _key_of(headers)
-        digest = digest_of(key) if key else ""
-        name = self._names.get(digest)
-        if name is not None and self._failures.is_trusted(address, digest):
-            return name
+        sent = _key_of(headers)
+        digest = digest_of(sent) if sent else ""
+        key = self._keys.get(digest)
+        if key is not None and self._failures.is_trusted(address, digest):
+            return key
         self._failures.check(address)
-        if name is not None:
+        if key is not None:
             self._failures.trust(address, digest)
-            return name
-        if not key:
+            return key
+        if not sent:
             raise Problem(401, "An API key is required: send `Authorization: Bearer KEY`.")
         self._failures.count(address)
         raise Problem(401, "The API key is invalid or was removed.")
@@ -92,9 +109,10 @@ class ApiKeys:
         status = path.stat()
         stamp = (status.st_mtime_ns, status.st_size)
         if stamp != self._stamp:
-            self._names = read_keys(path.read_text(encoding="utf-8"))
+            self._keys = read_keys(path.read_text(encoding="utf-8"))
+            self._binds = any(key.datasets for key in self._keys.values())
             self._stamp = stamp
-            log.info("API keys read", keys=len(self._names))
+            log.info("API keys read", keys=len(self._keys))
 
 
 def _key_of(headers: Headers) -> str:

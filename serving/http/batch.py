@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.rules.model.contract_batch import read_columns
-from serving.http.answers import AnswerLog, without_answer
+from serving.http.answers import AnswerLog, AnyAnswer, without_answer
 from serving.model.live_model import LiveModel
 from serving.model.loaded import LoadedModel
 from serving.problems import Problem, overloaded, row_errors
@@ -53,7 +53,17 @@ def predict_batch(live_model: LiveModel, log: AnswerLog, document: Any) -> bytes
     """
     model = live_model.require()
     rows = _rows(document, MAX_ROWS)
-    return _encode({"predictions": log.answer(model, rows, _predict(model, rows), {})})
+    return _encode({"predictions": answer_rows(model, log, rows)})
+
+
+def answer_rows(model: LoadedModel, log: AnswerLog, rows: Sequence[Any]) -> list[AnyAnswer]:
+    """The answers to these rows, logged: all of them, or none if a row is invalid.
+
+    Raises:
+        Problem: a row is invalid; every invalid row is named by index.
+    """
+    answers = log.answer(model, rows, _predict(model, rows), {})
+    return [answer for answer in answers if answer is not None]
 
 
 def check_batch(live_model: LiveModel, document: Any) -> bytes:

@@ -18,12 +18,15 @@ _JSON = "application/json"
 _STREAMS = tuple(Format)
 
 
-def openapi(model: LoadedModel | None) -> Schema:
-    """The API's description; `model` is the live model, if there is one."""
+def openapi(model: LoadedModel | None, root: str = "") -> Schema:
+    """The API's description; `model` is the live model, if there is one.
+
+    `root` is what precedes the paths, such as /datasets/NAME.
+    """
     about = f"Version {model.version} is live." if model else "No model is live yet."
     contract = model.runtime.contract if model else None
     row: Schema = row_schema(contract) if contract else {"type": "object"}
-    document = {
+    document: Schema = {
         "openapi": "3.1.0",
         "info": {"title": "driftdesk serving", "version": "1", "description": about},
         "components": {
@@ -32,6 +35,10 @@ def openapi(model: LoadedModel | None) -> Schema:
         },
         "paths": _PATHS,
     }
+    if root:
+        document["servers"] = [{"url": root}]
+        own = {path: about for path, about in _PATHS.items() if path not in _OF_THE_PROCESS}
+        document["paths"] = own
     # msgspec encodes NaN, which a model file may contain, as null.
     plain: Schema = msgspec.json.decode(msgspec.json.encode(document))
     return plain
@@ -159,6 +166,7 @@ _SCHEMAS: Schema = {
 _PROBLEMS = {
     400: "The body is not JSON, or not UTF-8",
     401: "The API key is missing or invalid",
+    403: "The API key is for other datasets",
     404: "Not enabled on this server",
     408: "The body did not arrive in time",
     413: "Too large, before or after decoding",
@@ -211,6 +219,8 @@ _PREDICTIONS = _response("A prediction for each row", _ref("Predictions"))
 for _media in _STREAMS:
     _PREDICTIONS["content"][_media] = {"schema": _TEXT}
 _FEEDBACK = [_ref("Feedback"), _array(_ref("Feedback"), minItems=1, maxItems=MAX_ENTRIES)]
+
+_OF_THE_PROCESS = ("/health/live", "/health/ready", "/metrics")
 
 _PATHS: Schema = {
     "/predict": _post(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import hmac
-import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,28 +18,28 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from core.domain.registry_names import CHAMPION
-from core.domain.task import Task
 from core.platform import tracing
 from core.platform.settings import Settings
 from core.rules.ops.notification import signature
-from serving.http.answers import AnswerLog, uuids
-from serving.http.asgi_front import MAX_ROW_BYTES
+from serving.http.addresses import Addresses, Answering
+from serving.http.answers import uuids
+from serving.http.auth import ANYBODY, ApiKeys
 from serving.http.batch import ConcurrencyLimit, check_batch, predict_batch
-from serving.http.body import read_body
+from serving.http.error_shapes import error_answer
 from serving.http.feedback import read_feedback
 from serving.http.metrics import Metrics
 from serving.http.openapi import openapi
 from serving.http.predict import read_json
+from serving.http.protocol_routes import add_protocol_routes
 from serving.http.row_schema import schema_document
+from serving.http.scope import KEY, MAX_BATCH_BYTES, OF, ROUTE, answering, body_of
+from serving.http.states import described, listed, readiness
 from serving.http.stream import Format
 from serving.http.stream_response import stream_response
-from serving.model.live_model import AliasFollower, LiveModel
+from serving.model.fleet import Fleet
 from serving.prediction_log.spool import Spool
 from serving.prediction_log.writer import Writer, feedback_lines
-from serving.problems import INTERNAL_ERROR, MEDIA_TYPE, Problem
-
-MAX_BATCH_BYTES = 16 * 1024 * 1024
+from serving.problems import INTERNAL_ERROR, Problem
 
 MAX_SKEW = 60
 """Seconds by which the timestamp of a signed request may differ from this clock."""
@@ -56,36 +55,26 @@ class Services:
     """The components of one serving process."""
 
     settings: Settings
-    live_model: LiveModel
-    follower: AliasFollower
+    fleet: Fleet
+    addresses: Addresses
+    keys: ApiKeys
     spool: Spool
     writer: Writer
     metrics: Metrics
-    answer_log: AnswerLog
     batches: ConcurrencyLimit
-    task: Task
-
-    @property
-    def classes(self) -> tuple[bool, tuple[str, ...]]:
-        """Whether feedback is a label, and the known labels; of the live model, or the dataset."""
-        live = self.live_model.current
-        if live is None:
-            return self.task.is_classifier, ()
-        contract = live.runtime.contract
-        return contract.task.is_classifier, contract.classes
 
     @asynccontextmanager
     async def lifespan(self, _app: object) -> AsyncIterator[None]:
         """Start the components, and stop them at the end of the block."""
-        self.live_model.warm_start()
+        self.fleet.warm_start()
         self.spool.open()
         self.writer.start(*uuids(1))
-        self.follower.start()
+        self.fleet.start()
         # Exclude everything loaded so far from garbage collection.
         gc.collect()
         gc.freeze()
         yield
-        self.follower.stop()
+        self.fleet.followers.stop()
         await run_in_threadpool(self.writer.stop)
         self.spool.close()
         await run_in_threadpool(tracing.stop)
@@ -100,97 +89,96 @@ def fastapi_app(services: Services) -> FastAPI:
         redoc_url=None,
         telemetry=_NO_TELEMETRY,
     )
-    app.openapi = lambda: openapi(services.live_model.current)  # type: ignore[method-assign]
     for error in (Problem, HTTPException, Exception):
         app.add_exception_handler(error, _error_response)
+    _replace_openapi(app)
     _add_read_routes(app, services)
     _add_write_routes(app, services)
+    add_protocol_routes(app, services.fleet, services.batches)
     return app
 
 
-async def _error_response(_request: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
+    headers = {}
     if isinstance(error, HTTPException):
-        body = Problem(error.status_code, str(error.detail)).body()
-        return Response(body, error.status_code, error.headers, MEDIA_TYPE)
-    problem = error if isinstance(error, Problem) else INTERNAL_ERROR
-    headers = {name.decode(): value.decode() for name, value in problem.headers}
-    return Response(problem.body(), problem.status, headers, MEDIA_TYPE)
+        problem = Problem(error.status_code, str(error.detail))
+        headers = dict(error.headers or {})
+    else:
+        problem = error if isinstance(error, Problem) else INTERNAL_ERROR
+        headers = {name.decode(): value.decode() for name, value in problem.headers}
+    status, media, body = error_answer(request.scope.get(ROUTE, ""), problem)
+    return Response(body, status, headers, media)
+
+
+def _replace_openapi(app: FastAPI) -> None:
+    """Let each dataset have a document of its own; FastAPI knows one for the whole application."""
+    app.router.routes[:] = [
+        route for route in app.router.routes if getattr(route, "path", "") != app.openapi_url
+    ]
+
+    @app.get(str(app.openapi_url), include_in_schema=False)
+    async def document(request: Request) -> Response:
+        root = request.scope.get("root_path", "")
+        return _json(openapi(answering(request).served.live.current, root))
 
 
 def _add_read_routes(app: FastAPI, services: Services) -> None:
-    live_model = services.live_model
+    fleet = services.fleet
 
     @app.get("/", include_in_schema=False)
-    async def root() -> RedirectResponse:
-        return RedirectResponse("/docs")
+    async def root(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{request.scope.get('root_path', '')}/docs")
 
     @app.get("/health/live")
     async def live() -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
     @app.get("/health/ready")
-    async def ready() -> JSONResponse:
-        version = live_model.require().version
-        return JSONResponse({"status": "ok", "model_version": version, "notice": live_model.notice})
+    async def ready(request: Request) -> Response:
+        keys = services.keys
+        key = ANYBODY if not keys.binds else keys.known(request.scope["headers"])
+        status, document = readiness(fleet, key)
+        return _json(document, status=status)
+
+    @app.get("/datasets")
+    async def datasets(request: Request) -> Response:
+        return _json(listed(fleet, request.scope[KEY]))
 
     @app.get("/model")
-    async def model() -> Response:
-        return _json(_describe(services))
+    async def model(request: Request) -> Response:
+        served = answering(request).served
+        return _json(described(served, services.spool, services.writer))
 
     @app.get("/schema")
-    async def row_schema() -> Response:
-        return _json(schema_document(live_model.require()), "application/schema+json")
+    async def row_schema(request: Request) -> Response:
+        model = answering(request).served.live.require()
+        return _json(schema_document(model), "application/schema+json")
 
     @app.get("/metrics")
     async def metrics() -> Response:
         return Response(services.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-def _json(document: Any, media_type: str = "application/json") -> Response:
+def _json(document: Any, media_type: str = "application/json", status: int = 200) -> Response:
     """JSON by msgspec, which encodes NaN, as a model file may contain it, as null."""
-    return Response(msgspec.json.encode(document), media_type=media_type)
-
-
-def _describe(services: Services) -> dict[str, Any]:
-    live_model, spool = services.live_model, services.spool
-    model = live_model.current
-    description: dict[str, Any] = {
-        "version": model.version if model else None,
-        "alias": CHAMPION,
-        "digest": model.digest if model else None,
-        "loaded_at": model.loaded_at.isoformat() if model else None,
-        "confirmed": live_model.confirmed,
-        "notice": live_model.notice,
-        "refused": live_model.refused,
-        "trouble": live_model.trouble,
-        "database": services.writer.away,
-        "spool": {"bytes": spool.size, "trouble": spool.trouble},
-        "records_dropped": spool.dropped,
-    }
-    if model:
-        description["trained"] = {"registered_at": model.registered_at} | model.runtime.about
-        description["contract"] = json.loads(model.runtime.contract.to_json())
-    return description
+    return Response(msgspec.json.encode(document), status, media_type=media_type)
 
 
 def _add_write_routes(app: FastAPI, services: Services) -> None:
     settings, limit = services.settings, services.batches
-    live_model, answer_log = services.live_model, services.answer_log
-
-    async def body_of(request: Request, largest: int = MAX_ROW_BYTES) -> bytes:
-        return await read_body(request.scope, request.receive, largest)
 
     @app.post("/predict/batch")
     async def batch(request: Request) -> Response:
-        live_model.require()  # fail before the body is read
+        of = answering(request)
+        of.served.live.require()  # fail before the body is read
         limit.acquire()
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type in (Format.NDJSON, Format.CSV):
             return await stream_response(
                 request,
                 Format(media_type),
-                answer_log,
-                live_model,
+                of.log,
+                of.served.live,
                 folder=settings.data_dir / "serving",
                 largest=settings.serving_stream_mb * 1024**2,
                 release=limit.release,
@@ -198,7 +186,7 @@ def _add_write_routes(app: FastAPI, services: Services) -> None:
         try:
             body = await body_of(request, MAX_BATCH_BYTES)
             answer = await run_in_threadpool(
-                lambda: predict_batch(live_model, answer_log, read_json(body))
+                lambda: predict_batch(of.served.live, of.log, read_json(body))
             )
         finally:
             limit.release()
@@ -206,16 +194,18 @@ def _add_write_routes(app: FastAPI, services: Services) -> None:
 
     @app.post("/predict/check")
     async def check(request: Request) -> Response:
-        answer = check_batch(live_model, read_json(await body_of(request)))
+        body = await body_of(request)
+        answer = check_batch(answering(request).served.live, read_json(body))
         return Response(answer, media_type="application/json")
 
     @app.post("/feedback")
     async def feedback(request: Request) -> JSONResponse:
         document = read_json(await body_of(request))
-        classifies, classes = services.classes
+        served = answering(request).served
+        classifies, classes = served.classes
         reports = read_feedback(document, classifies=classifies, classes=classes)
         entries = [(id_, *report) for id_, report in zip(uuids(len(reports)), reports, strict=True)]
-        lines = feedback_lines(entries, request.scope.get("driftdesk.caller", ""))
+        lines = feedback_lines(served.name, entries, request.scope[KEY].name)
         if not services.spool.add(lines, len(entries)):
             raise Problem(503, "The feedback cannot be stored: the disk is full.", retry_after=30)
         return JSONResponse({"accepted": len(entries)}, 202)
@@ -225,7 +215,9 @@ def _add_write_routes(app: FastAPI, services: Services) -> None:
         secret = settings.serving_push_secret.get_secret_value()
         _check_signature(secret, request.headers, await body_of(request))
         log.info("refresh requested")
-        services.follower.refresh_now()
+        of: Answering | None = request.scope[OF]
+        for served in [of.served] if of else list(services.fleet.served.values()):
+            served.look_now()
         return JSONResponse({"looking": True}, 202)
 
 

@@ -16,16 +16,24 @@ log = structlog.get_logger()
 _RETRY_SECONDS = 5.0
 """Seconds for which a database that failed is not queried again."""
 
-_VERSION, _STATE, _LIVE, _DOSSIER = PROMOTIONS.columns
+_DATASET, _VERSION, _STATE, _LIVE, _DOSSIER = PROMOTIONS.columns
 _SELECT = (
     f"SELECT {_VERSION}, CASE WHEN {_LIVE} = 1 THEN '{PromotionState.LIVE}' ELSE {_STATE} END, "  # noqa: S608 - constants
-    f"JSON_EXTRACT({_DOSSIER}, '$.digest') FROM {PROMOTIONS.name} "
-    f"WHERE {_LIVE} = 1 OR {_STATE} = '{PromotionState.APPROVED}' OR {_VERSION} = {{mark}}"
+    f"JSON_EXTRACT({_DOSSIER}, '$.digest') FROM {PROMOTIONS.name} WHERE {_DATASET} = {{mark}} "
+    f"AND ({_LIVE} = 1 OR {_STATE} = '{PromotionState.APPROVED}' OR {_VERSION} = {{mark}})"
+)
+_SELECT_DECIDED = (
+    f"SELECT {_DATASET}, {_VERSION}, {_STATE} FROM {PROMOTIONS.name} "  # noqa: S608 - constants
+    f"WHERE {_LIVE} = 1 OR {_STATE} = '{PromotionState.APPROVED}'"
 )
 
 
 class DeskRecord:
-    """The promotions of the desk, as serving needs them."""
+    """The promotions of the desk, of all its datasets, as serving needs them.
+
+    Several threads may ask at once; each has a connection of its own. What one of them learns about
+    the database counts for all: one that is away is not waited for by each dataset in turn.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,8 +41,8 @@ class DeskRecord:
         self._not_before = 0.0
         self._trouble = ""
 
-    def about(self, version: int | None) -> Record:
-        """The live version, the approved ones, and this version.
+    def about(self, dataset: str, version: int | None) -> Record:
+        """A dataset's live version, its approved ones, and this version.
 
         After a failure the database is not queried for a few seconds. A database without promotions
         (or without its file) belongs to no desk; it is reported like one that is unreachable.
@@ -42,7 +50,7 @@ class DeskRecord:
         if time.monotonic() < self._not_before:
             return Record(None, self._trouble)
         try:
-            rows = self._database.select(_SELECT, (-1 if version is None else version,))
+            rows = self._database.select(_SELECT, (dataset, -1 if version is None else version))
             decided = tuple(
                 # MySQL extracts a JSON text with its quotes, SQLite without.
                 Decided(int(number), str(state), (digest or "").strip('"'))
@@ -60,17 +68,34 @@ class DeskRecord:
         self._away_since, self._trouble = None, ""
         return Record(decided)
 
+    def decided(self) -> dict[str, frozenset[tuple[int, str]]]:
+        """The live and the approved versions with their states, by dataset; one query for all.
+
+        It is empty while the record cannot be read.
+        """
+        if time.monotonic() < self._not_before:
+            return {}
+        try:
+            rows = self._database.select(_SELECT_DECIDED, ())
+        except DatabaseAway:  # `about` says why
+            return {}
+        found: dict[str, set[tuple[int, str]]] = {}
+        for dataset, version, state in rows:
+            found.setdefault(str(dataset), set()).add((int(version), str(state)))
+        return {dataset: frozenset(entries) for dataset, entries in found.items()}
+
     @property
     def away_seconds(self) -> float:
         """Seconds for which the record has been unreachable; 0 if it answered or does not exist."""
-        return 0.0 if self._away_since is None else time.monotonic() - self._away_since
+        since = self._away_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def retry(self) -> None:
         """Query again without waiting for the pause after a failure."""
         self._not_before = 0.0
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection of this thread."""
         self._database.close()
 
     def _unreadable(self, trouble: str, reason: str) -> Record:

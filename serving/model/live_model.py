@@ -1,11 +1,9 @@
-"""The live model, and the thread that keeps it in line with the registry and the record."""
+"""The live model of one dataset, in line with the registry and the record."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -34,8 +32,8 @@ class LiveModel:
     A request reads `current` once, and a swap is a single assignment, so one version answers the
     whole request. `confirmed`: the record names the file that answers. `notice`: how registry and
     record disagree, or which of them is unreachable. `refused`: the version that could not be
-    loaded, with the reason. `trouble`: why the registry is unreachable. `swaps` and `refusals`
-    are counters for the metrics.
+    loaded, with the reason. `trouble`: why the registry is unreachable. `settled`: registry and
+    record were asked once. `swaps` and `refusals` are counters for the metrics.
     """
 
     source: ChampionSource
@@ -49,6 +47,7 @@ class LiveModel:
     trouble: str = ""
     swaps: int = 0
     refusals: int = 0
+    settled: bool = False
     _refused: tuple[Champion, float] | None = None
     _file: bytes | None = None
 
@@ -76,7 +75,7 @@ class LiveModel:
         load on the database is one small SELECT.
         """
         alias, live = self._alias(), self.current
-        record = self.record.about(live.version if live else None)
+        record = self.record.about(self.dataset, live.version if live else None)
         if not live and 0 < self.record.away_seconds < _GRACE:
             # Serve nothing unconfirmed while the record may still become reachable.
             self._set_notice(f"{record.trouble} yet.")
@@ -91,6 +90,7 @@ class LiveModel:
             if choice.settled and (self._file is not None or was_confirmed != self.confirmed):
                 self._store()
         self._set_notice(choice.notice)
+        self.settled = True
 
     def _alias(self) -> Alias:
         try:
@@ -111,7 +111,8 @@ class LiveModel:
             refused, at = self._refused or (None, 0.0)
             if refused == champion and time.monotonic() - at < _RETRY_REFUSED:
                 return False
-            with tracing.span("swap", parent=champion.trace, version=champion.version):
+            of = self.dataset
+            with tracing.span("swap", parent=champion.trace, version=champion.version, dataset=of):
                 if not self._swap(champion, choice):
                     return False
         self.refused = self._refused = None
@@ -173,10 +174,6 @@ class LiveModel:
         self._refused = None
         self.record.retry()
 
-    def close(self) -> None:
-        """Close the record's connection; call it from the thread that refreshed."""
-        self.record.close()
-
     def _set_trouble(self, trouble: str) -> None:
         if trouble and trouble != self.trouble:
             log.warning("registry unreachable", reason=trouble)
@@ -195,44 +192,3 @@ def _readable(reason: str) -> str:
     """The reason as valid UTF-8 of bounded length: a model file may have put anything into it."""
     text = reason.encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= _MAX_REASON else text[:_MAX_REASON] + "…"
-
-
-@dataclass(eq=False)
-class AliasFollower:
-    """A thread that refreshes the live model periodically and on request.
-
-    It keeps an unresponsive registry and slow model loads off the event loop.
-    """
-
-    model: LiveModel
-    seconds: float
-    changed: Callable[[], None]
-    _wake: threading.Event = field(default_factory=threading.Event)
-    _stopping: bool = False
-
-    def start(self) -> None:
-        """Start refreshing."""
-        threading.Thread(target=self._work, name="follower", daemon=True).start()
-
-    def refresh_now(self) -> None:
-        """Refresh without waiting for the next interval."""
-        self.model.retry_failed()
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Stop refreshing; an unresponsive registry does not delay the exit."""
-        self._stopping = True
-        self._wake.set()
-
-    def _work(self) -> None:
-        while not self._stopping:
-            before = (self.model.current, self.model.refused)
-            try:
-                self.model.refresh()
-            except Exception:  # the thread must survive, else no later version is served
-                log.exception("refreshing the live model failed; retrying")
-            if (self.model.current, self.model.refused) != before:
-                self.changed()
-            self._wake.wait(self.seconds)
-            self._wake.clear()
-        self.model.close()

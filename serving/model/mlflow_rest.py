@@ -35,14 +35,21 @@ class Champion:
     trace: str = field(default="", compare=False)
 
 
+def connect(uri: str, login: Login | None = None) -> Rest:
+    """MLflow, for every model; `login` is for one that requires one."""
+    return Rest(uri, login, retries=0, timeout=_TIMEOUT)
+
+
 class ChampionSource:
     """The alias `champion` of one registered model; `login` is for an MLflow that requires one.
+
+    `server` is MLflow's address, or the connections to it that several models share.
 
     Its methods raise `RegistryUnavailable` if MLflow is unreachable or refuses.
     """
 
-    def __init__(self, uri: str, name: str, login: Login | None = None) -> None:
-        rest = Rest(uri, login, retries=0, timeout=_TIMEOUT)
+    def __init__(self, server: str | Rest, name: str, login: Login | None = None) -> None:
+        rest = connect(server, login) if isinstance(server, str) else server
         self._uri = rest.uri
         self._models = ModelRegistry(rest, name)
         self._artifacts = Artifacts(rest)

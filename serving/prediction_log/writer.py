@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -38,9 +38,15 @@ _DRAIN_SECONDS = 5.0
 State = tuple[int | None, str, str]
 """What this replica serves, version and digest, and what it refused, with the reason."""
 
+States = Mapping[str, State]
+"""The state of each dataset."""
+
 
 class _Prediction(msgspec.Struct, tag="p", array_like=True):
-    """A prediction in the spool: an array of the letter "p" and these values."""
+    """A prediction in the spool: an array of the letter "p" and these values.
+
+    Files of older versions have no dataset.
+    """
 
     id: str
     at: str
@@ -48,12 +54,13 @@ class _Prediction(msgspec.Struct, tag="p", array_like=True):
     inputs: msgspec.Raw
     prediction: float
     answer: msgspec.Raw
+    dataset: str = ""
 
 
 class _Feedback(msgspec.Struct, tag="f", array_like=True):
     """A reported actual value, or label, in the spool: an array of the letter "f" and these values.
 
-    Files of older versions have no label.
+    Files of older versions have no label and no dataset.
     """
 
     id: str
@@ -62,6 +69,7 @@ class _Feedback(msgspec.Struct, tag="f", array_like=True):
     source: str
     actual: float | None
     label: str | None = None
+    dataset: str = ""
 
 
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -75,17 +83,19 @@ def now() -> str:
     return datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def prediction_lines(version: int, answers: Iterable[tuple[str, Any, float, Any]]) -> bytes:
+def prediction_lines(
+    dataset: str, version: int, answers: Iterable[tuple[str, Any, float, Any]]
+) -> bytes:
     """Answers of one version as lines of the spool.
 
     Each is its id, the row as received, the prediction, and the rest of the answer.
     """
     at = now()
-    return _encode_lines([("p", id_, at, version, *rest) for id_, *rest in answers])
+    return _encode_lines([("p", id_, at, version, *rest, dataset) for id_, *rest in answers])
 
 
 def feedback_lines(
-    entries: Iterable[tuple[str, str, float | None, str | None]], source: str
+    dataset: str, entries: Iterable[tuple[str, str, float | None, str | None]], source: str
 ) -> bytes:
     """Reported actual values as lines of the spool.
 
@@ -93,7 +103,10 @@ def feedback_lines(
     """
     at = now()
     return _encode_lines(
-        [_Feedback(id_, of, at, source, actual, label) for id_, of, actual, label in entries]
+        [
+            _Feedback(id_, of, at, source, actual, label, dataset)
+            for id_, of, actual, label in entries
+        ]
     )
 
 
@@ -102,14 +115,16 @@ class Writer:
     """A thread that writes records from the spool to the database, exactly once.
 
     A record may be inserted again after a failure; its id makes that idempotent. The thread also
-    writes the heartbeat of this replica, and pauses while `holds_off()` is true. `written`,
-    `rejected` and `away` are for the metrics: rows written and rejected, and why the database is
-    unreachable.
+    writes the heartbeat of this replica for each dataset of `states()`, and pauses while
+    `holds_off()` is true. `first()` is the dataset of records that name none; while there is no
+    dataset at all, they wait. `written`, `rejected` and `away` are for the metrics: rows written
+    and rejected, and why the database is unreachable.
     """
 
     spool: Spool
     database: Database
-    state: Callable[[], State]
+    states: Callable[[], States]
+    first: Callable[[], str]
     url: str
     holds_off: Callable[[], bool]
     written: int = 0
@@ -117,7 +132,7 @@ class Writer:
     away: str = ""
     _id: str = ""
     _started: str = ""
-    _heartbeat: tuple[datetime, State] | None = None
+    _heartbeat: tuple[datetime, States] | None = None
     _wake: threading.Event = field(default_factory=threading.Event)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -165,13 +180,13 @@ class Writer:
         self.database.close()
 
     def _drain(self) -> None:
-        while (segment := self.spool.take()) is not None:
-            self._write_segment(segment)
+        while (first := self.first()) and (segment := self.spool.take()) is not None:
+            self._write_segment(segment, first)
             self.spool.done(segment)
             if not self._stopping.is_set():
                 self._write_heartbeat()
 
-    def _write_segment(self, segment: Segment) -> None:
+    def _write_segment(self, segment: Segment, first: str) -> None:
         try:
             lines = segment.lines()
         except OSError as error:
@@ -184,7 +199,7 @@ class Writer:
             count = _LARGE_BATCH if has_backlog else _SMALL_BATCH
             batch, lines = lines[:count], lines[count:]
             started = time.monotonic()
-            predictions, feedback = _rows(batch)
+            predictions, feedback = _rows(batch, first)
             refused = self.database.insert(predictions, feedback)
             written = len(predictions) + len(feedback) - refused
             self.written += written
@@ -193,20 +208,30 @@ class Writer:
                 self._stopping.wait(_REST_FACTOR * (time.monotonic() - started))
 
     def _write_heartbeat(self) -> None:
-        state, at = self.state(), datetime.now(UTC)
-        if self._heartbeat and self._heartbeat[1] == state and at - self._heartbeat[0] < HEARTBEAT:
+        states, at = self.states(), datetime.now(UTC)
+        last, before = self._heartbeat or (None, {})
+        if last and before == states and at - last < HEARTBEAT:
             return
-        self.database.upsert_replica((self._id, self.url, *state, self._started, now()))
-        self._heartbeat = (at, state)
+        heard = now()
+        self.database.upsert_replica(
+            [
+                (dataset, self._id, self.url, *state, self._started, heard)
+                for dataset, state in states.items()
+            ]
+        )
+        for dataset in before.keys() - states.keys():
+            self.database.delete_replica(self._id, dataset)
+        self._heartbeat = (at, states)
 
 
-def _rows(lines: Sequence[bytes]) -> tuple[list[Row], list[Row]]:
+def _rows(lines: Sequence[bytes], first: str) -> tuple[list[Row], list[Row]]:
     """Lines as rows of the two tables: predictions and feedback."""
     predictions: list[Row] = []
     feedback: list[Row] = []
     for line in lines:
         try:
             record = _decode(line)
+            record.dataset = record.dataset or first
             if isinstance(record, _Prediction):
                 values = _prediction_values(record)
                 row = [_text(v) if type(v) is msgspec.Raw else v for v in values]

@@ -11,7 +11,7 @@ from core.domain import batches
 from core.domain.task import MOST_CLASSES
 from core.platform.settings import Settings
 from core.rules.data import column_name, typed_values
-from serving.http import asgi_front, batch, feedback, routes
+from serving.http import batch, feedback, scope
 from tests.pages import DOCS
 from workers.sources import sql
 
@@ -31,8 +31,8 @@ BOUNDS = {
     "a column's name": f"{column_name.LONGEST_NAME} characters",
     "a code written as a number": f"2^{typed_values.EXACT.bit_length() - 1} - 1",
     "rows that share a watermark (source `sql`)": f"{sql._MOST_TIES:,} beyond the batch",
-    "one request for one answer": f"{asgi_front.MAX_ROW_BYTES >> 10} KB",
-    "a JSON batch to predict": f"{batch.MAX_ROWS:,} rows, {routes.MAX_BATCH_BYTES >> 20} MB",
+    "one request for one answer": f"{scope.MAX_ROW_BYTES >> 10} KB",
+    "a JSON batch to predict": f"{batch.MAX_ROWS:,} rows, {scope.MAX_BATCH_BYTES >> 20} MB",
     "a streamed batch to predict": f"{DEFAULTS['serving_stream_mb']} MB (`SERVING_STREAM_MB`)",
     "a CSV file on the Predict page": (
         f"{csv_input.MOST_ROWS:,} rows, {csv_input.MOST_MEGABYTES} MB"

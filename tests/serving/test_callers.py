@@ -18,7 +18,7 @@ from core.adapters.store import Store
 from core.domain.dataset import Dataset
 from core.domain.errors import KeyRefused, SettingsError
 from core.platform.settings import Settings
-from core.rules.access.api_keys import digest_of, write_keys
+from core.rules.access.api_keys import Key, digest_of, write_keys
 from serving.http.app import create_app
 from serving.http.auth import FailedKeys
 from serving.problems import Problem
@@ -46,7 +46,7 @@ def test_where_there_are_keys_only_who_has_one_is_answered(
     champions: Champions, tmp_path: Path
 ) -> None:
     keys = tmp_path / "keys"
-    keys.write_text(write_keys({digest_of("one"): "shop", digest_of("two"): "desk"}))
+    keys.write_text(write_keys({digest_of("one"): Key("shop"), digest_of("two"): Key("desk")}))
     with api(champions, tmp_path, serving_keys=str(keys)) as url:
         wait_for("version 1 is not live", lambda: version(url) == 1)
         assert [keyed(url, key).status_code for key in ("one", "two", "three")] == [200, 200, 401]
@@ -120,7 +120,7 @@ def test_who_guesses_keys_is_told_to_wait_and_keeps_nobody_else_out(
     champions: Champions, tmp_path: Path
 ) -> None:
     keys = tmp_path / "keys"
-    keys.write_text(write_keys({digest_of("one"): "shop", digest_of("two"): "desk"}))
+    keys.write_text(write_keys({digest_of("one"): Key("shop"), digest_of("two"): Key("desk")}))
     with api(champions, tmp_path, serving_keys=str(keys)) as url:
         wait_for("version 1 is not live", lambda: version(url) == 1)
         other, guesser = {"x_forwarded_for": "192.0.2.1"}, {"x_forwarded_for": "192.0.2.2"}

@@ -9,13 +9,29 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from core.domain.errors import BadInput
 
 _PREFIX = "dd_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_DATASET = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _HEAD = "# API keys of driftdesk's serving: a name and the SHA-256 of its key, one a line.\n"
+_HEAD_BOUND = "# After it the datasets that the key is for, if not for all, separated by commas.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Whose key it is, and the names of the datasets that it is for; without any, for all."""
+
+    name: str
+    datasets: tuple[str, ...] = ()
+
+    def reaches(self, dataset: str) -> bool:
+        """Whether it is for this dataset."""
+        return not self.datasets or dataset in self.datasets
 
 
 def new_key() -> str:
@@ -41,23 +57,48 @@ def named(name: str) -> str:
     return name
 
 
-def read_keys(text: str) -> dict[str, str]:
-    """The names by digest, from a key file; one name may have several keys while they rotate.
+def bound(datasets: tuple[str, ...]) -> tuple[str, ...]:
+    """The datasets of a key, each once and in order, if their names are valid.
 
     Raises:
-        BadInput: a line is no name and digest; the message says which.
+        BadInput: one is no name of a dataset.
     """
-    keys: dict[str, str] = {}
+    for dataset in datasets:
+        if not _DATASET.fullmatch(dataset):
+            raise BadInput(f"{dataset!r} is no name of a dataset.")
+    return tuple(sorted(set(datasets)))
+
+
+def read_keys(text: str) -> dict[str, Key]:
+    """The keys by digest, from a key file; one name may have several keys while they rotate.
+
+    Raises:
+        BadInput: a line is no name, digest and datasets; the message says which.
+    """
+    keys: dict[str, Key] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        name, _, digest = line.strip().partition(" ")
-        if not _NAME.fullmatch(name) or not _DIGEST.fullmatch(digest.strip()):
-            raise BadInput(f"Line {number} of the key file is no name and SHA-256 digest.")
-        keys[digest.strip()] = name
+        name, digest, named_datasets, *more = [*line.split(), "", ""]
+        datasets = tuple(filter(None, named_datasets.split(",")))
+        if (
+            not _NAME.fullmatch(name)
+            or not _DIGEST.fullmatch(digest)
+            or any(more)
+            or not all(map(_DATASET.fullmatch, datasets))
+        ):
+            raise BadInput(
+                f"Line {number} of the key file is no name, SHA-256 digest and, separated by "
+                "commas, datasets."
+            )
+        keys[digest] = Key(name, datasets)
     return keys
 
 
-def write_keys(keys: dict[str, str]) -> str:
-    """The key file of these names by digest."""
-    return _HEAD + "".join(f"{name} {digest}\n" for digest, name in keys.items())
+def write_keys(keys: Mapping[str, Key]) -> str:
+    """The key file of these keys by digest."""
+    head = _HEAD + (_HEAD_BOUND if any(key.datasets for key in keys.values()) else "")
+    return head + "".join(
+        " ".join(filter(None, (key.name, digest, ",".join(key.datasets)))) + "\n"
+        for digest, key in keys.items()
+    )
