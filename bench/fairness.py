@@ -7,7 +7,8 @@ and asks for a training, many judgements and the next ingest at once; then each 
 an ingest, whose drift check follows. What is measured is how long those jobs waited for a worker.
 
 Once as before: every job has its place in one line at once, trainings as well. Once as it is: a
-dataset has one job of a queue at a time, and trainings have a queue and a third worker of their own.
+dataset has one job of a queue at a time, and trainings have a queue and a third worker of their
+own.
 """
 
 from __future__ import annotations

@@ -2,11 +2,13 @@
 
     make bench NAME=reruns
     make bench NAME=reruns ARGS="--reruns 30"
+    make bench NAME=reruns ARGS="--datasets 50"
 
 200 batches with their profiles and drift reports, 60 model versions with dossiers, 100,000
 predictions, 3,000 audit events and 600 jobs on SQLite; a real MLflow with the 60 versions and a
-real serving. Each page is run as Streamlit's own AppTest runs it, in turn with a page that only has
-a title, whose median is taken off: what is left is ours.
+real serving. With several datasets the first one has that history, and each other one 12 batches, a
+live version, a candidate and some jobs. Each page is run as Streamlit's own AppTest runs it, in
+turn with a page that only has a title, whose median is taken off: what is left is ours.
 """
 
 from __future__ import annotations
@@ -38,9 +40,11 @@ from core.domain.jobs import JobKind, JobState
 from core.domain.profiles import ColumnProfile
 from core.domain.promotions import Verdict
 from core.platform.dataset_file import load
+from core.platform.dataset_folder import DatasetFolder
 from core.platform.settings import SHIPPED_DATASETS, Settings
 from core.rules.data.profile import Profiler
 from core.rules.drift.compare import compare
+from core.rules.drift.recommendation import BatchScore
 from core.rules.model.contract import describe
 from serving.http.app import create_app
 from serving.model.mlflow_rest import Champion
@@ -147,6 +151,32 @@ def propose(work: Any, version: int, digest: str, dataset: Dataset) -> None:
             work.jobs.cancel(job.id)
 
 
+def fill_a_little(store: Store, digest: str) -> None:
+    """What a younger dataset has."""
+    for number in range(12):
+        build.stored_batch(store, number)
+    build.live(store, 1, digest=digest)
+    build.proposed(store, 2, champion=1, digest=digest)
+    with store.begin() as work:
+        for batch in work.batches.newest_stored(12):
+            work.scores.put(BatchScore(batch.id, 1, 40, {"mae": 10.0 + batch.id % 5}))
+        for n in range(10):
+            job, _ = work.jobs.request(JobKind.INGEST, {}, "ana", key=f"{n}")
+            work.jobs.claim(job.id, 1, "w", timedelta(seconds=30))
+            work.jobs.finish(job.id, "w", JobState.SUCCEEDED)
+        work.commit()
+
+
+def dataset_files(folder: Path, count: int) -> None:
+    """So many dataset files, which differ in their names."""
+    folder.mkdir()
+    text = (SHIPPED_DATASETS / "real_estate.toml").read_text(encoding="utf-8")
+    for n in range(count):
+        name = f"real_estate_{n:02}"
+        content = text.replace('name = "real_estate"', f'name = "{name}"', 1)
+        (folder / f"{name}.toml").write_text(content, encoding="utf-8")
+
+
 def register(uri: str, name: str, digest: str) -> None:
     """Sixty versions in a real MLflow, the last but one of them champion."""
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -185,39 +215,60 @@ def timed(app: AppTest) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reruns", type=int, default=15)
-    reruns = parser.parse_args().reruns
+    parser.add_argument("--datasets", type=int, default=1)
+    told = parser.parse_args()
     logging.disable(logging.INFO)  # serving's own lines would drown the table
-    dataset = load(SHIPPED_DATASETS / "real_estate.toml")
-    model = tiny_model(describe(dataset, profiles(dataset, np.random.default_rng(SEED), 1.0)))
+    first = load(SHIPPED_DATASETS / "real_estate.toml")
+    model = tiny_model(describe(first, profiles(first, np.random.default_rng(SEED), 1.0)))
     with ExitStack() as open_:
         folder = Path(open_.enter_context(tempfile.TemporaryDirectory()))
         mlflow = open_.enter_context(stacks.mlflow(folder))
         redis = open_.enter_context(stacks.valkey(folder))
         url = f"sqlite:///{folder / 'desk.db'}"
-        migrate(url, dataset)
-        store = Store.open(url, dataset)
+        files = {}
+        if told.datasets > 1:
+            dataset_files(folder / "datasets", told.datasets)
+            files = {"datasets": str(folder / "datasets")}
+        settings = Settings(_env_file=None, data_dir=folder / "s", database_url=url, **files)  # type: ignore[arg-type]
+        datasets = list(DatasetFolder(settings).read().usable.values())
+        migrate(url, datasets)
+        store = Store.open(url, datasets[0])
         fill(store, digest_of(model))
-        register(mlflow, dataset.name, digest_of(model))
-        settings = Settings(_env_file=None, data_dir=folder / "s", database_url=url)  # type: ignore[call-arg]
+        for other in datasets[1:]:
+            fill_a_little(store.for_dataset(other), digest_of(model))
+        for one in datasets:
+            register(mlflow, one.name, digest_of(model))
         serving = open_.enter_context(
             stacks.serve(create_app(settings, OneModel(model, VERSIONS - 1)))
         )
         os.environ |= {
             "DATABASE_URL": url, "REDIS_URL": redis, "MLFLOW_TRACKING_URI": mlflow,
             "SERVING_URL": serving, "DATA_API_URL": f"{serving}", "DATA_DIR": str(folder),
+            **{name.upper(): value for name, value in files.items()},
         }  # fmt: skip
-        measure(reruns)
+        measure(told.reruns, datasets[0].name if files else "")
 
 
-def measure(reruns: int) -> None:
+def opened(name: str, dataset: str) -> AppTest:
+    """A page, of a dataset if there are several."""
+    app = AppTest.from_file(str(ROOT / "console" / "web" / "app.py"), default_timeout=60)
+    if dataset and name != "fleet":
+        app.query_params["dataset"] = dataset
+    if name == "search":
+        app.query_params["q"] = "12"
+    app.run()
+    if name not in ("fleet", "overview"):
+        app.switch_page(f"views/{name}.py")
+    return app
+
+
+def measure(reruns: int, dataset: str) -> None:
+    """Print what a rerun of each page costs."""
     empty = AppTest.from_string(EMPTY, default_timeout=60)
     timed(empty)
     print(f"{'page':<12}{'first ms':>10}{'rerun ms':>10}{'empty ms':>10}{'beyond':>10}")
-    for name in PAGES:
-        app = AppTest.from_file(str(ROOT / "console" / "web" / "app.py"), default_timeout=60)
-        app.run()
-        if name != "overview":
-            app.switch_page(f"views/{name}.py")
+    for name in [*(("fleet",) if dataset else ()), *PAGES, "search"]:
+        app = opened(name, dataset)
         first = timed(app)
         pairs = [(timed(app), timed(empty)) for _ in range(reruns)]
         page, bare = (statistics.median(side) for side in zip(*pairs, strict=True))

@@ -85,13 +85,21 @@ class _LazyDesk(Desk):
     @cached_property
     def registry(self) -> Registry:
         from core.adapters.mlflow.registry import Registry  # noqa: PLC0415
+        from core.platform.settings import model_name_of  # noqa: PLC0415
 
         s = self.settings
-        return Registry(s.mlflow_tracking_uri, s.model_name or self.dataset.name, s.mlflow_login)
+        name = model_name_of(s, self.dataset, self._is_of_a_folder)
+        return Registry(s.mlflow_tracking_uri, name, s.mlflow_login)
 
     @cached_property
     def serving(self) -> Serving:
         from core.adapters.serving.replicas import Serving  # noqa: PLC0415
 
         s = self.settings
-        return Serving(s.serving_urls, s.serving_key.get_secret_value())
+        dataset = self.dataset.name if self._is_of_a_folder else ""
+        return Serving(s.serving_urls, s.serving_key.get_secret_value(), dataset)
+
+    @property
+    def _is_of_a_folder(self) -> bool:
+        """Whether other datasets may be beside this one, and each needs its own names."""
+        return bool(self.settings.datasets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -12,15 +12,9 @@ from typing import Any
 
 from core.domain.errors import BadInput, LoggedOut, SettingsError
 from core.platform.settings import Settings
-from core.rules.access.oidc_claims import (
-    Grants,
-    Person,
-    person_of,
-    read_grants,
-    read_role_map,
-    require_fresh,
-)
-from core.rules.access.roles import LONGEST_NAME, Actor, Role
+from core.rules.access.grants import Grants, read_grants, read_role_map
+from core.rules.access.oidc_claims import Person, person_of, require_fresh
+from core.rules.access.roles import LONGEST_NAME, Actor, Right, Role
 
 _LARGEST_FILE = 1_000_000
 
@@ -44,17 +38,41 @@ def logged_in(settings: Settings, claims: Mapping[str, Any], now: datetime) -> P
     return person
 
 
-def actor_of(settings: Settings, person: Person) -> Actor:
-    """A logged-in person with their current role.
+def actor_of(settings: Settings, person: Person, dataset: str = "") -> Actor:
+    """A logged-in person with their current role for a dataset; "" is the whole desk.
 
     Raises:
         SettingsError: the settings or the roles file assign no role, or cannot be read.
     """
-    return Actor(person.name, grants(settings).role_of(person), person.known_by)
+    given = grants(settings)
+    role = given.role_of(person, dataset)
+    return Actor(person.name, role, person.known_by, dataset, given.role_of(person))
 
 
-def command_line_actor(settings: Settings, named: str) -> Actor:
-    """The actor of the command line: the name given, else ACTOR.
+def visible(settings: Settings, person: Person | None, names: Iterable[str]) -> list[str]:
+    """Those of the datasets that a person may see, in the same order; without login all.
+
+    Raises:
+        SettingsError: as `actor_of`.
+    """
+    if settings.auth == "none":
+        return list(names)
+    if person is None:
+        return []
+    return [name for name in names if actor_of(settings, person, name).may(Right.SEE)]
+
+
+def visible_on_command_line(settings: Settings, named: str, names: Iterable[str]) -> list[str]:
+    """Those of the datasets that the actor of the command line may see, in the same order.
+
+    Raises:
+        BadInput, SettingsError: as `command_line_actor`.
+    """
+    return [name for name in names if command_line_actor(settings, named, name).may(Right.SEE)]
+
+
+def command_line_actor(settings: Settings, named: str, dataset: str = "") -> Actor:
+    """The actor of the command line, for a dataset or the whole desk: the name given, else ACTOR.
 
     The name is not authenticated, so the record also has the user of the machine. Without login
     the actor is an admin; with it, the roles file gives the role of that user.
@@ -66,8 +84,12 @@ def command_line_actor(settings: Settings, named: str) -> Actor:
     name = named or settings.actor
     if len(name) > LONGEST_NAME or not name.isprintable():
         raise BadInput(f"A name has at most {LONGEST_NAME} printable characters.")
-    role = Role.ADMIN if settings.auth == "none" else grants(settings).role_of_user(name)
-    return Actor(name, role, f"command line, user {_machine_user()}")
+    known_by = f"command line, user {_machine_user()}"
+    if settings.auth == "none":
+        return Actor(name, Role.ADMIN, known_by)
+    given = grants(settings)
+    role = given.role_of_user(name, dataset)
+    return Actor(name, role, known_by, dataset, given.role_of_user(name))
 
 
 def _machine_user() -> str:

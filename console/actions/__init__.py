@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         batch_holds,
         batches,
         dataset_files,
+        datasets,
         decisions,
         file_checks,
         limits,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -41,8 +42,11 @@ def demand(desk: Desk, actor: Actor, right: Right, verb: str) -> None:
     """Require the right; a refusal goes on record if the database answers.
 
     Raises:
-        NotAllowed: the actor does not have it; nothing else was written.
+        NotAllowed: the actor does not have it, or is somebody only for another dataset; nothing
+            else was written.
     """
+    if actor.dataset not in ("", desk.dataset.name):
+        actor = replace(actor, role=None)
     try:
         actor.demand(right, desk.settings.auth_contact)
     except NotAllowed:

@@ -100,7 +100,7 @@ def _change(
     """Replace the file and write its audit row, both or neither."""
     path = _path(desk)
     with desk.store.transaction(actor) as work:
-        work.audit.add(actor.name, action, f"key:{name}", details=details or None)
+        work.audit.add(actor.name, action, f"key:{name}", details=details or None, dataset="")
         try:
             _write(path, write_keys(keys))
         except OSError as error:

@@ -12,6 +12,7 @@ from console.actions.access import needs
 from console.actions.queueing import submit
 from console.desk import Desk
 from core.domain.jobs import Job, JobKind
+from core.platform.settings import Settings
 from core.rules.access.roles import Actor, Right, Role
 from core.rules.ops.signed_delivery import WINDOW_SECONDS, require_genuine
 from core.usecases import decisions
@@ -23,13 +24,15 @@ _KEPT = timedelta(seconds=3 * WINDOW_SECONDS)
 """Longer than a signature is valid, also if the sender's clock is ahead."""
 
 
-def sender(desk: Desk, headers: Mapping[str, str], content: bytes, now: int) -> tuple[Actor, str]:
+def sender(
+    settings: Settings, headers: Mapping[str, str], content: bytes, now: int
+) -> tuple[Actor, str]:
     """Who delivered an event, and the delivery's id; `now` is in seconds since 1970.
 
     Raises:
         NotGenuine: the delivery is not signed with EVENTS_SECRET.
     """
-    secret = desk.settings.events_secret.get_secret_value()
+    secret = settings.events_secret.get_secret_value()
     uid = require_genuine(secret, headers, content, now)
     return Actor("event batch-ready", Role.OPERATOR, f"signature of delivery {uid}"), uid
 

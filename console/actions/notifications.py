@@ -40,5 +40,5 @@ def send_test(desk: Desk, actor: Actor) -> str:
     with desk.store.transaction(actor) as work:
         text = f"This is a test from driftdesk, requested by {actor.name}."
         uid = work.notifications.add(Event.TEST, "webhook", text)
-        work.audit.add(actor.name, "test webhook", "webhook", details={"id": uid})
+        work.audit.add(actor.name, "test webhook", "webhook", details={"id": uid}, dataset="")
     return uid

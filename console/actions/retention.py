@@ -24,7 +24,7 @@ def due(desk: Desk) -> Due:
     return Retention.of(desk.store, desk.settings).due()
 
 
-@needs(Right.OPERATE)
+@needs(Right.MANAGE)
 def prune(desk: Desk, actor: Actor) -> Due:
     """Delete what has expired; returns what was deleted.
 
@@ -38,7 +38,7 @@ def prune(desk: Desk, actor: Actor) -> Due:
     return due
 
 
-@needs(Right.OPERATE)
+@needs(Right.MANAGE)
 def continue_numbers(desk: Desk, actor: Actor, *, reason: str) -> Continued:
     """Raise MLflow's version counter above the versions on record, if it is lower.
 

@@ -1,4 +1,4 @@
-"""`driftdesk dataset …`: dataset files, without a running system."""
+"""`driftdesk dataset …`: dataset files, without a running system, and the datasets of this desk."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console import actions
+from console.cli import dataset_states
 from console.cli.printing import tell
-from console.cli.shared import AsJson, Commands, in_words, permitted
+from console.cli.shared import AsJson, Commands, configured, in_words, permitted
+from console.cli.view import View
 from console.text.file_check import check_lines, row_line
-from core.domain.errors import BadInput
+from core.domain.errors import BadInput, DatasetError
 from core.domain.task import Task
 
 if TYPE_CHECKING:
+    from core.domain.dataset import Dataset
     from core.rules.data.infer_columns import Guess
 
-app = Commands(no_args_is_help=True, help="Dataset files: write one from a table, try one.")
+app = Commands(
+    no_args_is_help=True,
+    help="Dataset files: write one from a table, try one; the datasets of this desk.",
+)
+for _name, _command in dataset_states.COMMANDS.items():
+    app.command(_name)(_command)
 
 _SHOWN_NAMES = 5
 
@@ -97,8 +105,13 @@ def check(
     ] = None,
     *,
     dataset: Annotated[
-        Path | None, typer.Option(help="The dataset file; default: the setting DATASET.")
-    ] = None,
+        str,
+        typer.Option(
+            envvar="DRIFTDESK_DATASET",
+            show_envvar=False,
+            help="A dataset file, or a dataset of this desk; default: the only one.",
+        ),
+    ] = "",
     rows: Annotated[
         int, typer.Option(min=0, max=50, help="Also print so many rows as they would be stored.")
     ] = 0,
@@ -111,19 +124,47 @@ def check(
     `python -m workers migrate` would change in the database. A dataset file that cannot be used
     gives exit code 2.
     """
-    from core.platform.dataset_file import load
-
     with in_words():
-        settings, _ = permitted()
-        described = load(dataset or settings.dataset_path)
+        view = View.opened(configured())
         if file is None:
-            changes = actions.dataset_files.changes(settings.database, described)
-            todo = " Run python -m workers migrate." if changes.added or not changes.exists else ""
-            tell(changes, as_json=as_json, lines=lambda: [changes.says + todo])
+            _check_database(view, dataset, as_json=as_json)
             return
-        most = settings.file_max_mb * 1_000_000
+        described = _described(view, dataset)
+        most = view.settings.file_max_mb * 1_000_000
         result = actions.file_checks.check_path(file, described, most)
     lines = [*check_lines(result, described.name), *map(row_line, result.first[:rows])]
     tell(result, as_json=as_json, lines=lambda: lines)
     if result.valid < result.rows or result.no_classes:
         raise typer.Exit(1)
+
+
+def _described(view: View, named: str) -> Dataset:
+    """The dataset that is named by a file, or by its name on this desk.
+
+    Raises:
+        BadInput, DatasetError: there is none, or its file cannot be used.
+    """
+    from core.platform.dataset_file import load
+
+    path = Path(named)
+    is_file = bool(named) and (path.suffix == ".toml" or len(path.parts) > 1 or path.is_file())
+    return load(path) if is_file else view.desk(named).dataset
+
+
+def _check_database(view: View, named: str, *, as_json: bool) -> None:
+    """Say what migrating would change, for one dataset or, where several are there, for each.
+
+    Raises:
+        BadInput, DatasetError: as `_described`; of several each is looked at first.
+    """
+    several = view.names if not named and (view.is_several or len(view.problems) > 0) else [named]
+    found, lines = [], []
+    for name in several:
+        changes = actions.dataset_files.changes(view.settings.database, _described(view, name))
+        todo = " Run python -m workers migrate." if changes.added or not changes.exists else ""
+        found.append(changes)
+        lines.append(changes.says + todo)
+    one = found[0] if several == [named] else found
+    tell(one, as_json=as_json, lines=lambda: lines)
+    if several != [named] and view.problems:
+        raise DatasetError(" ".join(view.problems.values()))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from console import actions
-from console.cli.shared import Commands, Output
+from console.cli.shared import Commands, Output, of_the_desk
 from console.desk import Desk
 from core.rules.access.roles import Actor
 
@@ -15,13 +15,13 @@ app = Commands(no_args_is_help=True, help="API keys of serving: add, list, remov
 
 Name = Annotated[str, typer.Argument(help="Whose key it is.")]
 
-
 Datasets = Annotated[
     list[str] | None, typer.Option("--for", help="A dataset that it is for, instead of all; again.")
 ]
 
 
 @app.command()
+@of_the_desk
 def add(desk: Desk, actor: Actor, name: Name, for_: Datasets = None) -> Output:
     """Create a key and print it once: only its digest is stored. Serving accepts it in a second."""
     datasets = tuple(for_ or ())
@@ -31,6 +31,7 @@ def add(desk: Desk, actor: Actor, name: Name, for_: Datasets = None) -> Output:
 
 
 @app.command("list")
+@of_the_desk
 def list_(desk: Desk) -> Output:
     """Every key's name, the start of its digest, and the datasets that it is for, if not all."""
     keys = actions.api_keys.names(desk)
@@ -47,6 +48,7 @@ def _for(datasets: tuple[str, ...]) -> str:
 
 
 @app.command()
+@of_the_desk
 def remove(
     desk: Desk,
     actor: Actor,

@@ -13,9 +13,11 @@ from console import actions, queries
 from console.cli import (
     audit,
     batches,
+    comparison,
     datasets,
     decisions,
     examples,
+    fleet,
     keys,
     limits,
     maintenance,
@@ -130,9 +132,10 @@ def drift(
     wait: options.Wait = False,
     as_json: options.AsJson = False,
     actor: options.Actor = "",
+    dataset: options.DatasetName = "",
 ) -> None:
     """Compare the newest batch with the one before it and with the champion's training rows."""
-    with at_desk(actor) as (desk, acting):
+    with at_desk(actor, dataset=dataset) as (desk, acting):
         if not show and not live:
             job = actions.pipeline.request_drift(desk, acting)
             follow(desk, job, wait=wait, as_json=as_json)
@@ -253,10 +256,10 @@ def log(desk: Desk, job_id: JobId) -> Output:
 
 
 for panel, commands in (
-    (PIPELINE, (status.status,)),
+    (PIPELINE, (status.status, fleet.search, comparison.compare)),
     (DECIDE, decisions.COMMANDS),
     (RECORD, audit.COMMANDS),
-    (OPERATE, (*maintenance.COMMANDS, notifications.notify_test)),
+    (OPERATE, (*maintenance.COMMANDS, fleet.costs, notifications.notify_test)),
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)

@@ -11,10 +11,11 @@ import typer
 from console import actions, queries
 from console.cli import shared as options
 from console.cli.printing import say, tell
-from console.cli.shared import Output, Reason, at_desk, in_words, permitted
+from console.cli.shared import Output, Reason, at_desk, configured, in_words, permitted
+from console.cli.view import View
 from console.desk import Desk
 from core.domain.errors import DriftdeskError, NotAllowed
-from core.rules.access.roles import Actor
+from core.rules.access.roles import Actor, Right
 
 if TYPE_CHECKING:
     from core.usecases.retention import Due
@@ -24,12 +25,13 @@ Models = Annotated[
 ]
 
 
-def doctor(*, as_json: options.AsJson = False) -> None:
-    """Check everything that driftdesk depends on; exit code 1 if anything is bad."""
+def doctor(*, dataset: options.DatasetName = "", as_json: options.AsJson = False) -> None:
+    """Check everything that driftdesk depends on; exit code 1 if anything is bad.
+
+    What the datasets share is checked once, and each dataset by itself.
+    """
     try:
-        settings, _ = permitted()
-        with Desk.opened(settings) as desk:
-            findings = queries.doctor.examine(desk)
+        findings = _examined(View.opened(configured()), dataset)
     except NotAllowed as error:
         say(str(error), err=True)
         raise typer.Exit(1) from error
@@ -38,6 +40,21 @@ def doctor(*, as_json: options.AsJson = False) -> None:
     tell(findings, as_json=as_json, lines=lambda: queries.doctor.lines(findings))
     if queries.doctor.is_bad(findings):
         raise typer.Exit(1)
+
+
+def _examined(view: View, dataset: str) -> list[queries.doctor_rules.Finding]:
+    """The findings about one dataset, or about all that this person may see.
+
+    Raises:
+        DriftdeskError: nothing can be looked at.
+    """
+    try:
+        if dataset or not view.settings.datasets:
+            return queries.doctor.examine(view.desk(dataset))
+        names, files = view.names, view.actor().may(Right.SEE)
+        return queries.doctor_fleet.examine(view.fleet, names, with_files=files)
+    finally:
+        view.close()
 
 
 def prune(
@@ -62,7 +79,10 @@ def backup(
     from console.actions.backup.create import back_up
     from core.adapters.store.timeouts import WORKING
 
-    with at_desk(actor, WORKING) as (desk, acting):  # a large table needs a long timeout
+    with at_desk(actor, WORKING, whole=True) as (
+        desk,
+        acting,
+    ):  # a large table needs a long timeout
         done = back_up(desk, acting, where, models=models)
         counts = f"{done.rows:,} rows, {done.versions} versions, {done.spool_files} spool files"
         lines = [f"{done.path}: {done.bytes / 1e6:,.1f} MB; {counts}."]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from console import actions
-from console.cli.shared import Output
+from console.cli.shared import Output, of_the_desk
 from console.desk import Desk
 from core.rules.access.roles import Actor
 from core.rules.ops.notification import Delivery
@@ -16,6 +16,7 @@ from core.rules.ops.notification import Delivery
 _POLL_SECONDS = 0.3
 
 
+@of_the_desk
 def notify_test(
     desk: Desk,
     actor: Actor,

@@ -54,6 +54,18 @@ def report_lines(reports: list[StoredReport], view: queries.drift.View | None = 
     return lines
 
 
+def comparison_lines(found: queries.comparison.Comparison) -> list[str]:
+    """A comparison on demand: its sides, and each breach."""
+    lines = [
+        f"{found.current.name} against {found.reference.name}: {found.report.verdict}",
+        *_reasons(found.report),
+    ]
+    if breaches := found.report.measure_reasons:
+        lines.append(f"additional measures: {len(breaches)} beyond limit and noise")
+        lines += [f"  {reason.says}" for reason in breaches]
+    return lines
+
+
 def window_lines(now: queries.live_traffic.Waiting, windows: list[Window]) -> list[str]:
     """The progress of the next window of live traffic, then each window with its reasons."""
     against = f"to be compared with version {now.live}" if now.live else "and no model is live"
@@ -100,7 +112,12 @@ def status_lines(
         lines.append(f"job        {job_line(j)} {j.progress:.0%} {j.stage}")
         if j.id in stuck:
             lines.append(f"           {stuck[j.id]}")
-    signs = {True: "ok  ", False: "DOWN", None: "?   "}
+    return [*lines, *service_lines(services)]
+
+
+def service_lines(services: Sequence[queries.service_checks.Service]) -> list[str]:
+    """The state of each service, and what to do if it is down."""
+    signs, lines = {True: "ok  ", False: "DOWN", None: "?   "}, []
     for s in services:
         advice = f"{'' if s.says.endswith('.') else '.'} {s.advice}" if s.advice else ""
         lines.append(f"{signs[s.healthy]}       {s.name}: {s.says}{advice}")

@@ -1,8 +1,9 @@
 """What the commands share: options, opening the desk, printing, and waiting for a job.
 
 A command is a function whose first parameter is `desk`; one that acts takes the `actor`, too, and
-one that queues a job returns it. The options that go with each are added. The modules of this
-folder import heavy modules inside the commands, so that `--help` starts at once.
+one that queues a job returns it. The options that go with each are added, such as `--dataset`. A
+command `of_the_desk` concerns no single dataset; one about several takes a `view` instead. The
+modules of this folder import heavy modules inside the commands, so that `--help` starts at once.
 """
 
 from __future__ import annotations
@@ -10,16 +11,17 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from inspect import Parameter, Signature, signature
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 import typer
 
 from console.cli.following import follow
 from console.cli.printing import say, tell
+from console.cli.view import View
 from console.desk import Desk
 from core import VERSION
 from core.domain.errors import (
@@ -41,6 +43,15 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the job to end.")]
 Actor = Annotated[str, typer.Option(help="Who acts; the default is the setting ACTOR.")]
+DatasetName = Annotated[
+    str,
+    typer.Option(
+        "--dataset",
+        envvar="DRIFTDESK_DATASET",
+        show_envvar=False,
+        help="The dataset; needed where there are several. Default: DRIFTDESK_DATASET.",
+    ),
+]
 Reason = Annotated[str, typer.Option(help="Why; it goes on record.", callback=storable)]
 Note = Annotated[str, typer.Option(help="The outcome; it goes on record.", callback=storable)]
 
@@ -58,12 +69,17 @@ Yes = Annotated[
     bool, typer.Option("--yes", help="End an epoch without asking; the consequences are shown.")
 ]
 
-_JSON, _WAIT, _ACTOR = (
+NamedDataset = Annotated[str, typer.Argument(metavar="NAME", help="The dataset's name.")]
+
+_JSON, _WAIT, _ACTOR, _DATASET = (
     Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=option)
     for name, default, option in (
         ("as_json", False, AsJson), ("wait", False, Wait), ("actor", "", Actor),
+        ("dataset", "", DatasetName),
     )
 )  # fmt: skip
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _command: ContextVar[str] = ContextVar("driftdesk.command", default="")
 
@@ -85,28 +101,52 @@ class Commands(typer.Typer):
         return lambda function: add(_at_desk(function))
 
 
+def of_the_desk(function: _F) -> _F:
+    """Mark a command that concerns the whole desk: it takes no dataset, and a role for all."""
+    vars(function)["of_the_desk"] = True
+    return function
+
+
+def dataset_as_argument(function: _F) -> _F:
+    """Mark a command that names its dataset as an argument, since it acts on the dataset itself."""
+    vars(function)["dataset_as_argument"] = True
+    return function
+
+
 def _at_desk(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as Typer sees it: without desk and actor, with the options that go with them."""
     hints = get_type_hints(function, include_extras=True)
-    if "desk" not in hints:
+    first = next((name for name in ("desk", "view") if name in hints), None)
+    if first is None:
         return function
     acts, returned = "actor" in hints, hints["return"]
     queues = Job in (returned, *get_args(returned))
+    names_dataset = first == "desk" and not hasattr(function, "of_the_desk")
+
+    def standing(actor: str, dataset: str) -> AbstractContextManager[tuple[Any, roles.Actor]]:
+        if first == "view":
+            return in_view(actor)
+        return at_desk(actor, dataset=dataset, whole=not names_dataset)
 
     @wraps(function)
     def run(*, as_json: bool = False, wait: bool = False, actor: str = "", **own: Any) -> None:
-        with at_desk(actor) as (desk, acting):
-            result = function(desk, *((acting,) if acts else ()), **own)
+        dataset = own.pop("dataset", "") if names_dataset else ""
+        with standing(actor, dataset) as (place, acting):
+            result = function(place, *((acting,) if acts else ()), **own)
             if isinstance(result, Job):
-                follow(desk, result, wait=wait, as_json=as_json)
+                follow(place, result, wait=wait, as_json=as_json)
             else:
                 tell(result.value, as_json=as_json, lines=lambda: result.lines)
                 if result.code:
                     raise typer.Exit(result.code)
 
     options = [*([_WAIT] if queues else []), _JSON, *([_ACTOR] if acts else [])]
-    own = [p for p in signature(function).parameters.values() if p.name not in ("desk", "actor")]
+    own = [p for p in signature(function).parameters.values() if p.name not in (first, "actor")]
     parameters = [*(p.replace(annotation=hints[p.name]) for p in own), *options]
+    if hasattr(function, "dataset_as_argument"):
+        parameters.insert(0, Parameter("dataset", Parameter.KEYWORD_ONLY, annotation=NamedDataset))
+    elif names_dataset:
+        parameters.append(_DATASET)
     vars(run)["__signature__"] = Signature(parameters)
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
@@ -188,34 +228,57 @@ def _hidden(module: str) -> Iterator[None]:
 
 
 def permitted(actor: str = "") -> tuple[Settings, roles.Actor]:
-    """The settings, and who acts: this actor, or else the setting ACTOR.
+    """The settings, and who acts: this actor, or else the setting ACTOR; the role is for all.
 
     Raises:
         SettingsError: a value is impossible.
-        NotAllowed: the actor may not see the desk.
+        NotAllowed: the actor may see nothing of the desk.
     """
     from console.identity import command_line_actor
 
     settings = configured()
     acting = command_line_actor(settings, actor)
-    acting.demand(roles.Right.SEE, settings.auth_contact)
+    if not acting.may(roles.Right.SEE):
+        View.opened(settings, actor)
     return settings, acting
 
 
 @contextmanager
-def at_desk(
+def in_view(
     actor: str = "", timeouts: Timeouts | None = None
-) -> Iterator[tuple[Desk, roles.Actor]]:
-    """The desk for one command, and who acts; an expected error is printed, with exit code 1."""
-    from console.identity import command_line_actor
+) -> Iterator[tuple[View, roles.Actor]]:
+    """The datasets that the actor may see, and who acts; an expected error is printed.
+
+    The role of the actor is the one for all datasets; `View.actor` has that for one.
+    """
     from core.platform import tracing
 
     with in_words():
-        settings, _ = permitted(actor)
+        settings = configured()
+        view = View.opened(settings, actor, timeouts)
         tracing.start(settings.otel_exporter_otlp_endpoint, "cli")
-        span = tracing.span(f"command {_command.get()}".strip())
-        with Desk.opened(settings, timeouts) as desk, span:
-            yield desk, command_line_actor(desk.settings, actor)
+        try:
+            with tracing.span(f"command {_command.get()}".strip()):
+                yield view, view.actor()
+        finally:
+            view.close()
+
+
+@contextmanager
+def at_desk(
+    actor: str = "", timeouts: Timeouts | None = None, *, dataset: str = "", whole: bool = False
+) -> Iterator[tuple[Desk, roles.Actor]]:
+    """The desk for one command, and who acts; an expected error is printed, with exit code 1.
+
+    It is the desk of `dataset`, or with `whole` one for what concerns every dataset.
+    """
+    with in_view(actor, timeouts) as (view, acting):
+        if whole:
+            acting.demand(roles.Right.SEE, view.settings.auth_contact)
+            yield view.any_desk(), acting
+        else:
+            desk = view.desk(dataset)
+            yield desk, view.actor(desk.dataset.name)
 
 
 def confirm_end(ends: Ending | None, *, yes: bool) -> int | None:

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from console import queries
-from console.cli import output
-from console.cli.shared import Output
+from console.cli import fleet, output
+from console.cli.shared import DatasetName, Output
+from console.cli.view import View
 from console.desk import Desk
 
 A_SERVICE_IS_DOWN, ACTION_REQUIRED = 3, 4
@@ -16,24 +17,50 @@ A_SERVICE_IS_DOWN, ACTION_REQUIRED = 3, 4
 
 
 def status(
-    desk: Desk,
+    view: View,
     *,
     check: Annotated[
         bool, typer.Option("--check", help="Exit with code 4 if a person has something to do.")
     ] = False,
+    dataset: DatasetName = "",
 ) -> Output:
     """The state of the pipeline and its services; exit code 3 if a service is down.
 
-    With `--check`, the required actions are listed, and exit code 4 says that there are any.
+    With `--check`, the required actions are listed, and exit code 4 says that there are any. Where
+    there are several datasets and none is named, each has a line, with what it needs.
     """
+    wrong = [*view.problems] if view.names else []
+    if not dataset and len([*view.names, *wrong]) > 1:
+        return _of_all(view, check=check)
+    return _of_one(view.desk(dataset), check=check)
+
+
+def _of_all(view: View, *, check: bool) -> Output:
+    """A line for each dataset, and the services that they share."""
+    lines, table = fleet.table(view)
+    needs_somebody = check and any(line.needs_somebody for line in lines)
+    services = queries.health.look(view.any_desk(), shared=True)
+    return Output(
+        {"datasets": lines, "services": services},
+        [*table, *output.service_lines(services)],
+        _code(services, needs_somebody=needs_somebody),
+    )
+
+
+def _of_one(desk: Desk, *, check: bool) -> Output:
     state, stuck = queries.status.status(desk), queries.stalled_jobs.stuck(desk)
     services = queries.health.look(desk)
     restored = [f"{need.title}: {need.detail}" for need in queries.overview.put_back(desk)]
     needs = queries.overview.overview(desk).needs if check else ()
-    code = ACTION_REQUIRED if needs else 0
     return Output(
         {"status": state, "services": services, "stuck": stuck, "told": restored}
         | ({"needs": needs} if check else {}),
         [*output.status_lines(state, services, stuck), *restored, *output.need_lines(needs)],
-        A_SERVICE_IS_DOWN if any(service.healthy is False for service in services) else code,
+        _code(services, needs_somebody=bool(needs)),
     )
+
+
+def _code(services: list[queries.service_checks.Service], *, needs_somebody: bool) -> int:
+    if any(service.healthy is False for service in services):
+        return A_SERVICE_IS_DOWN
+    return ACTION_REQUIRED if needs_somebody else 0

@@ -125,8 +125,13 @@ def database_password(url: DatabaseUrl) -> Finding:
     return ok(name, "Is set.")
 
 
-def dataset(dataset: Dataset, tables: Mapping[str, Collection[str]]) -> Finding:
-    """Whether the rows table in the database is this dataset's; `tables` are their columns."""
+def dataset(
+    dataset: Dataset, tables: Mapping[str, Collection[str]], *, several: bool = False
+) -> Finding:
+    """Whether the rows table in the database is this dataset's; `tables` are their columns.
+
+    With `several` the database has the tables of other datasets, too.
+    """
     name, own = "Dataset and tables", dataset.rows_table
     if own in tables:
         if missing := sorted(set(dataset.names) - set(tables[own])):
@@ -139,8 +144,9 @@ def dataset(dataset: Dataset, tables: Mapping[str, Collection[str]]) -> Finding:
             says = f"The table {own} has the column {', '.join(more)}, which the file lacks."
             return bad(name, says, "Set DATASET to the newest revision of the dataset file.")
         return ok(name, f"The rows are in {own}.")
-    if not tables:
-        return warn(name, f"There is no table {own} yet.", "python -m workers migrate")
+    if several or not tables:
+        todo = "python -m workers migrate" + (", or start a reconciler" if several else "")
+        return warn(name, f"There is no table {own} yet.", todo)
     others = ", ".join(sorted(tables))
     says = f"The dataset is {dataset.name}, and the database has {others} instead of {own}."
     todo = "Set DATASET to the dataset of that database, or DATA_DIR or DATABASE_URL to another."

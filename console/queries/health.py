@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from threading import Condition, Thread
 
 from console.desk import Desk
-from console.queries.service_checks import Check, Service, checks
+from console.queries.service_checks import Check, Service, checks, shared_checks
 
 _REST = 1.0
 """Seconds for which an answer is reused, however many tabs ask."""
@@ -16,52 +17,55 @@ _LOOK_SECONDS = 10.0
 """How long the command line waits for all services."""
 
 
-def look(desk: Desk) -> list[Service]:
-    """Check every service at once; one that has not answered after a while counts as silent."""
-    return Watch(desk).look(_LOOK_SECONDS)
+def look(desk: Desk, *, shared: bool = False) -> list[Service]:
+    """Check every service at once; one that has not answered after a while counts as silent.
+
+    With `shared`, only those that all datasets of the desk share.
+    """
+    return Watch(desk, shared=shared).look(_LOOK_SECONDS)
 
 
-class Watch:
-    """The state of every service, refreshed by threads of its own.
+class Answers:
+    """The last answer to each check, and the checks that are running, shared by threads.
 
     A service that hangs occupies one thread and is not checked again until that one returns; its
     previous answer is shown for at most `service_checks.HANGS`.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._checks = checks(desk)
+    def __init__(self) -> None:
         self._known: dict[str, tuple[float, Service]] = {}
         self._asking: dict[str, float] = {}
         self._changed = Condition()
 
-    def look(self, seconds: float) -> list[Service]:
+    def look(self, checks: Mapping[str, Check], seconds: float) -> list[Service]:
         """Start the checks that are due, wait at most so many seconds, and return every state."""
         with self._changed:
-            for check in self._checks:
-                self._start(check)
-            self._changed.wait_for(lambda: not self._asking, seconds)
-            return [self._service(check) for check in self._checks]
+            for key, check in checks.items():
+                self._start(key, check)
+            self._changed.wait_for(lambda: self._asking.keys().isdisjoint(checks), seconds)
+            return [self._service(key, check) for key, check in checks.items()]
 
-    def _start(self, check: Check) -> None:
+    def _start(self, key: str, check: Check) -> None:
         now = time.monotonic()
-        at, _ = self._known.get(check.name, (now - 2 * _REST, None))
-        if check.name in self._asking or now - at < _REST:
+        at, _ = self._known.get(key, (now - 2 * _REST, None))
+        if key in self._asking or now - at < _REST:
             return
-        self._asking[check.name] = now
-        Thread(target=self._run, args=(check,), name=f"ask {check.name}", daemon=True).start()
+        self._asking[key] = now
+        thread = Thread(target=self._run, args=(key, check), name=f"ask {key}", daemon=True)
+        thread.start()
 
-    def _run(self, check: Check) -> None:
+    def _run(self, key: str, check: Check) -> None:
         service = check.run()
         with self._changed:
-            self._known[check.name] = (time.monotonic(), service)
-            del self._asking[check.name]
+            self._known[key] = (time.monotonic(), service)
+            del self._asking[key]
             self._changed.notify_all()
 
-    def _service(self, check: Check) -> Service:
+    def _service(self, key: str, check: Check) -> Service:
         now = time.monotonic()
-        started = self._asking.get(check.name)
+        started = self._asking.get(key)
         asking = now - started if started is not None else 0.0
-        at, service = self._known.get(check.name, (None, None))
+        at, service = self._known.get(key, (None, None))
         service = service or Service(check.name, None, "", 0.0, check.link, "")
         service = replace(service, asking=asking, age=None if at is None else now - at)
         if not service.is_silent:
@@ -70,3 +74,22 @@ class Watch:
         return replace(
             service, healthy=False, says=says, milliseconds=0.0, advice=check.advice, version=""
         )
+
+
+class Watch:
+    """The state of every service of a dataset, refreshed by threads of its own.
+
+    Watches with the same `answers` check a service that datasets share only once. `shared`
+    leaves out what belongs to the dataset.
+    """
+
+    def __init__(self, desk: Desk, answers: Answers | None = None, *, shared: bool = False) -> None:
+        self._answers = answers or Answers()
+        self._checks = {
+            f"{desk.dataset.name if check.of_dataset else ''}/{check.name}": check
+            for check in (shared_checks(desk) if shared else checks(desk))
+        }
+
+    def look(self, seconds: float) -> list[Service]:
+        """Start the checks that are due, wait at most so many seconds, and return every state."""
+        return self._answers.look(self._checks, seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
@@ -57,13 +57,17 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How to check one service: `ask` returns (healthy, its answer, its version)."""
+    """How to check one service: `ask` returns (healthy, its answer, its version).
+
+    With `of_dataset` the answer is about one dataset, not about a service that all share.
+    """
 
     name: str
     ask: Callable[[], tuple[bool, str, str]]
     link: str
     advice: str
     through_redis: bool = False
+    of_dataset: bool = False
 
     def run(self) -> Service:
         """Check it; an exception becomes an answer, too."""
@@ -98,14 +102,16 @@ def checks(desk: Desk) -> list[Check]:
         name = "Serving" if len(replicas) == 1 else f"Serving at {urlsplit(url).netloc}"
         link = s.serving_link or _reached(url)
         ask = partial(_serving, desk, url)
-        return Check(name, ask, f"{link}/docs" if link else "", "Start it: python -m serving.")
+        docs = f"{link}/docs" if link else ""
+        return Check(name, ask, docs, "Start it: python -m serving.", of_dataset=True)
 
     return [
         Check("MLflow", partial(_mlflow, s.mlflow_tracking_uri.rstrip("/"), s.mlflow_login), mlflow,
               "Start MLflow or check MLFLOW_TRACKING_URI."),
         *map(replica, replicas),
         Check("Serving replicas", partial(_replicas, desk), "",
-              "They report to the database every few seconds; see the log of serving."),
+              "They report to the database every few seconds; see the log of serving.",
+              of_dataset=True),
         _source(desk),
         Check("Queue (Redis)", partial(_queue, desk), "", "Start Redis or check REDIS_URL."),
         Check("Database", partial(_database, desk), "", "Check DATABASE_URL, then migrate."),
@@ -118,6 +124,28 @@ def checks(desk: Desk) -> list[Check]:
               "Start one: python -m workers reconcile. Without it schedules, notifications and "
               "jobs that were left behind wait.", through_redis=True),
     ]  # fmt: skip
+
+
+def own_checks(desk: Desk) -> list[Check]:
+    """How to check what concerns this dataset alone: its source, and its model in serving."""
+    return [check for check in checks(desk) if check.of_dataset]
+
+
+def shared_checks(desk: Desk) -> list[Check]:
+    """How to check each service that the datasets of a desk share."""
+    shared = []
+    for check in checks(desk):
+        if check.name == "Database":
+            shared.append(replace(check, ask=partial(_any_database, desk)))
+        elif not check.of_dataset:
+            shared.append(check)
+    urls = desk.settings.serving_urls
+    replicas = [c for c in checks(desk) if c.name.startswith("Serving")][: len(urls)]
+    alive = [
+        replace(check, ask=partial(_alive, url), of_dataset=False)
+        for check, url in zip(replicas, urls, strict=True)
+    ]
+    return [shared[0], *alive, *shared[1:]]
 
 
 def _spool(desk: Desk) -> list[Check]:
@@ -151,9 +179,10 @@ def _source(desk: Desk) -> Check:
     if isinstance(source, DataApiSource):
         ask = partial(_data_api, f"{s.data_api_url.rstrip('/')}/health", proxied=s.outbound_proxies)
         link, advice = _reached(s.data_api_url), "Start the data API or check DATA_API_URL."
-        return Check("Data API", ask, link, advice)
+        return Check("Data API", ask, link, advice, of_dataset=True)
     advice = "Run `driftdesk source check` where the workers run."
-    return Check(f"Source ({kind_of(source)})", partial(_last_ingest, desk), "", advice)
+    ask = partial(_last_ingest, desk)
+    return Check(f"Source ({kind_of(source)})", ask, "", advice, of_dataset=True)
 
 
 def _last_ingest(desk: Desk) -> tuple[bool, str, str]:
@@ -199,6 +228,12 @@ def _serving(desk: Desk, url: str) -> tuple[bool, str, str]:
     return True, says, f"model {str(model.get('digest', ''))[:8]}" if model.get("digest") else ""
 
 
+def _alive(url: str) -> tuple[bool, str, str]:
+    """A replica is up if it answers, whichever models it has."""
+    page = probe(f"{url}/health/live")
+    return page.healthy, "Answers" if page.healthy else page.says, ""
+
+
 def _replicas(desk: Desk) -> tuple[bool, str, str]:
     """The replicas that report to the database; healthy if all serve the same version."""
     with desk.store.read() as work:
@@ -226,10 +261,20 @@ def _queue(desk: Desk) -> tuple[bool, str, str]:
 def _database(desk: Desk) -> tuple[bool, str, str]:
     with desk.store.read() as work:
         epoch = work.batches.epoch()
+    return True, f"Epoch {epoch.number}" if epoch else "No batch yet", _database_version(desk)
+
+
+def _any_database(desk: Desk) -> tuple[bool, str, str]:
+    with desk.store.desk() as work:
+        known = len(work.known())
+    return True, f"{known} datasets on record", _database_version(desk)
+
+
+def _database_version(desk: Desk) -> str:
     dialect = desk.store.engine.dialect
     name = "MariaDB" if getattr(dialect, "is_mariadb", False) else dialect.name
     version = ".".join(str(part) for part in getattr(dialect, "server_version_info", None) or ())
-    return True, f"Epoch {epoch.number}" if epoch else "No batch yet", f"{name} {version}".strip()
+    return f"{name} {version}".strip()
 
 
 def _workers(desk: Desk) -> tuple[bool, str, str]:

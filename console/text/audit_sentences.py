@@ -45,8 +45,8 @@ _SENTENCES = {
     "restart source": "{actor} restarted the source; {subject} ended",
     "begin epoch": "{subject} began with {actor}'s ingest",
     "set limits": "{actor} changed drift limits",
-    "add columns": "columns were added to {subject}",
-    "revise dataset": "the file of {subject} has changed",
+    "add columns": "columns were added to the table of {subject}",
+    "revise dataset": "the file of {subject} changed",
     "disable dataset": "{actor} disabled {subject}",
     "enable dataset": "{actor} enabled {subject}",
     "add schedule": "{actor} added {subject}",
@@ -73,7 +73,7 @@ _NAMED = {
     re.compile(r"backup:(.+)"): "the backup {0}",
     re.compile(r"key:(.+)"): "{0}",
     re.compile(r"right:(.+)"): "the right {0}",
-    re.compile(r"dataset:(.+)"): "the table of {0}",
+    re.compile(r"dataset:(.+)"): "{0}",
     re.compile(r"([a-z]+):(.+)"): "{0} {1}",
 }
 """Subjects as sentences name them; the first match counts."""

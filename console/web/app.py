@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from console.web import login, page_state, session, widgets
+from console.web import acting, login, page_state, session, top, widgets
 from console.web.metrics import metrics
 from core.domain.errors import DriftdeskError
 
@@ -17,23 +17,36 @@ st.set_page_config(page_title="driftdesk", page_icon=str(MARK), layout="wide")
 
 try:
     instead = login.instead_of_pages()
+    several = session.has_several()
 except DriftdeskError as error:
     st.error(str(error))
     st.stop()
 
-page = st.navigation(
-    [
-        st.Page(f"views/{n}.py", title=n.capitalize(), icon=icon, default=n == "overview")
-        for n, icon in widgets.PAGES.items()
-    ],
-    position="hidden" if instead else "top",
-)
+first = "fleet" if several else "overview"
+pages = {
+    name: st.Page(f"views/{name}.py", title=name.capitalize(), icon=icon, default=name == first)
+    for name, icon in widgets.PAGES.items()
+    if several or name != "fleet"
+}
+# Streamlit's own navigation would lose the dataset from the address.
+hidden = several or instead
+page = st.navigation(list(pages.values()), position="hidden" if hidden else "top")
 if instead:
     instead()
     st.stop()
+shown = next(name for name in pages if pages[name] is page)
 with metrics().rerun(page.title):
-    page_state.begin()
-    st.set_page_config(page_title=f"{page.title} · {session.desk().dataset.title} · driftdesk")
-    widgets.header(page.title)
-    session.show_message()
-    page.run()
+    dataset = session.dataset_name()
+    if shown == "fleet" and dataset:  # the first page of a desk with one dataset was its Overview
+        st.switch_page(pages["overview"], query_params=st.query_params.to_dict())
+    page_state.begin(dataset)
+    about = [session.desk().dataset.title] if dataset else []
+    st.set_page_config(page_title=" · ".join([page.title, *about, "driftdesk"]))
+    top.header(shown, page.title)
+    acting.show_message()
+    if several and dataset:
+        top.disabled_note()
+    if dataset or shown in top.OF_ALL:
+        page.run()
+    else:
+        top.choose(shown)

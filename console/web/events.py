@@ -1,6 +1,8 @@
 """`POST /events/batch-ready`: a signed request of another program queues an ingest.
 
-It needs no login: see `console.actions.events`. The body is verified and not read otherwise.
+It needs no login: see `console.actions.events`. The body is verified and not read otherwise. Where
+a desk has several datasets, the address names one (`?dataset=NAME`); who has not signed a request
+does not learn which there are.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from starlette.routing import Route
 from console.actions import events
 from console.web import session
 from console.web.metrics import metrics
+from console.web.page_state import DATASET
 from core.domain.errors import (
     BadInput,
+    DatasetError,
     DeliveredAlready,
     DriftdeskError,
     JobUnderWay,
@@ -48,12 +52,14 @@ class _TooLargeError(BadInput):
 
 _STATUS: tuple[tuple[type[DriftdeskError], HTTPStatus, int], ...] = (
     (Missing, HTTPStatus.NOT_FOUND, 0),
+    (DatasetError, HTTPStatus.INTERNAL_SERVER_ERROR, 0),
     (_TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, 0),
     (NotGenuine, HTTPStatus.UNAUTHORIZED, 0),
     (DeliveredAlready, HTTPStatus.CONFLICT, 0),
     (JobUnderWay, HTTPStatus.CONFLICT, 30),
     (TooManyDeliveries, HTTPStatus.TOO_MANY_REQUESTS, 60),
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE, 10),
+    (BadInput, HTTPStatus.BAD_REQUEST, 0),
 )
 """The status of each error, and after how many seconds to try again; 0: that changes nothing."""
 
@@ -67,12 +73,13 @@ async def batch_ready(request: Request) -> Response:
         return _problem(HTTPStatus.TOO_MANY_REQUESTS, "Too many deliveries at once.", 1)
     _under_way += 1
     try:
-        desk = await run_in_threadpool(session.desk_of_signed_requests)
-        if not desk.settings.events_secret.get_secret_value():
+        settings = await run_in_threadpool(session.settings)
+        if not settings.events_secret.get_secret_value():
             raise Missing("Events are off: EVENTS_SECRET is not set.")
         async with asyncio.timeout(_SECONDS):
             body = await _body(request)
-        return await run_in_threadpool(_accept, dict(request.headers), body)
+        dataset = request.query_params.get(DATASET, "")
+        return await run_in_threadpool(_accept, dict(request.headers), body, dataset)
     except TimeoutError:
         detail = f"The body did not arrive within {_SECONDS:g} s."
         return _problem(HTTPStatus.REQUEST_TIMEOUT, detail)
@@ -86,12 +93,13 @@ async def batch_ready(request: Request) -> Response:
         _under_way -= 1
 
 
-def _accept(headers: dict[str, str], body: bytes) -> Response:
-    desk = session.desk_of_signed_requests()
+def _accept(headers: dict[str, str], body: bytes, dataset: str) -> Response:
     with tracing.span("event batch-ready"), metrics().action("events.batch_ready"):
-        actor, delivery = events.sender(desk, headers, body, int(time.time()))
+        actor, delivery = events.sender(session.settings(), headers, body, int(time.time()))
+        desk = session.desk_of_signed_requests(dataset)
         job = events.batch_ready(desk, actor, delivery)
-    log.info("batch-ready accepted", delivery=delivery, job=job.id, joined=job.joined)
+    about = {"delivery": delivery, "dataset": desk.dataset.name}
+    log.info("batch-ready accepted", job=job.id, joined=job.joined, **about)
     words = f"Job {job.id} was open already and is joined." if job.joined else "Ingest is queued."
     answer = {"job": job.id, "state": job.state.value, "joined": job.joined, "detail": words}
     return JSONResponse(answer, HTTPStatus.ACCEPTED)

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from console.actions import pipeline
 from console.queries import stalled_jobs
 from console.text import formatting
-from console.web import session, widgets
+from console.web import reading, widgets
 from core.domain.batches import BatchState
 from core.domain.job_results import BatchNotStored, NoNewBatch, VersionProposed, sentence
 from core.domain.jobs import RETRYABLE, Job, JobState, LogLine
@@ -64,7 +64,7 @@ def why_it_waits(job: Job) -> str:
     """Why an open job makes no progress, from Redis (cached); empty if nothing is wrong."""
     if job.state.is_over:
         return ""
-    return (session.query_cached(_STALLED_TTL, stalled_jobs.stuck) or {}).get(job.id, "")
+    return (reading.query_cached(_STALLED_TTL, stalled_jobs.stuck) or {}).get(job.id, "")
 
 
 def job_note(job: Job) -> str:

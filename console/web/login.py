@@ -7,9 +7,8 @@ from functools import partial
 
 import streamlit as st
 
-from console.web import session, widgets
+from console.web import acting, addresses, session, widgets
 from core.domain.errors import DriftdeskError, LoggedOut
-from core.rules.access.roles import Right
 
 
 def instead_of_pages() -> Callable[[], None] | None:
@@ -18,14 +17,18 @@ def instead_of_pages() -> Callable[[], None] | None:
     Raises:
         BadInput: the settings or the dataset are invalid.
     """
-    session.needs_login()
+    name = session.dataset_name()
     try:
-        actor = session.actor()
+        actor, seen = session.actor(name), session.visible()
+        sees_nothing = not seen and not session.sees_whole_desk()
     except LoggedOut as error:
         return partial(_login_page, str(error))
     except DriftdeskError as error:
         return partial(_unavailable, str(error))
-    return None if actor.may(Right.SEE) else partial(_without_role, actor.name, actor.known_by)
+    if sees_nothing:
+        return partial(_without_role, actor.name, actor.known_by)
+    why = session.unknown(name, seen) if name else ""
+    return partial(_no_such_dataset, why) if why else None
 
 
 def _login_page(why: str) -> None:
@@ -35,7 +38,7 @@ def _login_page(why: str) -> None:
             st.warning(widgets.plain(why), icon=":material/timer_off:")
         else:
             st.write("Log in to monitor and promote the model.")
-        if session.failed():
+        if acting.failed():
             st.error("Your last action was not carried out.", icon=":material/error:")
         st.button("Log in", type="primary", icon=":material/login:", on_click=st.login)
 
@@ -58,6 +61,13 @@ def _without_role(name: str, known_by: str) -> None:
         )
         st.caption(f"Your identity: {widgets.plain(known_by)}")
         _log_out()
+
+
+def _no_such_dataset(why: str) -> None:
+    """The address names a dataset that does not exist, or that this person may not see."""
+    with _page():
+        st.error(widgets.plain(why), icon=":material/link_off:")
+        st.html(addresses.anchor("Go to the first page", addresses.of("", "fleet")))
 
 
 def _page() -> st.delta_generator.DeltaGenerator:

@@ -6,14 +6,32 @@ from typing import Any
 
 import streamlit as st
 
+DATASET = "dataset"
+"""The parameter of an address that names its dataset, where a desk has several."""
+
+MESSAGE = "driftdesk.message"
 _DRAWN = "driftdesk.drawn"
 _DIALOG = "driftdesk.dialog"
+_SHOWN = "driftdesk.dataset"
 
 
-def begin() -> None:
-    """Reset the state of a run of the whole page: no values drawn yet, no dialog open."""
+def begin(dataset: str) -> None:
+    """Reset the state of a run of the whole page: no values drawn yet, no dialog open.
+
+    Where it shows another dataset than the run before, nothing of that one stays in the tab but the
+    message about the last action.
+    """
+    if shown_dataset() not in (None, dataset):
+        for key in [key for key in st.session_state if key != MESSAGE]:
+            del st.session_state[key]
+    st.session_state[_SHOWN] = dataset
     st.session_state[_DRAWN] = {}
     dialog_closed()
+
+
+def shown_dataset() -> str | None:
+    """The dataset that this tab shows; empty for all of them, None before the first run."""
+    return st.session_state.get(_SHOWN)
 
 
 def dialog_opened() -> None:
@@ -55,6 +73,11 @@ def note_address(name: str, value: str) -> None:
 def get_state(key: str, default: Any = "") -> Any:
     """The value of a widget, or of `set_state`, in this tab."""
     return st.session_state.get(key, default)
+
+
+def take_state(key: str, default: Any = "") -> Any:
+    """The value of `set_state`, once."""
+    return st.session_state.pop(key, default)
 
 
 def set_state(key: str, value: Any) -> None:

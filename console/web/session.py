@@ -1,57 +1,49 @@
-"""Login, actions, queries and caches of a browser session.
+"""Login and desk of a browser session.
 
-All sessions share one desk. Without a valid login a session gets none of it, also in fragments.
+All sessions share the desks of the datasets. Without a valid login a session gets none of them, and
+without a role for a dataset not that dataset's, also in fragments.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
 
 import streamlit as st
 import structlog
-from structlog.contextvars import bound_contextvars
 
 from console import identity
 from console.desk import Desk
-from console.queries.health import Watch
-from console.text import formatting
-from console.web import exposure_checks
-from console.web.metrics import expose_metrics, metrics
+from console.fleet import Fleet
+from console.queries.health import Answers, Watch
+from console.web import exposure_checks, page_state
+from console.web.metrics import expose_metrics
 from core.domain.errors import DriftdeskError, LoggedOut, Missing, SettingsError
-from core.domain.jobs import Job
 from core.platform import tracing
 from core.platform.log import configure
-from core.platform.settings import read_settings
+from core.platform.settings import Settings, read_settings
 from core.rules.access.oidc_claims import Person, require_fresh
 from core.rules.access.roles import Actor, Right
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
 Login = tuple[str, str, datetime]  # the issuer, the subject, and when the login began
-
-_MESSAGE = "driftdesk.message"
-_UNPREFIXED = ("pipeline", "decisions", "predictions", "limits")
 
 
 @st.cache_resource(show_spinner=False)
-def _desk() -> Desk:
-    """Create the process's desk."""
+def _fleet() -> Fleet:
+    """Create the desks of the process."""
     settings = read_settings()
     configure(settings.log_format, "console", settings.secrets)
     tracing.start(settings.otel_exporter_otlp_endpoint, "console")
     expose_metrics(settings.metrics_host, settings.metrics_port)
-    return Desk.make(settings)
+    return Fleet.make(settings)
 
 
 @st.cache_resource(show_spinner=False)
-def _watch() -> Watch:
-    return Watch(_desk())
+def _answers() -> Answers:
+    """The answers of all services, shared by the pages of all datasets."""
+    return Answers()
 
 
 @st.cache_resource(show_spinner=False)
@@ -60,48 +52,143 @@ def _logged_out() -> dict[Login, datetime]:
     return {}
 
 
-def desk() -> Desk:
-    """The process's desk; a session without the right to view is sent to the login page."""
+def settings() -> Settings:
+    """The settings of the process."""
+    return _fleet().settings
+
+
+def has_several() -> bool:
+    """Whether addresses name their dataset: this desk has several, or none yet."""
+    fleet = _fleet()
+    return fleet.folder.is_folder and len(fleet.datasets().files) != 1
+
+
+def dataset_name() -> str:
+    """The dataset of this page: that of its address, else the only one; "" for all of them.
+
+    Raises:
+        DatasetError: there is only one file, and it cannot be used.
+    """
+    named = page_state.address(page_state.DATASET)
+    return named or ("" if has_several() else _fleet().datasets().choose().name)
+
+
+def visible() -> list[str]:
+    """The datasets that this session may see, by name.
+
+    Raises:
+        LoggedOut, BadInput, SettingsError: as `actor`.
+    """
+    names = _fleet().datasets().usable
+    person = _person() if needs_login() else None
+    return identity.visible(settings(), person, names)
+
+
+def sees_whole_desk() -> bool:
+    """Whether this session's role is for all datasets, also for those without a usable file."""
+    return actor("").may(Right.SEE)
+
+
+def desk(name: str = "") -> Desk:
+    """The desk of this page's dataset, or of the one named.
+
+    A session without the right to view it is sent to the login page.
+
+    Raises:
+        Missing: there is no such dataset that the session may see.
+    """
+    _require_viewer(name)
+    if not (wanted := name or dataset_name()):
+        raise Missing("This page shows one dataset, and its address names none.")
+    return _fleet().desk(wanted)
+
+
+def at_hand() -> tuple[Desk, Actor]:
+    """The desk of this page's dataset, and the actor with their role for it.
+
+    Raises:
+        Missing: there is no such dataset that the session may see.
+        LoggedOut, BadInput, SettingsError, DatasetError: as `actor`.
+    """
+    name = dataset_name()
+    who = actor(name)
+    if name not in (seen := visible()):
+        raise Missing(unknown(name, seen))
+    return _fleet().desk(name), who
+
+
+def fleet() -> Fleet:
+    """The desks of all datasets; `visible` says which of them this session may see."""
     _require_viewer()
-    return _desk()
+    return _fleet()
 
 
-def desk_of_signed_requests() -> Desk:
-    """The process's desk, for requests that have no session and prove themselves otherwise."""
-    return _desk()
+def desk_of_signed_requests(dataset: str = "") -> Desk:
+    """A dataset's desk, for requests that have no session and prove themselves otherwise.
+
+    Raises:
+        BadInput: there is none of that name, or several and none is named.
+        DatasetError: there is only one file, and it cannot be used.
+    """
+    return _fleet().desk(dataset)
 
 
 def watch() -> Watch:
-    """The health checks of all services, shared by all sessions."""
+    """The health checks of the services of this page's dataset, for all sessions.
+
+    Without a dataset only those of services that datasets share.
+    """
+    if name := dataset_name():
+        return Watch(desk(name), _answers())
+    return Watch(any_desk(), _answers(), shared=True)
+
+
+def any_desk() -> Desk:
+    """The desk of one of the datasets that this session may see, to reach what they share.
+
+    Raises:
+        Missing: there is none.
+    """
     _require_viewer()
-    return _watch()
+    name = next(iter(visible()), "")
+    if not name:
+        raise Missing("There is no dataset on this desk that you may see.")
+    return _fleet().desk(name)
 
 
 def needs_login() -> bool:
     """Whether people must log in; otherwise every local user is trusted."""
-    return _desk().settings.auth != "none"
+    return settings().auth != "none"
 
 
 def contact() -> str:
     """Whom to ask for a role."""
-    return _desk().settings.auth_contact or "an admin of this desk"
+    return settings().auth_contact or "an admin of this desk"
 
 
-def actor() -> Actor:
-    """The actor of this session, with their current role.
+def actor(name: str | None = None) -> Actor:
+    """The actor of this session, with their current role for this page's dataset or the one named.
+
+    Without a dataset the role is that for all datasets.
 
     Raises:
         SettingsError: the configuration does not allow the console to be shown.
         LoggedOut: there is no login, or the session has ended.
         BadInput: the identity provider's claims cannot be used.
+        DatasetError: there is only one dataset file, and it cannot be used.
     """
-    settings = _desk().settings
-    if settings.auth == "none":
+    if not needs_login():
         address = st.get_option("server.address")
         if why := exposure_checks.without_login(address, st.context.headers):
             raise SettingsError(why)
-        return identity.local_actor(settings)
-    return identity.actor_of(settings, _person())
+        return identity.local_actor(settings())
+    person = _person()
+    return identity.actor_of(settings(), person, dataset_name() if name is None else name)
+
+
+def unknown(name: str, seen: Collection[str]) -> str:
+    """Why a dataset cannot be shown; the same if there is none and if it must not be seen."""
+    return "" if name in seen else f"There is no dataset {name!r} on this desk that you may see."
 
 
 def _person() -> Person:
@@ -112,7 +199,7 @@ def _person() -> Person:
     )
     if problem:
         raise SettingsError(problem)
-    person = identity.logged_in(_desk().settings, st.user.to_dict(), datetime.now(UTC))
+    person = identity.logged_in(settings(), st.user.to_dict(), datetime.now(UTC))
     _require_login(person, _logged_out())
     return person
 
@@ -129,7 +216,7 @@ def _login(person: Person) -> Login:
 def log_out() -> None:
     """Revoke this login in every tab; for a button callback."""
     now = datetime.now(UTC)
-    ended, longest = _logged_out(), timedelta(hours=_desk().settings.auth_hours)
+    ended, longest = _logged_out(), timedelta(hours=settings().auth_hours)
     for login, at in list(ended.items()):
         if now - at > longest:  # expired anyway
             ended.pop(login, None)
@@ -140,11 +227,17 @@ def log_out() -> None:
     st.logout()
 
 
-def _require_viewer() -> Actor:
-    """The actor if they may view the desk; else rerun the whole page, which shows the login."""
+def _require_viewer(name: str = "") -> Actor:
+    """The actor if they may view the page; else rerun the whole page, which shows why not."""
     try:
-        viewer = actor()
-        viewer.demand(Right.SEE, contact())
+        name = name or dataset_name()
+        viewer = actor(name)
+        if viewer.may(Right.SEE) and name in _fleet().datasets().usable:
+            return viewer  # without a look at every dataset: each query of a page comes here
+        if not (seen := visible()):
+            viewer.demand(Right.SEE, contact())
+        if name and (why := unknown(name, seen)):
+            raise Missing(why)
     except DriftdeskError as error:
         st.rerun()
         raise LoggedOut(str(error)) from error  # in a callback, st.rerun() does not stop the code
@@ -156,145 +249,14 @@ def why_not(right: Right) -> str:
     return _require_viewer().refusal(right, contact())
 
 
-def act(done: str, action: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-    """Run an action for this session and store its message for the next run of the page.
-
-    `done` is shown on success, unless the action joined a job that was already open. For button
-    callbacks.
-    """
-    try:
-        with acting(_verb(action)):
-            result = action(_desk(), actor(), *args, **kwargs)
-    except DriftdeskError as error:
-        st.session_state[_MESSAGE] = ("error", str(error))
-    else:
-        joined = isinstance(result, Job) and result.joined
-        st.session_state[_MESSAGE] = ("ok", formatting.joined(result) if joined else done)
-        clear_cache()
-
-
-def _verb(action: Callable[..., Any]) -> str:
-    """An action's name for metrics and logs, prefixed with its module where it is ambiguous."""
-    module = action.__module__.rpartition(".")[2]
-    return action.__name__ if module in _UNPREFIXED else f"{module}.{action.__name__}"
-
-
-@contextmanager
-def acting(verb: str) -> Iterator[None]:
-    """Trace, log and count an action of this session that runs in the block."""
-    who = actor().name
-    with (
-        bound_contextvars(actor=who),
-        tracing.span(f"console {verb}", actor=who, verb=verb),
-        metrics().action(verb),
-    ):
-        try:
-            yield
-        except DriftdeskError as error:
-            log.info("refused", verb=verb, reason=str(error))
-            raise
-        else:
-            log.info("done", verb=verb)
-
-
-def refuse(why: str) -> None:
-    """Store an error message for the next run of the page."""
-    st.session_state[_MESSAGE] = ("error", why)
-
-
-def failed() -> bool:
-    """Whether the last action was refused and its message was not yet shown."""
-    return bool(st.session_state.get(_MESSAGE, ("", ""))[0] == "error")
-
-
-def show_message() -> None:
-    """Show the message of the last action, once."""
-    kind, text = st.session_state.pop(_MESSAGE, ("", ""))
-    if kind == "error":
-        st.error(text, icon=":material/error:")
-    elif kind == "ok":
-        st.toast(text, icon=":material/check_circle:")
-
-
-def query(question: Callable[..., T], *args: Any, silent: bool = False, **kwargs: Any) -> T | None:
-    """Query the stores; if one is unavailable, show why on the page and return None.
-
-    With `silent` nothing is shown: another part of the page runs the same query.
-    """
-    try:
-        return question(desk(), *args, **kwargs)
-    except DriftdeskError as error:
-        metrics().unanswered(error)
-        if not silent:
-            st.error(str(error), icon=":material/cloud_off:")
-        return None
-
-
-def query_or_none(question: Callable[..., T], *args: Any) -> T | None:
-    """Like `query`, but return None without a message where the thing does not exist."""
-
-    def existing(desk: Desk) -> T | None:
-        with suppress(Missing):
-            return question(desk, *args)
-        return None
-
-    return query(existing)
-
-
-@st.cache_resource(show_spinner=False)
-def _cache() -> dict[Any, tuple[float, Any]]:
-    """Results of `query_cached` with the time of each, shared by all sessions."""
-    return {}
-
-
-def query_cached(
-    ttl: float, question: Callable[..., T], *args: Any, silent: bool = False
-) -> T | None:
-    """Like `query`, with results cached for `ttl` seconds and shared by all sessions.
-
-    For queries over the network, so that many tabs do not repeat them. Errors are not cached.
-    """
-    _require_viewer()
-    key = (question.__module__, question.__qualname__, args)
-    now = time.monotonic()
-    cached_at, cached = _cache().get(key, (-math.inf, None))
-    if now - cached_at < ttl:
-        return cached  # type: ignore[no-any-return]
-    result = query(question, *args, silent=silent)
-    if result is not None:
-        _cache()[key] = (time.monotonic(), result)
-    return result
-
-
-def clear_cache() -> None:
-    """Drop the results of `query_cached`, after a change."""
-    _cache().clear()
-
-
-def deferred_query(question: Callable[..., T], *args: Any, **kwargs: Any) -> Callable[[], T]:
-    """A query for a download button, run on download, outside any session."""
-    _require_viewer()
-    process_desk, ended = _desk(), _logged_out()
+def still_logged_in() -> Callable[[], None]:
+    """What raises LoggedOut once this session's login is over, for use outside the session."""
     person = _person() if needs_login() else None
-    longest = timedelta(hours=process_desk.settings.auth_hours)
+    ended, longest = _logged_out(), timedelta(hours=settings().auth_hours)
 
-    def run() -> T:
+    def check() -> None:
         if person:
             require_fresh(person, datetime.now(UTC), longest)
             _require_login(person, ended)
-        return question(process_desk, *args, **kwargs)
 
-    return run
-
-
-@st.cache_resource(max_entries=100, show_spinner=False)
-def _memo(_make: Callable[[], Any], *key: Any) -> Any:  # noqa: ARG001 - Streamlit hashes it
-    return _make()
-
-
-def memo(make: Callable[[], T], *key: Any) -> T:
-    """Memoise `make()` under this key, for all sessions; the shared result must not be changed.
-
-    The key must name everything that the result depends on.
-    """
-    return _memo(make, *key)  # type: ignore[no-any-return]
+    return check

@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from console.figures import style
 from console.text import formatting
 from console.text.csv_output import inert_csv
-from console.web import page_state, session
+from console.web import acting, addresses, page_state, session
 from core.domain.safe_text import printable_lines
 from core.rules.access.roles import Right
 
@@ -29,6 +29,8 @@ PAGES = {
     "predict": ":material/calculate:",
     "audit": ":material/history_edu:",
     "services": ":material/dns:",
+    "search": ":material/search:",
+    "fleet": ":material/dashboard:",
 }
 """Each page's icon, in the order of the navigation."""
 
@@ -38,20 +40,6 @@ _STYLE = Path(__file__).parent / "style.css"
 def load_style() -> None:
     """Load the shared style sheet."""
     st.html(_STYLE)
-
-
-def header(title: str) -> None:
-    """The page's title, the user and the logout button."""
-    load_style()
-    row = st.container(horizontal=True, vertical_alignment="center")
-    row.title(title, anchor=False, width="stretch")
-    if not session.needs_login():
-        row.caption("Local mode: no login, everyone on this machine is admin", width="content")
-        return
-    actor = session.actor()
-    role = actor.role.value if actor.role else "no role"
-    row.caption(f"{plain(actor.name)} · {role}", width="content", help=plain(actor.known_by))
-    row.button("Log out", type="tertiary", icon=":material/logout:", on_click=session.log_out)
 
 
 def only(right: Right, *, disabled: bool = False, help: str | None = None) -> dict[str, Any]:  # noqa: A002 - Streamlit's word
@@ -93,7 +81,7 @@ def act_button(
     **look: Any,
 ) -> None:
     """A button that acts at once and shows `done` on success."""
-    where.button(label, key=key, on_click=session.act, args=(done, action, *args), **look)
+    where.button(label, key=key, on_click=acting.act, args=(done, action, *args), **look)
 
 
 def choice(
@@ -135,12 +123,13 @@ def chart(figure: dict[str, Any], key: str, file: str, alt: str, **look: Any) ->
 def page_link(page: str, label: str = "", query: dict[str, str] | None = None) -> None:
     """A link to a page of the console, with parameters of its address."""
     label = label or f"Go to {page.capitalize()}"
-    st.page_link(f"views/{page}.py", label=label, icon=PAGES[page], query_params=query)
+    icon, told = PAGES[page], addresses.query(query)
+    st.page_link(f"views/{page}.py", label=label, icon=icon, query_params=told)
 
 
 def evidence_link(version: int) -> None:
     """A link to a version's evidence on the Promotion page."""
-    page, query = "views/promotion.py", {"version": str(version)}
+    page, query = "views/promotion.py", addresses.query({"version": str(version)})
     st.page_link(page, label="Open evidence report", icon=":material/fact_check:",
                  query_params=query)  # fmt: skip
 
@@ -177,8 +166,8 @@ def dialog(title: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
 def confirm(label: str, decide: Callable[[], None], *, disabled: bool = False) -> None:
     """A dialog's confirm button: closes the dialog, or shows in it why the action failed."""
     if st.button(label, type="primary", on_click=decide, disabled=disabled):
-        if session.failed():
-            session.show_message()
+        if acting.failed():
+            acting.show_message()
         else:
             page_state.dialog_closed()
             st.rerun()
@@ -200,7 +189,7 @@ def confirm_with_reason(
     reason(key, options.pop("prompt", "Reason"))
 
     def decide() -> None:
-        session.act(done, action, *args, reason=page_state.get_state(key), **options)
+        acting.act(done, action, *args, reason=page_state.get_state(key), **options)
 
     confirm(label, decide)
 

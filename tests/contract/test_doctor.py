@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from console.desk import Desk
-from console.queries import doctor
+from console.queries import doctor, doctor_checks
 from console.queries.doctor_rules import Finding, State
 from core.adapters.mlflow.registry import Registry
 from core.adapters.rq_queue import Queue
@@ -267,7 +267,7 @@ def test_a_neighbour_that_hangs_holds_up_nobody(
         released.wait(120)
         return Probe(True, 0.0, url)
 
-    monkeypatch.setattr(doctor, "probe", hangs)
+    monkeypatch.setattr(doctor_checks, "probe", hangs)
     found = by_name(doctor.examine(desk, seconds=4))
     assert not released.is_set()
     released.set()

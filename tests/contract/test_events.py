@@ -46,13 +46,14 @@ def desk(store: Store, dataset: Dataset, tmp_path: Path, monkeypatch: Any) -> It
     settings = Settings(_env_file=None, data_dir=tmp_path, events_secret=SecretStr(SECRET))
     made = Desk(settings, dataset, store, FakeQueue(), FakeRegistry(), FakeServing())  # type: ignore[arg-type]
     monkeypatch.setattr("console.web.session.Desk.make", lambda *_: made)
+    monkeypatch.setattr("console.web.session.read_settings", lambda: settings)
     st.cache_resource.clear()
     yield made
     st.cache_resource.clear()
 
 
 def deliver(desk: Desk, uid: str) -> Job:
-    actor, delivery = events.sender(desk, signed(uid=uid), b"{}", NOW)
+    actor, delivery = events.sender(desk.settings, signed(uid=uid), b"{}", NOW)
     return events.batch_ready(desk, actor, delivery)
 
 
@@ -210,6 +211,7 @@ def test_without_a_secret_there_is_no_such_endpoint(
 ) -> None:
     off = replace(desk, settings=desk.settings.model_copy(update={"events_secret": SecretStr("")}))
     monkeypatch.setattr("console.web.session.Desk.make", lambda *_: off)
+    monkeypatch.setattr("console.web.session.read_settings", lambda: off.settings)
     st.cache_resource.clear()
     assert post(client, signed(secret="", at=int(time.time()))).status_code == 404
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from compose.data_api.options import Options
 from console.actions import uploads
 from console.desk import Desk
-from console.queries import doctor, service_checks
+from console.queries import doctor_checks, service_checks
 from core.adapters.filesystem import open_url
 from core.adapters.spool import RemoteSpool
 from core.adapters.store import Store
@@ -303,7 +303,7 @@ def test_old_objects_that_nobody_needs_are_pruned(desk: Desk, url: str, tmp_path
 def test_the_doctor_and_the_services_try_the_spool(
     desk: Desk, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (finding,) = doctor._spool(desk)
+    (finding,) = doctor_checks.spool(desk)
     assert finding.says == f"0 files, 0.0 MB; {url} takes files and returns them"
     (check,) = [c for c in service_checks.checks(desk) if c.name == "Spool"]
     assert check.run().says == "0 files, 0.0 MB"
@@ -311,7 +311,7 @@ def test_the_doctor_and_the_services_try_the_spool(
     service = check.run()
     assert (service.healthy, "cannot be listed" in service.says) == (False, True)
     with pytest.raises(SpoolUnavailable, match="cannot be listed"):
-        doctor._spool(desk)
+        doctor_checks.spool(desk)
 
 
 def test_a_spool_url_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ def test_the_example_queues_an_ingest_and_a_wrong_secret_does_not(
     settings = Settings(_env_file=None, data_dir=tmp_path, events_secret=SecretStr(SECRET))
     desk = Desk(settings, dataset, store, FakeQueue(), FakeRegistry(), FakeServing())  # type: ignore[arg-type]
     monkeypatch.setattr("console.web.session.Desk.make", lambda *_: desk)
+    monkeypatch.setattr("console.web.session.read_settings", lambda: settings)
     st.cache_resource.clear()
 
     def run(console: str, secret: str) -> subprocess.CompletedProcess[str]:

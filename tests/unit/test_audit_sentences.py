@@ -35,7 +35,17 @@ def written() -> Iterator[str]:
                         yield str(action.value)
 
 
-OTHERS = (SEEN, "key added", "key removed", "add columns", DISMISS, *Decision)
+OTHERS = (
+    SEEN,
+    "revise dataset",
+    "disable dataset",
+    "enable dataset",
+    "key added",
+    "key removed",
+    "add columns",
+    DISMISS,
+    *Decision,
+)
 OF_JOBS = [f"{act} {kind}" for act in ("request", "join") for kind in JobKind]
 
 

@@ -172,7 +172,7 @@ def test_a_source_that_cannot_be_used_says_so_on_the_page(
 
 def test_a_viewer_cannot_ask_the_source(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     viewer = somebody("vera", Role.VIEWER)
-    monkeypatch.setattr("console.web.session.identity.local_actor", lambda _: viewer)
+    monkeypatch.setattr("console.web.session.identity.local_actor", lambda *_: viewer)
     assert button(opened(view="Source"), "Check source").disabled
 
 

@@ -55,6 +55,7 @@ def desk(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> I
         FakeQueue(), FakeRegistry(), FakeServing(),  # type: ignore[arg-type]
     )  # fmt: skip
     monkeypatch.setattr("console.web.session.Desk.make", lambda *_: made)
+    monkeypatch.setattr("console.web.session.read_settings", lambda: settings)
     st.cache_resource.clear()
     yield made
     made.store.close()

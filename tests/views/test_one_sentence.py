@@ -19,7 +19,7 @@ from console.cli.status import A_SERVICE_IS_DOWN
 from console.desk import Desk
 from console.queries import overview
 from console.queries.service_checks import Service
-from console.web import session
+from console.web import reading, session
 from core.adapters.rq_queue import WorkerInfo
 from core.adapters.store.tables import batches
 from core.domain.batches import Batch, BatchState
@@ -40,7 +40,7 @@ from core.rules.drift.recommendation import Advice, BatchScore, Recommendation, 
 from core.rules.drift.recommendation import earlier as compared_with
 from core.usecases.batch_facts import WATCHED, verdict_of
 from tests import build
-from tests.build import live, proposed, somebody, stored_batch
+from tests.build import live, proposed, stored_batch
 from tests.views.desks import at_a_desk, button, labels, page, text
 
 WITHIN = "Every statistic is within its limit."
@@ -388,10 +388,10 @@ def test_an_answer_is_kept_by_the_questions_whole_name(
 
     for question, module in ((one, "console.one"), (other, "console.other")):
         question.__module__, question.__qualname__ = module, "status"
-    monkeypatch.setattr(session, "_require_viewer", somebody)
-    monkeypatch.setattr(session, "query", lambda question, *args, **_: question(desk, *args))
-    session.clear_cache()
-    assert [session.query_cached(60, q) for q in (one, other)] == ["one", "other"]
+    monkeypatch.setattr(session, "desk", lambda: desk)
+    monkeypatch.setattr(reading, "query", lambda question, *args, **_: question(desk, *args))
+    reading.clear_cache()
+    assert [reading.query_cached(60, q) for q in (one, other)] == ["one", "other"]
 
 
 @pytest.mark.parametrize(
@@ -442,13 +442,13 @@ def test_a_job_that_nobody_takes_is_told_within_seconds(
     with desk.store.read() as work:
         now = work.now
     monkeypatch.setattr(desk.store, "_clock", lambda: now + timedelta(seconds=6))
-    session.clear_cache()
+    reading.clear_cache()
     assert "No worker of the queue work is alive" in text(page("pipeline"))
     frozen = WorkerInfo("w1", "work", "idle", now - timedelta(seconds=6))
     desk.queue.crew = [frozen]  # type: ignore[attr-defined]
     said = run("status")
     assert "w1 (last heard 12 s ago). It may be frozen" in said
-    session.clear_cache()
+    reading.clear_cache()
     assert "It may be frozen" in text(page("pipeline"))
     desk.queue.crew = [replace(frozen, state="busy")]  # type: ignore[attr-defined]
     assert "frozen" not in run("status")  # it waits its turn

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from console.desk import Desk
-from console.web import session
+from console.web import reading
 from core.adapters.store import Store
 from core.adapters.store.tables import promotions
 from core.domain.dataset import Dataset
@@ -50,6 +50,7 @@ def desk(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> I
         FakeQueue(), FakeRegistry(), FakeServing(),  # type: ignore[arg-type]
     )  # fmt: skip
     monkeypatch.setattr("console.web.session.Desk.make", lambda *_: made)
+    monkeypatch.setattr("console.web.session.read_settings", lambda: settings)
     st.cache_resource.clear()
     yield made
     made.store.close()
@@ -268,7 +269,7 @@ def test_serving_and_registry_in_disagreement_is_said(desk: Desk) -> None:
     assert "answers with nothing" in text(page("promotion"))
     assert "answers with nothing" in text(page("overview"))
     desk.serving.about = {"version": 1}  # type: ignore[attr-defined]
-    session.clear_cache()
+    reading.clear_cache()
     assert "serving answers with it" in text(page("promotion"))
 
 
@@ -396,7 +397,7 @@ def test_the_second_person_confirms_and_the_first_cannot(
         work.commit()
     assert button(page("promotion"), "Confirm…").disabled  # it was ana who asked
     assert "awaits a second approver" in text(page("overview"))
-    monkeypatch.setattr("console.web.session.actor", lambda: somebody("ben"))
+    monkeypatch.setattr("console.web.session.actor", lambda *_: somebody("ben"))
     app = page("promotion")
     button(app, "Confirm…").click().run()
     button(app, "Confirm and serve it").click().run()

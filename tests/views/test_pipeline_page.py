@@ -246,12 +246,12 @@ def test_skipping_a_batch_says_what_it_does_and_needs_a_reason(desk: Desk) -> No
     button(opened(view="Batches"), "Skip…").click().run()
 
     def script(*, entry: int) -> None:
-        from console.web import session
+        from console.web import acting, session
         from console.web.panels.pipeline.batches import _skip
 
         with session.desk().store.read() as work:
             _skip(work.batches.get(entry))
-        session.show_message()
+        acting.show_message()
 
     app = AppTest.from_function(script, default_timeout=30, kwargs={"entry": entry}).run()
     assert "undoes this until the epoch ends" in text(app)
@@ -290,11 +290,11 @@ def asked(*, schedule: bool) -> AppTest:
 
     def script(*, schedule: bool) -> None:
         from console.actions import schedules
-        from console.web import session
+        from console.web import acting, session
         from console.web.panels.pipeline.schedules import ask_timing
 
         ask_timing(schedules.schedules(session.desk())[0] if schedule else None)
-        session.show_message()
+        acting.show_message()
 
     app = AppTest.from_function(script, default_timeout=30, kwargs={"schedule": schedule}).run()
     assert not app.exception, app.exception

@@ -193,9 +193,9 @@ def test_a_download_is_not_made_for_who_has_left(
     def script() -> None:
         from console.queries import status
         from console.web import page_state as kept
-        from console.web import session
+        from console.web import reading
 
-        kept.set_state("put", session.deferred_query(status.status))
+        kept.set_state("put", reading.deferred_query(status.status))
 
     app = AppTest.from_function(script, default_timeout=60)
     app.user = token("ben@desk.internal", timedelta(hours=8) - timedelta(seconds=60))

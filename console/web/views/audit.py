@@ -11,7 +11,7 @@ from console.queries import lineage, promotion
 from console.text.lineage import Lineage
 from console.text.lineage import chain as chain_of
 from console.text.prediction import recorded
-from console.web import job_widgets, session, widgets
+from console.web import job_widgets, reading, widgets
 from console.web.panels.audit import chain, tables
 from core.domain.safe_text import key_of
 
@@ -30,7 +30,7 @@ _WHEN = {"Any time": 0, "Last day": 1, "Last 7 days": 7, "Last 30 days": 30}
 
 def filters() -> dict[str, Any]:
     """The filters, kept in the page's address."""
-    actions, actors = session.query(promotion.audit_names) or ([], [])
+    actions, actors = reading.query(promotion.audit_names) or ([], [])
     columns = st.columns(4)
     action = columns[0].selectbox(
         "Action", ["", *actions], key="action", bind="query-params", placeholder="any",
@@ -57,7 +57,7 @@ def check() -> None:
     """Verify the whole audit log on request."""
     if st.button("Verify the audit log", icon=":material/verified_user:"):
         with st.spinner("Verifying the hash chain…"):
-            checked = session.query(promotion.verify_audit)
+            checked = reading.query(promotion.verify_audit)
         if checked is None:
             return
         if checked.whole:
@@ -71,7 +71,7 @@ def check() -> None:
 def events(wanted: dict[str, Any]) -> None:
     """A page of the audit log, newest first, with buttons to page through it."""
     before_id = key_of(st.query_params.get("before", ""))
-    page = session.query(promotion.audit, _PAGE + 1, **wanted, before_id=before_id)
+    page = reading.query(promotion.audit, _PAGE + 1, **wanted, before_id=before_id)
     if page is None:
         return
     if not page:
@@ -91,7 +91,7 @@ def events(wanted: dict[str, Any]) -> None:
     if shown:
         row.download_button(
             "CSV",
-            session.deferred_query(tables.csv, **wanted),
+            reading.deferred_query(tables.csv, **wanted),
             "audit.csv",
             "text/csv",
             icon=":material/download:",
@@ -123,7 +123,7 @@ def follow() -> None:
             "drift reports. `driftdesk passport ID --json` prints the same."
         )
         return
-    result = session.query(lineage.passport, subject)
+    result = reading.query(lineage.passport, subject)
     if not result:
         return
     chain.show(chain_of(result))

@@ -9,8 +9,15 @@ from console.desk import Desk
 from console.figures import drift_heatmap
 from console.queries import drift
 from console.text import formatting
-from console.web import session, widgets
-from console.web.panels.drift import comparison, impact, live_traffic, profiles, statistics
+from console.web import reading, session, widgets
+from console.web.panels.drift import (
+    comparison,
+    impact,
+    live_traffic,
+    on_demand,
+    profiles,
+    statistics,
+)
 from console.web.panels.drift import limits as limits_panel
 from console.web.panels.pipeline.steps import ask_why_train
 from core.domain.drift import Reference, StoredReport
@@ -78,7 +85,7 @@ def buttons(view: drift.View, report: StoredReport) -> None:
 def open_cell() -> None:
     """Open the batch of the clicked cell."""
     if batch_id := comparison.clicked_cell(_HEAT):
-        batches = session.query(drift.compared, silent=True) or []
+        batches = reading.query(drift.compared, silent=True) or []
         clicked = next((b for b in batches if b.id == batch_id), None)
         st.query_params["batch"] = clicked.address if clicked else str(batch_id)
 
@@ -99,7 +106,7 @@ def history(view: drift.View, reference: Reference, cells: list[Cell]) -> None:
     shown = [c for c in cells if c.batch_id in wanted]
     by_column = len(wanted) > _EVERY_STATISTIC
     labels = {c.name: c.label for c in session.desk().dataset.compared}
-    figure = session.memo(
+    figure = reading.memo(
         lambda: drift_heatmap.heat(
             drift_heatmap.worst(shown, _ROWS) if by_column else shown, labels, view.batch.id,
             by_column=by_column,
@@ -124,7 +131,7 @@ def sections(view: drift.View, report: StoredReport, cells: list[Cell]) -> None:
         with table:
             statistics.table(view.reports)
             statistics.measures(view.reports)
-    if (shapes.open or quality.open) and (sides := session.query(drift.profiles, report)):
+    if (shapes.open or quality.open) and (sides := reading.query(drift.profiles, report)):
         with shapes if shapes.open else quality:
             if shapes.open:
                 named = f"epoch {report.epoch}, batch {report.batch_number}"
@@ -139,7 +146,7 @@ def sections(view: drift.View, report: StoredReport, cells: list[Cell]) -> None:
 
 def cached_history(desk: Desk, reference: Reference, stamp: object) -> list[Cell]:
     """The history against one reference, cached until another report is written."""
-    return session.memo(lambda: drift.history(desk, reference), "cells", stamp, reference.value)
+    return reading.memo(lambda: drift.history(desk, reference), "cells", stamp, reference.value)
 
 
 def page(batches: list[drift.ComparedBatch]) -> None:
@@ -147,7 +154,7 @@ def page(batches: list[drift.ComparedBatch]) -> None:
     left, middle, right = st.columns([2, 2, 2], vertical_alignment="bottom")
     with left:
         batch = choose(batches)
-    view = session.query(drift.view, batch.id)
+    view = reading.query(drift.view, batch.id)
     if view is None:
         return
     against = middle.segmented_control(
@@ -170,7 +177,7 @@ def page(batches: list[drift.ComparedBatch]) -> None:
     if report is None:
         st.info("This batch has no stored comparison.", icon=":material/info:")
         return
-    cells = session.query(cached_history, report.reference, view.stamp) or []
+    cells = reading.query(cached_history, report.reference, view.stamp) or []
     st.caption(
         f"Compared with {report.compared_with}, {widgets.when(report.created_at)}",
         help=widgets.exact(report.created_at),
@@ -194,7 +201,7 @@ def page(batches: list[drift.ComparedBatch]) -> None:
 
 def compared() -> None:
     """The compared batches, or how to get the first one."""
-    batches = session.query(drift.compared)
+    batches = reading.query(drift.compared)
     if batches:
         page(batches)
     elif batches is not None:
@@ -206,10 +213,15 @@ def compared() -> None:
         widgets.page_link("pipeline")
 
 
-batches, live = st.tabs(["Batches", "Live traffic"], key="show", bind="query-params")
+batches, live, compare = st.tabs(
+    ["Batches", "Live traffic", "Compare"], key="show", bind="query-params"
+)
 if batches.open:
     with batches:
         compared()
 if live.open:
     with live:
         live_traffic.live_traffic()
+if compare.open:
+    with compare:
+        on_demand.on_demand()

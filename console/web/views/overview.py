@@ -12,7 +12,7 @@ from console.figures import error_trend, feedback_error
 from console.queries import forward_scores, live_traffic, overview
 from console.text import formatting
 from console.text.batch_ledger import first_batch
-from console.web import job_widgets, session, widgets
+from console.web import job_widgets, reading, session, widgets
 from console.web.panels.overview import coming, health, required
 from console.web.panels.promotion import dialogs, newer_batches
 from core.domain.jobs import JobKind
@@ -118,7 +118,7 @@ def _rise(metric: str, change: ErrorChange) -> str | None:
 
 def forward(version: int) -> None:
     """The live version on the batches that are newer than it."""
-    report = session.query(forward_scores.forward_report, version)
+    report = reading.query(forward_scores.forward_report, version)
     if report and report.rows:
         st.markdown("**On batches newer than the model**")
         newer_batches.fact(report)
@@ -132,7 +132,7 @@ def _error() -> str:
 
 def feedback(evaluated: Mapping[str, float], unit: str) -> None:
     """The error from feedback (actual values), compared with the error at evaluation."""
-    error = session.query_cached(_FEEDBACK_TTL, live_traffic.feedback_error)
+    error = reading.query_cached(_FEEDBACK_TTL, live_traffic.feedback_error)
     if error is None:
         return
     st.markdown("**From feedback**")
@@ -207,14 +207,14 @@ def first_day() -> None:
 @st.fragment(run_every=_REFRESH)
 def page() -> None:
     """The whole page, refreshed automatically."""
-    seen = session.query(overview.overview)
+    seen = reading.query(overview.overview)
     if seen is None:
         return
     if seen.is_empty:
         first_day()
         return
-    disagreement = session.query_cached(10.0, overview.disagreement) or []
-    from_feedback = session.query_cached(_FEEDBACK_TTL, overview.from_feedback) or []
+    disagreement = reading.query_cached(10.0, overview.disagreement) or []
+    from_feedback = reading.query_cached(_FEEDBACK_TTL, overview.from_feedback) or []
     health.strip(seen)
     left, right = st.columns([3, 2], gap="large")
     with left:

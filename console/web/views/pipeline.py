@@ -6,7 +6,7 @@ import streamlit as st
 
 from console.queries import job_history
 from console.queries import status as status_queries
-from console.web import page_state, session
+from console.web import page_state, reading
 from console.web.panels.pipeline import batch_page, batches, jobs, schedules, source, steps
 
 # Seconds between refreshes, while jobs are open and while none is.
@@ -18,7 +18,7 @@ _SECTIONS = {"History": jobs.listing, "Batches": batches.ledger, "Schedule": sch
 
 def live() -> None:
     """The part that refreshes automatically; reruns the page when jobs start or end."""
-    status = session.query(status_queries.status)
+    status = reading.query(status_queries.status)
     if status is None:
         return
     if page_state.changed("pipeline", tuple(job.id for job in status.open_jobs)):
@@ -44,6 +44,6 @@ if named:
 elif entry:
     batch_page.detail(entry)
 else:
-    open_jobs = session.query(job_history.open_jobs, silent=True)
+    open_jobs = reading.query(job_history.open_jobs, silent=True)
     st.fragment(live, run_every=_BUSY if open_jobs else _IDLE)()
     sections()

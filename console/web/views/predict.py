@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from console.queries import status
-from console.web import session, widgets
+from console.web import reading, widgets
 from console.web.panels.predict import file, form, history, recorded
 from core.rules.model.contract import Contract
 
@@ -25,7 +25,7 @@ def nothing_live() -> None:
 
 def predict(mode: str) -> None:
     """Predict one row or a file with the live model."""
-    served = session.query(status.served)
+    served = reading.query(status.served)
     if served is None:
         return
     if not served:
@@ -44,7 +44,7 @@ def predict(mode: str) -> None:
 
 def served_contract() -> tuple[Contract | None, int | None]:
     """The served model's input schema and version; None if unavailable."""
-    served = session.query(status.served, silent=True)
+    served = reading.query(status.served, silent=True)
     return (status.contract_of(served), int(served["version"])) if served else (None, None)
 
 

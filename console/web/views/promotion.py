@@ -11,7 +11,7 @@ from console.queries import forward_scores
 from console.queries import promotion as promotion_queries
 from console.queries import status as status_queries
 from console.text import formatting
-from console.web import job_widgets, page_state, session, widgets
+from console.web import job_widgets, page_state, reading, session, widgets
 from console.web.panels.promotion import dialogs, dossier, history, newer_batches, versions
 from core.domain.jobs import JobKind
 from core.domain.promotions import Decision, Promotion, PromotionState
@@ -29,14 +29,14 @@ _AGAIN = {
 @st.fragment(run_every=_REFRESH)
 def standing() -> None:
     """Running promotions and evaluations, and whether registry and serving agree."""
-    status = session.query(status_queries.status)
+    status = reading.query(status_queries.status)
     if status is None:
         return
     under_way = [j for j in status.open_jobs if j.kind in (JobKind.PROMOTE, JobKind.JUDGE)]
     for job in under_way:
         with st.container(border=True):
             job_widgets.job_card(job)
-    agreement = session.query_cached(_REFRESH, promotion_queries.agreement)
+    agreement = reading.query_cached(_REFRESH, promotion_queries.agreement)
     if agreement:
         show_agreement(agreement)
     drawn = (
@@ -78,14 +78,14 @@ def force(version: int) -> None:
 
 def _version_and_live(version: int) -> tuple[Promotion | None, int | None]:
     """A version as it is on record now, and what is live now."""
-    status = session.query(status_queries.status)
+    status = reading.query(status_queries.status)
     live = status.live_version if status else None
-    return session.query_or_none(promotion_queries.promotion, version), live
+    return reading.query_or_none(promotion_queries.promotion, version), live
 
 
 def force_requests() -> None:
     """Force requests that await a second approver."""
-    for request in session.query(promotion_queries.force_requests) or []:
+    for request in reading.query(promotion_queries.force_requests) or []:
         with st.container(border=True):
             st.markdown(
                 f":orange-badge[awaits a second approver] {widgets.plain(request.asked_by)} asked "
@@ -141,12 +141,12 @@ def candidate(promotion: Promotion, status: status_queries.Status, *, busy: bool
     if not promotion.dossier_digest:
         st.markdown("\n".join(f"- {widgets.plain(r)}" for r in promotion.verdict.reasons))
         return
-    on_newer = session.query(forward_scores.forward_report, promotion.version)
+    on_newer = reading.query(forward_scores.forward_report, promotion.version)
     if on_newer and (on_newer.says or on_newer.rows):
         st.markdown("##### On newer batches")
         newer_batches.fact(on_newer)
         newer_batches.table(on_newer, session.desk().dataset, key="newer")
-    report = session.query(promotion_queries.evidence_report, promotion.version)
+    report = reading.query(promotion_queries.evidence_report, promotion.version)
     left, right = st.columns([2, 3], gap="large")
     with left:
         st.markdown("##### Gates")
@@ -189,8 +189,8 @@ def buttons(
 
 standing()
 force_requests()
-status = session.query(status_queries.status)
-promotions = session.query(status_queries.promotions, versions.LISTED)
+status = reading.query(status_queries.status)
+promotions = reading.query(status_queries.promotions, versions.LISTED)
 if status is not None and promotions is not None:
     busy = any(j.kind is JobKind.PROMOTE for j in status.open_jobs)
     if promotions:

@@ -6,12 +6,14 @@ import streamlit as st
 
 from console.actions import notifications as notification_actions
 from console.queries import doctor as doctor_queries
-from console.queries import local_logs
+from console.queries import doctor_fleet, local_logs
+from console.queries.doctor_rules import Finding
 from console.queries.service_checks import Service
 from console.queries.workers import Queue
 from console.queries.workers import queues as all_queues
 from console.text import formatting
-from console.web import session, widgets
+from console.web import reading, session, widgets
+from console.web.panels.fleet import costs
 from core.rules.access.roles import Right
 from core.rules.ops.notification import Notice
 
@@ -41,7 +43,7 @@ def is_complete(checked: list[Service]) -> bool:
 
 def cards(checked: list[Service]) -> None:
     """A card for each service, in rows of equal height."""
-    is_local = bool(session.query(local_logs.names, silent=True))
+    is_local = bool(reading.query_shared(local_logs.names, silent=True))
     for start in range(0, len(checked), _ABREAST):
         columns = st.columns(_ABREAST)
         for column, service in zip(columns, checked[start:], strict=False):
@@ -70,7 +72,7 @@ def card(service: Service, *, is_local: bool) -> None:
 def workers() -> None:
     """The queues with their workers."""
     st.subheader("Queues and workers", anchor=False)
-    queues = session.query(all_queues)
+    queues = reading.query_shared(all_queues)
     if queues is None:
         return
     for column, one in zip(st.columns(len(queues)), queues, strict=True):
@@ -119,7 +121,7 @@ def notifications() -> None:
     done = "The test notification is queued; its state is shown below."
     look = {"icon": ":material/send:", **widgets.only(Right.NOTIFY, disabled=not host)}
     widgets.act_button(st, "Send a test", None, done, notification_actions.send_test, **look)
-    sent = session.query(notification_actions.notices)
+    sent = reading.query(notification_actions.notices)
     if sent:
         columns = {"Message": st.column_config.TextColumn(width="large")}
         widgets.table([_row(notice) for notice in sent], column_config=columns)
@@ -137,7 +139,7 @@ def doctor() -> None:
         )
         if st.button("Check everything", icon=":material/play_arrow:"):
             with st.spinner("Checking…"):
-                findings = session.query(doctor_queries.examine)
+                findings = _findings()
             if findings:
                 columns = ("State", "Check", "Result", "Action")
                 rows = ((f.state.value, f.name, f.says, f.todo) for f in findings)
@@ -147,7 +149,7 @@ def doctor() -> None:
 @st.fragment
 def logs() -> None:
     """The logs of the processes that `make run` started here."""
-    names = session.query(local_logs.names)
+    names = reading.query_shared(local_logs.names)
     if not names:
         return
     with st.expander("Logs of `make run`", icon=":material/article:"):
@@ -157,9 +159,16 @@ def logs() -> None:
         row = st.container(horizontal=True, vertical_alignment="bottom")
         name = row.selectbox("Process", names, key="log", bind="query-params", width=240)
         row.button("Refresh", icon=":material/refresh:", key="log-refresh")
-        text = session.query(local_logs.tail, name)
+        text = reading.query_shared(local_logs.tail, name)
         if text is not None:
             st.code(text or "The log is empty.", language=None, wrap_lines=True, height=400)
+
+
+def _findings() -> list[Finding] | None:
+    """Of this page's dataset and what it shares, or of every dataset that may be seen."""
+    if session.dataset_name():
+        return reading.query(doctor_queries.examine)
+    return reading.query_fleet(doctor_fleet.examine)
 
 
 def _row(notice: Notice) -> dict[str, object]:
@@ -174,9 +183,16 @@ def _row(notice: Notice) -> dict[str, object]:
     }
 
 
+if session.has_several() and not session.dataset_name():
+    st.caption(
+        "What the datasets share. A dataset's own source, serving and notifications are on its "
+        "Services page."
+    )
 complete = is_complete(session.watch().look(_FIRST))
 st.fragment(services, run_every=_RELAXED if complete else _SOON)(complete)
 workers()
-notifications()
+if session.dataset_name():
+    notifications()
+costs.panel()
 logs()
 doctor()

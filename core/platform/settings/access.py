@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 from core.domain.errors import BadInput
 from core.domain.safe_text import name_of
 from core.platform.settings.checks import valid
-from core.rules.access.oidc_claims import read_role_map
+from core.rules.access.grants import read_role_map
 
 
 class AccessSettings(BaseSettings):
@@ -26,7 +26,8 @@ class AccessSettings(BaseSettings):
     auth_roles_claim: str = ""
     """The claim that lists a person's groups, such as groups or realm_access.roles."""
     auth_role_map: Annotated[str, valid(read_role_map)] = ""
-    """Roles of those groups, such as operator=ml-team;approver=ml-leads."""
+    """Roles of those groups, such as operator=ml-team;approver=ml-leads; operator@homes=ml-team is
+    one for the dataset homes alone."""
     auth_hours: float = Field(8.0, gt=0, le=720)
     """Hours after which a login ends, in open tabs too."""
     auth_contact: str = Field("", max_length=200)

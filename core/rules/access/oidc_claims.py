@@ -1,4 +1,4 @@
-"""Claims of an identity provider: the person that they describe, and that person's role. Pure.
+"""Claims of an identity provider, and the person that they describe. Pure.
 
 Claims come from the provider: a value of the wrong form counts as absent.
 Names of claims: OpenID Connect Core 1.0, sections 2 (ID Token) and 5.1 (Standard Claims).
@@ -7,15 +7,13 @@ Names of claims: OpenID Connect Core 1.0, sections 2 (ID Token) and 5.1 (Standar
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
 from typing import Any
 
 from core.domain.errors import BadInput, LoggedOut
-from core.rules.access.roles import LONGEST_NAME, Role
+from core.rules.access.roles import LONGEST_NAME
 
 SKEW = timedelta(minutes=5)
 """How far the provider's clock may be ahead of ours."""
@@ -24,7 +22,6 @@ _LONGEST_SUBJECT = 255  # OpenID Connect Core, section 2
 _MOST_GROUPS = 1000
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SYSTEM = re.compile(r"auto|driftdesk|schedule .*", re.IGNORECASE)
-_LISTS = ("emails", "subjects", "groups", "users")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +55,12 @@ def person_of(claims: Mapping[str, Any], groups_claim: str = "") -> Person:
     Raises:
         BadInput: a claim that identifies the person is missing or malformed.
     """
-    issuer, subject = _text(claims.get("iss")), _text(claims.get("sub"), _LONGEST_SUBJECT)
+    issuer, subject = clean_text(claims.get("iss")), clean_text(claims.get("sub"), _LONGEST_SUBJECT)
     if not issuer or not subject:
         raise BadInput("The identity provider sent no usable iss and sub; ask its administrator.")
     email = _email(claims)
-    username = _text(claims.get("preferred_username"))
-    candidates = (email, username if _USERNAME.fullmatch(username) else "", _text(subject))
+    username = clean_text(claims.get("preferred_username"))
+    candidates = (email, username if _USERNAME.fullmatch(username) else "", clean_text(subject))
     name = next((c for c in candidates if c and not _SYSTEM.fullmatch(c)), "")
     if not name:
         raise BadInput(
@@ -89,7 +86,7 @@ def require_fresh(person: Person, now: datetime, longest: timedelta) -> None:
         raise LoggedOut(f"Your session has ended: it lasts {hours:g} hours. Log in again.")
 
 
-def _text(value: object, longest: int = LONGEST_NAME) -> str:
+def clean_text(value: object, longest: int = LONGEST_NAME) -> str:
     """Printable text without spaces around it; empty if it is anything else.
 
     Line breaks and marks that change the direction of writing are not printable.
@@ -103,10 +100,10 @@ def _email(claims: Mapping[str, Any]) -> str:
     verified = claims.get("email_verified", True)
     if verified not in (True, "true"):
         return ""
-    return _as_email(_text(claims.get("email")))
+    return as_email(clean_text(claims.get("email")))
 
 
-def _as_email(text: str) -> str:
+def as_email(text: str) -> str:
     """An address in the form in which addresses are compared; empty if it is none.
 
     ASCII is in lower case. Other letters keep their case, since lowering them can make two
@@ -138,97 +135,4 @@ def _groups(claims: Mapping[str, Any], path: str) -> frozenset[str]:
         for step in path.split("."):
             groups = groups.get(step) if isinstance(groups, Mapping) else None
     values = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []
-    return frozenset(filter(None, (_text(value) for value in values[:_MOST_GROUPS])))
-
-
-@dataclass(frozen=True, slots=True)
-class Grants:
-    """Who has which role: by e-mail address, subject, group, or user of the machine."""
-
-    emails: Mapping[str, Role] = field(default_factory=dict)
-    subjects: Mapping[str, Role] = field(default_factory=dict)
-    groups: Mapping[str, Role] = field(default_factory=dict)
-    users: Mapping[str, Role] = field(default_factory=dict)
-
-    def role_of(self, person: Person) -> Role | None:
-        """The highest role of a person who logged in, or None."""
-        given = [self.emails.get(person.email), self.subjects.get(person.subject)]
-        given += [self.groups.get(group) for group in person.groups]
-        return max((role for role in given if role), key=_rank, default=None)
-
-    def role_of_user(self, name: str) -> Role | None:
-        """The role of a user of the machine."""
-        return self.users.get(name)
-
-    def joined(self, other: Grants) -> Grants:
-        """Both; the higher of two roles."""
-        return Grants(
-            *(_joined(getattr(self, name), getattr(other, name).items()) for name in _LISTS)
-        )
-
-
-_rank = attrgetter("rank")
-
-
-def _joined(one: Mapping[str, Role], more: Iterable[tuple[str, Role]]) -> dict[str, Role]:
-    both = dict(one)
-    for key, role in more:
-        both[key] = max(both.get(key, role), role, key=_rank)
-    return both
-
-
-def read_grants(text: str) -> Grants:
-    """Grants from a TOML file: a table for each role, with lists of those who have it.
-
-    E-mail addresses are compared in the form of `_as_email`, everything else exactly.
-
-    Raises:
-        BadInput: the file is invalid; the message says where.
-    """
-    try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a huge number
-        raise BadInput(f"The roles file is no TOML: {error}.") from None
-    kept: dict[str, dict[str, Role]] = {name: {} for name in _LISTS}
-    for table, lists in document.items():
-        role = _role(table)
-        if not isinstance(lists, dict):
-            raise BadInput(f"{table} in the roles file must be a table: [{table}].")
-        for name, values in lists.items():
-            if name not in _LISTS:
-                raise BadInput(f"[{table}] knows {', '.join(_LISTS)}, not {name}.")
-            kept[name] = _joined(kept[name], [(v, role) for v in _listed(table, name, values)])
-    return Grants(**kept)
-
-
-def _listed(table: str, name: str, values: object) -> list[str]:
-    texts = [_text(value) for value in values] if isinstance(values, list) else [""]
-    if name == "emails":
-        texts = [_as_email(text) for text in texts]
-    if not all(texts):
-        what = "e-mail addresses" if name == "emails" else "texts"
-        raise BadInput(f"{name} of [{table}] in the roles file must be a list of {what}.")
-    return texts
-
-
-def read_role_map(text: str) -> Grants:
-    """Grants from `role=group` pairs, separated by semicolons.
-
-    Raises:
-        BadInput: a pair is invalid.
-    """
-    groups: dict[str, Role] = {}
-    for pair in filter(None, (part.strip() for part in text.split(";"))):
-        role, equals, group = (part.strip() for part in pair.partition("="))
-        if not equals or not _text(group):
-            raise BadInput(f"{pair!r} is no pair; write role=group, such as approver=ml-leads.")
-        groups = _joined(groups, [(group, _role(role))])
-    return Grants(groups=groups)
-
-
-def _role(name: str) -> Role:
-    try:
-        return Role(name)
-    except ValueError:
-        known = ", ".join(role.value for role in Role)
-        raise BadInput(f"There is no role {name!r}; there is {known}.") from None
+    return frozenset(filter(None, (clean_text(value) for value in values[:_MOST_GROUPS])))

@@ -43,7 +43,8 @@ class Right(StrEnum):
     RESTART = "restarting the source"
     NOTIFY = "sending a test notification"
     KEYS = "changing API keys"
-    OPERATE = "backing up, restoring and pruning"
+    MANAGE = "pruning, and disabling a dataset"
+    OPERATE = "backing up and restoring"
 
 
 GRANTED: Mapping[Right, Role] = {
@@ -56,9 +57,13 @@ GRANTED: Mapping[Right, Role] = {
     Right.RESTART: Role.ADMIN,
     Right.NOTIFY: Role.ADMIN,
     Right.KEYS: Role.ADMIN,
+    Right.MANAGE: Role.ADMIN,
     Right.OPERATE: Role.ADMIN,
 }
 """The lowest role that has each right; `docs/auth.md` shows it, and a test holds them together."""
+
+OF_THE_DESK = frozenset({Right.NOTIFY, Right.KEYS, Right.OPERATE})
+"""The rights that concern every dataset: a role for one dataset does not give them."""
 
 
 def may(role: Role | None, right: Right) -> bool:
@@ -80,16 +85,20 @@ class Actor:
     """The acting person, and their current role.
 
     `name` goes on record and identifies the person. `known_by` says how the name was verified:
-    an issuer and a subject, or that it was not.
+    an issuer and a subject, or that it was not. `role` is the role for `dataset`, and `desk_role`
+    the one for all datasets; without `dataset`, `role` is the one for all.
     """
 
     name: str
     role: Role | None
     known_by: str
+    dataset: str = ""
+    desk_role: Role | None = None
 
     def may(self, right: Right) -> bool:
         """Whether this actor has a right."""
-        return may(self.role, right)
+        of_the_desk = self.dataset and right in OF_THE_DESK
+        return may(self.desk_role if of_the_desk else self.role, right)
 
     def refusal(self, right: Right, contact: str) -> str:
         """Why not, which role is needed, and whom to ask; empty if the actor has the right."""
@@ -98,8 +107,9 @@ class Actor:
         needed = GRANTED[right].value
         article = "an" if needed[0] in "ao" else "a"
         role = self.role.value if self.role else "nobody"
+        of_all = " of all datasets" if self.dataset and right in OF_THE_DESK else ""
         return (
-            f"{self.name} is {role} here; {right.value} needs {article} {needed}. "
+            f"{self.name} is {role} here; {right.value} needs {article} {needed}{of_all}. "
             f"Ask {contact or 'an admin of this desk'}."
         )
 

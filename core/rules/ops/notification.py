@@ -109,10 +109,11 @@ def closed(batch: Batch, note: str) -> str:
     return f"{number} of epoch {batch.epoch} (entry {batch.id} of the ledger). {note}"
 
 
-def link_to(event: Event, subject: str, console: str) -> str:
+def link_to(event: Event, subject: str, console: str, dataset: str = "") -> str:
     """The console page about a notification's subject; empty without a console address.
 
-    A batch is `batch:EPOCH/NUMBER`, or `batch:ID` in older notifications.
+    A batch is `batch:EPOCH/NUMBER`, or `batch:ID` in older notifications. `dataset` is its dataset
+    on a desk with several.
     """
     if not console:
         return ""
@@ -129,12 +130,18 @@ def link_to(event: Event, subject: str, console: str) -> str:
         page = "services"
     elif event is Event.CLOSED:  # it has no comparison
         page = "pipeline?view=Batches"
+    if dataset:
+        name, _, parameters = (page or "overview").partition("?")
+        page = f"{name}?dataset={dataset}" + (f"&{parameters}" if parameters else "")
     return f"{console.rstrip('/')}/{page}"
 
 
-def body(notice: Notice, console: str) -> dict[str, Any]:
-    """The JSON body: `text` for Slack and similar receivers, `driftdesk` for programs."""
-    link = link_to(notice.event, notice.subject, console)
+def body(notice: Notice, console: str, dataset: str = "") -> dict[str, Any]:
+    """The JSON body: `text` for Slack and similar receivers, `driftdesk` for programs.
+
+    `dataset` is the notice's dataset on a desk with several.
+    """
+    link = link_to(notice.event, notice.subject, console, dataset)
     text = printable_lines(notice.text[:LONGEST_TEXT])
     for mark, inert in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):  # Slack's escapes
         text = text.replace(mark, inert)
@@ -143,6 +150,7 @@ def body(notice: Notice, console: str) -> dict[str, Any]:
         "driftdesk": {
             "id": notice.uid,
             "event": notice.event.value,
+            **({"dataset": dataset} if dataset else {}),
             "subject": notice.subject,
             "text": notice.text,
             "link": link,

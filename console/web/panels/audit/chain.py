@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from console.text.lineage import Link
-from console.web import widgets
+from console.web import addresses, widgets
 
 
 def show(links: Sequence[Link]) -> None:
@@ -17,7 +17,7 @@ def show(links: Sequence[Link]) -> None:
     for column, link in zip(st.columns(len(links), border=True, gap="xsmall"), links, strict=True):
         if link.page:
             column.page_link(
-                f"views/{link.page}.py", label=link.title, query_params=dict(link.query)
+                f"views/{link.page}.py", label=link.title, query_params=addresses.query(link.query)
             )
         else:
             column.markdown(link.title)

@@ -11,6 +11,7 @@ from console.desk import Desk
 from console.queries import promotion
 from console.text import audit_sentences, formatting
 from console.text.csv_output import inert_csv
+from console.web import addresses
 from core.domain.audit_event import AuditEvent
 from core.domain.batches import Batch
 from core.domain.drift import StoredReport
@@ -42,7 +43,7 @@ def _link(subject: str) -> str | None:
         return None
     entry = kind == "batch" and "/" not in subject  # an entry of the ledger, by its id
     subject = subject.replace("batch:", "batch-id:", 1) if entry else subject
-    return f"audit?part=Lineage&follow={quote(subject, safe=':/')}"
+    return addresses.kept(f"audit?part=Lineage&follow={quote(subject, safe=':/')}")
 
 
 def batches(ledger: Sequence[Batch]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from console.figures import distributions
 from console.queries import drift
-from console.web import session, widgets
+from console.web import reading, session, widgets
 from core.domain.metrics import ERROR_OF, METRICS
 from core.domain.number_format import signed_percent
 
@@ -24,7 +24,7 @@ def impact(view: drift.View) -> None:
         if advice.error is None:
             st.info(advice.error_note or "No model was live.", icon=":material/info:")
         else:
-            scores = session.query(drift.scores, view.batch, advice.error.version) or []
+            scores = reading.query(drift.scores, view.batch, advice.error.version) or []
             error = ERROR_OF[dataset.task]
             figure = distributions.errors(scores, view.batch.id, dataset.target.unit, error)
             alt = f"{METRICS[error].heading} by batch with its uncertainty."

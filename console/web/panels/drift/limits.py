@@ -12,7 +12,7 @@ from console.queries import drift
 from console.text import formatting
 from console.text import measures as measure_text
 from console.text.csv_output import inert
-from console.web import session, widgets
+from console.web import reading, session, widgets
 from console.web.panels.drift.comparison import NAMES
 from core.domain.dataset import STATISTICS
 from core.domain.drift import Measure, Reference
@@ -37,7 +37,7 @@ def confirm(wanted: dict[Key, float | None], summary: str) -> None:
 
 def editor(reference: Reference, cells: list[Cell]) -> None:
     """The current limits, a form for new limits with a preview, and the change history."""
-    current = session.query(drift.limits)
+    current = reading.query(drift.limits)
     if current is None:
         return
     labels = {c.name: c.label for c in session.desk().dataset.compared}

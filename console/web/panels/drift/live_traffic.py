@@ -7,7 +7,7 @@ import streamlit as st
 from console.figures import drift_heatmap
 from console.queries import live_traffic as traffic_queries
 from console.text import formatting
-from console.web import page_state, session, widgets
+from console.web import page_state, reading, session, widgets
 from console.web.panels.drift import comparison, profiles
 from console.web.panels.drift.profiles import Profiles
 from core.domain.drift import Finding
@@ -24,7 +24,7 @@ _SOME_REFUSED = 0.05
 
 def live_traffic() -> None:
     """The selected window, or how to get the first one."""
-    windows = session.query(traffic_queries.windows)
+    windows = reading.query(traffic_queries.windows)
     if windows is None:
         return
     size = session.desk().settings.live_window
@@ -38,7 +38,7 @@ def live_traffic() -> None:
         return
     window, grouping = choose(windows)
     verdict(window)
-    sides = session.query(traffic_queries.profiles, window)
+    sides = reading.query(traffic_queries.profiles, window)
     if sides is not None and window.unreadable < window.rows:
         looks_broken(sides)
         comparison.ratios(window.report, grouping, f"window-{window.id}")
@@ -49,7 +49,7 @@ def live_traffic() -> None:
 @st.fragment(run_every=_ASK_AGAIN)
 def next_window() -> None:
     """The progress of the next window; the whole page reruns when it is complete."""
-    now = session.query(traffic_queries.waiting)
+    now = reading.query(traffic_queries.waiting)
     if now is None:
         return
     if page_state.changed("traffic", (now.last, now.live)):
@@ -102,7 +102,7 @@ def choose(windows: list[Window]) -> tuple[Window, str]:
     named_window = next((w for w in windows if str(w.id) == wanted), None)
     if wanted and named_window is None:
         if key := key_of(wanted):
-            named_window = session.query_or_none(traffic_queries.window, key)
+            named_window = reading.query_or_none(traffic_queries.window, key)
         if named_window is None:
             why = f"There is no window {widgets.plain(wanted)}; the newest is shown."
             st.info(why, icon=":material/info:")
@@ -184,7 +184,7 @@ def history(window: Window, windows: list[Window]) -> None:
     shown = windows[: traffic_queries.HISTORY]
     labels = {c.name: c.label for c in session.desk().dataset.compared}
     worst = drift_heatmap.worst(traffic_queries.cells(shown), len(labels))
-    figure = session.memo(
+    figure = reading.memo(
         lambda: drift_heatmap.heat(
             worst, labels, window.id, by_column=True, of=drift_heatmap.WINDOW
         ),

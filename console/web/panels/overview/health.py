@@ -7,7 +7,7 @@ import streamlit as st
 from console.queries import live_traffic, overview, workers
 from console.text import formatting, health_strip
 from console.text.health_strip import Fact, Tone
-from console.web import session, widgets
+from console.web import reading, session, widgets
 
 _WORKERS_TTL, _FEEDBACK_TTL = 5.0, 15.0
 
@@ -19,14 +19,14 @@ def strip(seen: overview.Overview) -> None:
     if live:
         score = next(iter(seen.errors[-1:]), None)
         batch = next(iter(seen.batches[-1:]), None)
-        error = session.query_cached(_FEEDBACK_TTL, live_traffic.feedback_error)
+        error = reading.query_cached(_FEEDBACK_TTL, live_traffic.feedback_error)
         facts += [
             health_strip.newest_error(seen.approved, score, batch, dataset),
             health_strip.from_feedback(seen.approved, error.live if error else None, dataset),
             health_strip.traffic(seen.window, live),
         ]
     facts.append(health_strip.newest_batch(seen.status.batches.newest))
-    queues = session.query_cached(_WORKERS_TTL, workers.queues, silent=True)
+    queues = reading.query_cached(_WORKERS_TTL, workers.queues, silent=True)
     if queues is None:
         facts.append(Fact("Workers", "unknown", "Redis is unreachable.", Tone.BAD))
     else:

@@ -9,7 +9,7 @@ from console.text import formatting
 from console.text.batch_ledger import note_of
 from console.text.lineage import Lineage
 from console.text.profile_table import profile_rows
-from console.web import page_state, session, widgets
+from console.web import page_state, reading, session, widgets
 from console.web.panels.audit import tables
 from console.web.panels.pipeline import held_batches, quarantine
 from core.domain.batches import Batch, BatchState
@@ -26,7 +26,7 @@ def chosen() -> str:
 def detail(entry: str) -> None:
     """Everything on record about one batch."""
     st.button("All batches", icon=":material/arrow_back:", on_click=_to_ledger)
-    found = session.query(lineage.passport, f"batch:{entry}")
+    found = reading.query(lineage.passport, f"batch:{entry}")
     if not found or not found.batches:
         return
     batch = found.batches[0]
@@ -36,7 +36,7 @@ def detail(entry: str) -> None:
     _acts(batch)
     _rows(batch)
     _profile(batch)
-    current = session.query(status.current_epoch)
+    current = reading.query(status.current_epoch)
     quarantine.rows([batch], is_current=current == batch.epoch)
     if found.drift:
         st.subheader("Drift reports", anchor=False)
@@ -93,7 +93,7 @@ def _acts(batch: Batch) -> None:
     for label, form in held_batches.FORMATS.items():
         row.download_button(
             label,
-            session.deferred_query(rows_export.content, wanted, form),
+            reading.deferred_query(rows_export.content, wanted, form),
             file_name=f"epoch-{batch.epoch}-batch-{batch.number}.{form}",
             mime=held_batches.MIME[form],
             icon=":material/download:",
@@ -104,7 +104,7 @@ def _acts(batch: Batch) -> None:
 
 def _rows(batch: Batch) -> None:
     """The first rows, as they are stored."""
-    rows = session.query(rows_export.preview, batch.id) if batch.kept_rows else []
+    rows = reading.query(rows_export.preview, batch.id) if batch.kept_rows else []
     st.subheader("First rows", anchor=False)
     if not rows:
         st.caption("Its rows are not in the database any more.")
@@ -117,7 +117,7 @@ def _rows(batch: Batch) -> None:
 
 def _profile(batch: Batch) -> None:
     """The statistics of each column."""
-    columns = session.query(status.batch_profile, batch.id)
+    columns = reading.query(status.batch_profile, batch.id)
     if not columns:
         return
     st.subheader("Profile", anchor=False)

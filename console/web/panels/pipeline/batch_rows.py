@@ -6,7 +6,7 @@ import streamlit as st
 
 from console.queries import rows_export
 from console.text import formatting
-from console.web import session, widgets
+from console.web import reading, widgets
 from core.domain.batches import Batch, BatchState
 
 
@@ -26,7 +26,7 @@ def preview(batches: list[Batch]) -> None:
         key="rows-shown",
         width=320,
     )
-    rows = session.query(rows_export.preview, chosen)
+    rows = reading.query(rows_export.preview, chosen)
     if rows is None:
         return
     more = kept[chosen].kept_rows - len(rows)

@@ -8,7 +8,7 @@ from console.actions import batches as batch_actions
 from console.queries import job_history
 from console.text import formatting
 from console.text.batch_ledger import MISSING, Line, Summary, decidable, first_batch, lines, summary
-from console.web import session, widgets
+from console.web import addresses, reading, session, widgets
 from console.web.panels.pipeline import batch_rows, held_batches, quarantine
 from core.domain.batches import Batch, Epoch, EpochState
 from core.rules.access.roles import Right
@@ -23,7 +23,7 @@ _STATES = {
 
 def ledger() -> None:
     """The batches of one epoch, kept in the page's address."""
-    epochs = session.query(job_history.epochs)
+    epochs = reading.query(job_history.epochs)
     if epochs is None:
         return
     if not epochs:
@@ -36,7 +36,7 @@ def ledger() -> None:
     row = st.container(horizontal=True, vertical_alignment="bottom")
     epoch = row.selectbox("Epoch", list(by_number), key="epoch", bind="query-params", width=160)
     row.caption(_about(by_number[epoch]))
-    ledger = session.query(job_history.ledger, epoch)
+    ledger = reading.query(job_history.ledger, epoch)
     if ledger is None:
         return
     batches = ledger.entries
@@ -112,7 +112,7 @@ def _address(batch: Batch | None) -> str | None:
     """The address of a batch's page; None for an entry without a number."""
     if batch is None or batch.number is None:
         return None
-    return f"pipeline?batch={batch.epoch}/{batch.number}"
+    return addresses.kept(f"pipeline?batch={batch.epoch}/{batch.number}")
 
 
 @widgets.dialog("Skip this batch")

@@ -7,7 +7,7 @@ import streamlit as st
 from console.actions import batch_holds
 from console.queries import rows_export
 from console.text import formatting
-from console.web import session, widgets
+from console.web import reading, widgets
 from core.domain.batches import Batch, BatchState
 from core.rules.access.roles import Right
 
@@ -96,7 +96,7 @@ def downloads(epoch: int, batches: list[Batch]) -> None:
         part = f"batch-{batch.number}" if batch else "rows"
         row.download_button(
             "Download",
-            session.deferred_query(rows_export.content, wanted, form),
+            reading.deferred_query(rows_export.content, wanted, form),
             file_name=f"epoch-{epoch}-{part}.{form}",
             mime=MIME[form],
             icon=":material/download:",

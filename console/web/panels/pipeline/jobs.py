@@ -12,7 +12,7 @@ from console.text import formatting
 from console.text.as_json import jsonable
 from console.text.batch_ledger import first_batch
 from console.text.job_stages import stages
-from console.web import job_widgets, session, widgets
+from console.web import job_widgets, reading, session, widgets
 from core.domain.job_results import (
     BatchCompared,
     BatchStored,
@@ -49,7 +49,7 @@ def show(job_id: int | None) -> None:
 def listing() -> None:
     """The matching jobs, page by page."""
     wanted = _filters()
-    total = session.query(job_history.count, wanted)
+    total = reading.query(job_history.count, wanted)
     if total is None:
         return
     if not total:
@@ -61,7 +61,7 @@ def listing() -> None:
     pages = -(-total // job_history.PAGE)
     page = foot.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     with shown:
-        for job in session.query(job_history.jobs, wanted, page) or []:
+        for job in reading.query(job_history.jobs, wanted, page) or []:
             _row(job)
 
 
@@ -75,7 +75,7 @@ def _filters() -> JobFilter:
         "State", list(JobState), format_func=lambda s: formatting.STATES[s][1], key="state",
         bind="query-params", **one,
     )  # fmt: skip
-    names, one["placeholder"] = session.query(job_history.actors) or [], "Anyone"
+    names, one["placeholder"] = reading.query(job_history.actors) or [], "Anyone"
     actor = actors.selectbox("Requested by", names, key="by", bind="query-params", **one)
     text = texts.text_input(
         "Search", placeholder="Job id, or words of a log or error", key="text", max_chars=100,
@@ -123,7 +123,7 @@ def _row(job: Job) -> None:
 def detail(named: str) -> None:
     """One job: its state, times, log, arguments and result."""
     st.button("All jobs", icon=":material/arrow_back:", on_click=show, args=(None,))
-    job = session.query(status.job, key_of(named) or 0)
+    job = reading.query(status.job, key_of(named) or 0)
     if job is None:
         return
     every = None if job.state.is_over else _REFRESH
@@ -131,7 +131,7 @@ def detail(named: str) -> None:
 
 
 def _detail(job_id: int, *, is_over: bool) -> None:
-    job = session.query(status.job, job_id)
+    job = reading.query(status.job, job_id)
     if job is None:
         return
     if job.state.is_over != is_over:
@@ -140,7 +140,7 @@ def _detail(job_id: int, *, is_over: bool) -> None:
         job_widgets.job_card(job)
     _times(job)
     _leads_on(job)
-    lines = session.query(status.job_log, job.id) or []
+    lines = reading.query(status.job_log, job.id) or []
     _stages(job, lines)
     st.subheader("Log", anchor=False)
     job_widgets.job_log(lines)

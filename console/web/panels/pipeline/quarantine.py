@@ -9,7 +9,7 @@ from console.queries import job_history
 from console.queries import quarantine as queries
 from console.text import formatting
 from console.text.quarantine import matching
-from console.web import page_state, session, widgets
+from console.web import acting, page_state, reading, widgets
 from core.domain.batches import Batch
 from core.rules.access.roles import Right
 
@@ -38,7 +38,7 @@ def rows(batches: list[Batch], *, is_current: bool) -> None:
         read_again(batch)
     if not is_current:
         st.caption("This epoch has ended; its quarantined rows cannot be read again.")
-    reasons = session.query(job_history.reasons, chosen)
+    reasons = reading.query(job_history.reasons, chosen)
     if reasons is None:
         return
     widgets.table(
@@ -62,7 +62,7 @@ def read_again(batch: Batch) -> None:
     def go_on() -> None:
         reason = page_state.get_state("reread-reason")
         done = "Reading the quarantine is queued."
-        session.act(done, batch_actions.retry_quarantine, batch.id, reason=reason)
+        acting.act(done, batch_actions.retry_quarantine, batch.id, reason=reason)
 
     widgets.confirm("Read again", go_on)
 
@@ -71,14 +71,14 @@ def _values(batch: Batch) -> None:
     """The values that broke a rule, searchable, and as a file."""
     if not st.toggle("Show values", key="quarantined-values"):
         return
-    rules = session.query(queries.rules, batch.id)
+    rules = reading.query(queries.rules, batch.id)
     if rules is None:
         return
     line = st.container(horizontal=True, vertical_alignment="bottom")
     words = line.text_input("Search", key="quarantine-search", placeholder="column, value, …")
     line.download_button(
         "Download",
-        session.deferred_query(queries.content, batch.id),
+        reading.deferred_query(queries.content, batch.id),
         file_name=f"quarantine-{batch.epoch}-{batch.number}.csv",
         mime="text/csv",
         icon=":material/download:",

@@ -10,7 +10,7 @@ import streamlit as st
 
 from console.actions import schedules
 from console.text import formatting
-from console.web import session, widgets
+from console.web import acting, reading, widgets
 from core.domain.errors import BadInput
 from core.rules.access.roles import Right
 from core.rules.ops.schedule import (
@@ -32,7 +32,7 @@ _PREVIEWED = 3
 
 def listing() -> None:
     """All schedules, and a button to add one."""
-    every = session.query(schedules.schedules)
+    every = reading.query(schedules.schedules)
     if every is None:
         return
     if not every:
@@ -76,7 +76,7 @@ def _card(schedule: Schedule) -> None:
 
 def next_by_itself() -> None:
     """The next scheduled run, in a few words."""
-    schedule = session.query(schedules.soonest, silent=True)
+    schedule = reading.query(schedules.soonest, silent=True)
     if schedule and schedule.next_run_at:
         when = formatting.ahead(schedule.next_run_at, widgets.now())
         if schedules.is_overdue(schedule, widgets.now()):
@@ -118,7 +118,7 @@ def confirm_remove(schedule: Schedule) -> None:
         "audit events are kept."
     )
     done = f"Schedule {schedule.id} is removed."
-    widgets.confirm("Remove it", partial(session.act, done, schedules.remove, schedule))
+    widgets.confirm("Remove it", partial(acting.act, done, schedules.remove, schedule))
 
 
 @lru_cache(maxsize=1)
@@ -150,9 +150,9 @@ def ask_timing(schedule: Schedule | None) -> None:
     def save() -> None:
         if schedule:
             done = f"Schedule {schedule.id} is changed."
-            session.act(done, schedules.edit, schedule, timing, task)
+            acting.act(done, schedules.edit, schedule, timing, task)
         else:
-            session.act("The schedule is added.", schedules.add, timing, task)
+            acting.act("The schedule is added.", schedules.add, timing, task)
 
     widgets.confirm("Save", save, disabled=not is_valid)
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from console.queries import source as queries
 from console.queries import status
-from console.web import page_state, session, widgets
+from console.web import page_state, reading, session, widgets
 from core.domain.errors import DriftdeskError
 from core.domain.sources import address
 from core.rules.access.roles import Right
@@ -21,7 +21,7 @@ def state() -> None:
     """The source and its newest entry in the ledger, and a button that asks it."""
     source = session.desk().dataset.source
     st.markdown(f"Source: {widgets.plain(address(source))}.")
-    newest = session.query(status.ledger, 1)
+    newest = reading.query(status.ledger, 1)
     if newest is None:
         return
     if newest:

@@ -9,7 +9,7 @@ import streamlit as st
 from console.actions import pipeline
 from console.queries import status as status_queries
 from console.text import formatting
-from console.web import job_widgets, page_state, session, widgets
+from console.web import acting, job_widgets, page_state, reading, session, widgets
 from console.web.panels.pipeline.schedules import next_by_itself
 from console.web.panels.pipeline.upload import upload_file
 from core.domain.batches import EpochState
@@ -33,7 +33,7 @@ def confirm_end(ending: Ending, *, restart: bool = False, then_train: bool = Fal
     def go_on() -> None:
         reason = page_state.get_state("restart-reason") if restart else ""
         options = {"restart": restart, "then_train": then_train, "ends": ending.epoch}
-        session.act("The restart is queued.", pipeline.request_ingest, reason=reason, **options)
+        acting.act("The restart is queued.", pipeline.request_ingest, reason=reason, **options)
 
     widgets.confirm("Restart and ingest the first batch", go_on)
 
@@ -224,4 +224,4 @@ def open_jobs(jobs: list[Job]) -> None:
         with st.container(border=True):
             job_widgets.job_card(job)
             if st.toggle("Log", key=f"log-{job.id}", value=True):
-                job_widgets.job_log(session.query(status_queries.job_log, job.id) or [])
+                job_widgets.job_log(reading.query(status_queries.job_log, job.id) or [])

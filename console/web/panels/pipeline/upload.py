@@ -8,7 +8,7 @@ import streamlit as st
 
 from console.actions import file_checks, uploads
 from console.text.file_check import FileCheck
-from console.web import page_state, session, widgets
+from console.web import acting, page_state, session, widgets
 from core.domain.errors import BadInput
 
 _ENDINGS = ["csv", "tsv", "jsonl", "ndjson", "json", "parquet", "pq", "gz", "zst"]
@@ -47,7 +47,7 @@ def choose() -> None:
 
     def ingest() -> None:
         chosen.seek(0)
-        session.act("The ingest is queued.", uploads.upload, chosen, chosen.name)
+        acting.act("The ingest is queued.", uploads.upload, chosen, chosen.name)
 
     widgets.confirm("Ingest this file", ingest)
 

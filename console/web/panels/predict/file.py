@@ -9,7 +9,7 @@ import streamlit as st
 
 from console.actions import predictions
 from console.text import csv_input, formatting, prediction, prediction_tables
-from console.web import page_state, session, widgets
+from console.web import acting, page_state, widgets
 from core.domain.errors import BadInput, BadRow, DriftdeskError
 from core.rules.access.roles import Right
 from core.rules.model.contract import Contract
@@ -119,8 +119,8 @@ def predict(run: Run) -> None:
     bar = st.progress(len(run.answers) / total, text="Sending rows to serving…")
     rows = [a.row for a in run.sheet.accepted[len(run.answers) :]]
     try:
-        with session.acting("predict_rows"):
-            for answers in predictions.predict_rows(session.desk(), session.actor(), rows):
+        with acting.acting("predict_rows") as (desk, actor):
+            for answers in predictions.predict_rows(desk, actor, rows):
                 run.answers += answers
                 count = len(run.answers)
                 bar.progress(count / total, text=f"{count:,} of {total:,} rows")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from console.actions import predictions
 from console.text import prediction
-from console.web import page_state, session, widgets
+from console.web import acting, page_state, widgets
 from console.web.panels.predict import answer as answer_panel
 from core.domain.dataset import ColumnType
 from core.domain.errors import BadRow, DriftdeskError
@@ -133,8 +133,8 @@ def refill(contract: Contract, inputs: dict[str, Any]) -> None:
 def predict(contract: Contract, row: dict[str, Any]) -> None:
     """Predict and keep the answer for later reruns, or show what is wrong with the row."""
     try:
-        with session.acting("predict"):
-            response = predictions.predict(session.desk(), session.actor(), row, explain=True)
+        with acting.acting("predict") as (desk, actor):
+            response = predictions.predict(desk, actor, row, explain=True)
     except BadRow as error:
         labels = {f.name: f.label for f in contract.fields}
         for name, rule in error.problems.items():

@@ -10,7 +10,7 @@ import streamlit as st
 
 from console.queries import status
 from console.text import formatting, prediction_tables
-from console.web import session, widgets
+from console.web import addresses, reading, session, widgets
 
 _PAGE = 25
 _BEFORE = "before"
@@ -20,7 +20,7 @@ def history() -> None:
     """The search form, one page of results, and buttons to page through them."""
     wanted = search()
     before = st.query_params.get(_BEFORE, "")
-    page = session.query(status.search_predictions, before=before, limit=_PAGE, **wanted)
+    page = reading.query(status.search_predictions, before=before, limit=_PAGE, **wanted)
     if page is None:
         return
     if page.found:
@@ -78,7 +78,7 @@ def _midnight(day: Any, days: int) -> datetime | None:
 
 def table(page: Sequence[Any]) -> None:
     """One page of predictions, each with a link to its own page."""
-    reported = session.query(status.reported, [p.id for p in page], silent=True) or {}
+    reported = reading.query(status.reported, [p.id for p in page], silent=True) or {}
     rows = prediction_tables.history_rows(page, session.desk().dataset.names, reported)
     labels = {c.name: c.label for c in session.desk().dataset.columns}
     columns = {name: st.column_config.Column(label) for name, label in labels.items()} | {
@@ -89,7 +89,8 @@ def table(page: Sequence[Any]) -> None:
     if session.desk().dataset.task.is_classifier:
         columns["Prediction"] = st.column_config.TextColumn()
         columns["Probability"] = st.column_config.NumberColumn(format=formatting.PERCENT)
-    widgets.table(rows, height="content", column_config=columns)
+    linked = [r | {"Open": addresses.kept(str(r["Open"]))} for r in rows]
+    widgets.table(linked, height="content", column_config=columns)
     row = st.container(horizontal=True, vertical_alignment="center")
     row.caption(f"{formatting.count(len(rows), 'prediction')} on this page.")
     with row:

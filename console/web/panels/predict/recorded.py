@@ -10,7 +10,7 @@ from console.actions import predictions
 from console.queries import status
 from console.text import prediction
 from console.text.prediction import Answer
-from console.web import page_state, session, widgets
+from console.web import acting, page_state, reading, session, widgets
 from console.web.panels.predict import answer as answer_panel
 from console.web.panels.predict import form
 from core.domain.errors import DriftdeskError, Missing
@@ -46,7 +46,7 @@ def permanent(wanted: str, contract: Contract | None, live: int | None) -> None:
 def feedback(answer: Answer, contract: Contract | None) -> None:
     """The reported actual value, and a form to report one; the newest report counts."""
     st.subheader("Actual value", anchor=False)
-    known = session.query(status.reported, [answer.id]) or {}
+    known = reading.query(status.reported, [answer.id]) or {}
     unit = session.desk().dataset.target.unit
     if answer.id in known:
         actual = known[answer.id]
@@ -67,7 +67,7 @@ def feedback(answer: Answer, contract: Contract | None) -> None:
 
 def _save(prediction_id: str, key: str) -> None:
     actual = page_state.get_state(key, None)
-    session.act("Feedback saved.", predictions.give_feedback, prediction_id, actual)
+    acting.act("Feedback saved.", predictions.give_feedback, prediction_id, actual)
 
 
 @st.fragment(run_every=2.0)

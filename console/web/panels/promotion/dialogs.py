@@ -9,7 +9,7 @@ import streamlit as st
 from console.actions import decisions
 from console.queries import forward_scores
 from console.text import approval_lines
-from console.web import page_state, session, widgets
+from console.web import acting, page_state, reading, session, widgets
 from console.web.panels.promotion import dossier, newer_batches
 from core.domain.promotions import ForceRequest, Promotion, PromotionState
 from core.rules.model.promotion_states import Seen, named
@@ -33,7 +33,7 @@ def approve(promotion: Promotion, live: int | None, advice: Recommendation) -> N
             icon=":material/gavel:",
         )
     dossier.held(promotion)
-    if on_newer := session.query(forward_scores.forward_report, version):
+    if on_newer := reading.query(forward_scores.forward_report, version):
         newer_batches.fact(on_newer)
     digest = promotion.dossier_digest
     st.caption(f"You decide on dossier `{digest[:12]}`.")
@@ -79,7 +79,7 @@ def force(version: int, promotion: Promotion | None, live: int | None, reviewers
 
     def decide() -> None:
         if page_state.get_state("force-typed").strip().lower() != words:
-            session.refuse(f"Type {words} to confirm; nothing was done.")
+            acting.refuse(f"Type {words} to confirm; nothing was done.")
             return
         done = (
             f"Version {version} waits for a second person."
@@ -88,7 +88,7 @@ def force(version: int, promotion: Promotion | None, live: int | None, reviewers
         )
         digest = promotion.dossier_digest if promotion else ""
         look = {"reason": page_state.get_state("force-reason"), "digest": digest}
-        session.act(done, decisions.force, version, seen=Seen(live), **look)
+        acting.act(done, decisions.force, version, seen=Seen(live), **look)
 
     with st.container(key="danger-force"):
         widgets.confirm("Force", decide)
@@ -111,7 +111,7 @@ def confirm_force(request: ForceRequest, promotion: Promotion | None, live: int 
         _failed(promotion)
     done = f"Version {request.version} is forced; serving is being asked."
     look = {"digest": promotion.dossier_digest if promotion else "", "seen": Seen(live)}
-    decide = partial(session.act, done, decisions.confirm_force, request.version, **look)
+    decide = partial(acting.act, done, decisions.confirm_force, request.version, **look)
     widgets.confirm("Confirm and serve it", decide)
 
 
@@ -169,6 +169,6 @@ def close_follow_up(follow_up_id: int, text: str) -> None:
 
     def decide() -> None:
         note, action = page_state.get_state("follow-up-note"), decisions.close_follow_up
-        session.act("The follow-up is closed.", action, follow_up_id, note=note)
+        acting.act("The follow-up is closed.", action, follow_up_id, note=note)
 
     widgets.confirm("Close it", decide)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from console.queries import promotion, status
 from console.text import formatting
-from console.web import session, widgets
+from console.web import reading, session, widgets
 from console.web.panels.promotion import dialogs, versions
 from core.domain.metrics import METRICS
 from core.domain.promotions import Promotion, Term
@@ -16,7 +16,7 @@ from core.rules.model.promotion_states import decision_in_words
 
 def roll_back(live: int | None, *, busy: bool) -> None:
     """A button that rolls back to the previous live version."""
-    previous = session.query(status.rollback_target)
+    previous = reading.query(status.rollback_target)
     if not live or not previous:
         return
     label = f"Roll back to version {previous.version}…"
@@ -26,7 +26,7 @@ def roll_back(live: int | None, *, busy: bool) -> None:
 
 def follow_ups() -> None:
     """Follow-ups of forced promotions: open ones to close, closed ones with their outcome."""
-    items = session.query(promotion.follow_ups)
+    items = reading.query(promotion.follow_ups)
     if items is None:
         return
     if not items:
@@ -41,7 +41,7 @@ def follow_ups() -> None:
         key = f"follow-up-{item.id}"
         if widgets.button(row, "Close…", ":material/task_alt:", Right.DECIDE, key=key):
             dialogs.close_follow_up(item.id, item.text)
-    closed = session.query(promotion.closed_follow_ups)
+    closed = reading.query(promotion.closed_follow_ups)
     if closed:
         st.markdown("##### Closed")
         widgets.table(
@@ -61,7 +61,7 @@ def follow_ups() -> None:
 
 def history(promotions: list[Promotion]) -> None:
     """The deployment history, and every version with its decision."""
-    terms = session.query(promotion.terms) or []
+    terms = reading.query(promotion.terms) or []
     if terms:
         st.markdown("##### Deployment history")
         columns = ("Version", "Since (UTC)", "Duration", "By", "How", "Why")

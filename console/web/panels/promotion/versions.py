@@ -10,7 +10,7 @@ from console.actions import pipeline
 from console.queries import promotion as promotion_queries
 from console.queries import status as status_queries
 from console.text import formatting
-from console.web import page_state, session, widgets
+from console.web import page_state, reading, widgets
 from core.domain.promotions import Promotion, PromotionState
 from core.rules.access.roles import Right
 
@@ -101,7 +101,7 @@ def _asked(asked: str, shown: dict[int, Promotion]) -> Promotion | None:
     if not (asked.isascii() and asked.isdigit() and len(asked) <= _LONGEST_NUMBER):
         return None
     version = int(asked)
-    return shown.get(version) or session.query_or_none(promotion_queries.promotion, version)
+    return shown.get(version) or reading.query_or_none(promotion_queries.promotion, version)
 
 
 def _missing(asked: str, promotions: list[Promotion]) -> None:
@@ -116,7 +116,7 @@ def _missing(asked: str, promotions: list[Promotion]) -> None:
 
 def elsewhere(force: Callable[[int], None], *, busy: bool) -> None:
     """Versions registered outside driftdesk, with buttons to evaluate or force them."""
-    external = session.query_cached(10.0, status_queries.registered_elsewhere) or []
+    external = reading.query_cached(10.0, status_queries.registered_elsewhere) or []
     if not external:
         return
     st.markdown("##### Registered outside driftdesk")

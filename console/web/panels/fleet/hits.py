@@ -1,0 +1,43 @@
+"""The hits of a search as links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from console.web import addresses
+from core.domain.fleet import Hit
+from core.domain.safe_text import printable
+
+_PAGES = {
+    "dataset": ("overview", ""),
+    "version": ("promotion", "version"),
+    "job": ("pipeline", "job"),
+    "prediction": ("predict", "id"),
+}
+"""The page of each kind of hit, and the parameter that names it there."""
+
+
+def listing(hits: Sequence[Hit], titles: Mapping[str, str]) -> str:
+    """The hits as a table in HTML; `titles` of datasets by name, none on a desk with one."""
+    heads = ("Kind", "Found", *(("Dataset",) if titles else ()))
+    rows = "".join(_row(hit, titles) for hit in hits)
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    return f'<table class="fleet hits"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def address(hit: Hit) -> str:
+    """The address of what was found."""
+    if hit.kind == "batch":
+        query = {"part": "Lineage", "follow": f"batch-id:{hit.ref}"}
+        return addresses.of(hit.dataset, "audit", query)
+    page, parameter = _PAGES[hit.kind]
+    return addresses.of(hit.dataset, page, {parameter: hit.ref} if parameter else {})
+
+
+def _row(hit: Hit, titles: Mapping[str, str]) -> str:
+    title = f'<a href="{escape(address(hit))}">{escape(printable(hit.title))}</a>'
+    cells = [("Kind", hit.kind), ("Found", title)]
+    if titles:
+        cells.append(("Dataset", escape(printable(titles.get(hit.dataset, hit.dataset)))))
+    return "<tr>" + "".join(f'<td data-label="{n}">{text}</td>' for n, text in cells) + "</tr>"
