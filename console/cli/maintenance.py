@@ -126,7 +126,7 @@ def continue_numbers(desk: Desk, actor: Actor, *, reason: Reason = "") -> Output
     return Output(done, [line])
 
 
-def _lost_lines(versions: Sequence[int]) -> list[str]:
+def _lost_lines(versions: Sequence[int | str]) -> list[str]:
     """A sentence about the versions that a backup lacks."""
     if not versions:
         return []

@@ -127,13 +127,13 @@ def alike(line: bytes) -> bytes:
 def contents(url: str, dataset: Dataset) -> dict[str, list[bytes]]:
     """Every carried row, without what backup and restore put on record themselves."""
     engine = make_engine(url)
-    with snapshot(engine, dataset) as seen:
+    with snapshot(engine) as seen:
         found = {
             shape.name: sorted(
                 alike(line) for part, _ in seen.lines(shape) for line in part.splitlines()
                 if b'"backup:' not in line
             )
-            for shape in shapes(dataset)
+            for shape in shapes([dataset])
         }  # fmt: skip
     engine.dispose()
     found.pop("audit_head")
@@ -398,7 +398,7 @@ def test_a_backup_of_the_first_release_is_migrated(
     first_release(old, dataset)
     engine = make_engine(old)
     path = tmp_path / "old.tar.gz"
-    with archive.create(path) as (writer, manifest), snapshot(engine, dataset) as seen:
+    with archive.create(path) as (writer, manifest), snapshot(engine) as seen:
         there = sa.inspect(engine)
         kept = [
             Shape(
@@ -406,7 +406,7 @@ def test_a_backup_of_the_first_release_is_migrated(
                 tuple(c for c in s.columns
                       if c[0] in {str(k["name"]) for k in there.get_columns(s.name)}),
             )
-            for s in shapes(dataset) if there.has_table(s.name)
+            for s in shapes([dataset]) if there.has_table(s.name)
         ]  # fmt: skip
         writer.add("dataset.toml", b"")
         tables = {}
@@ -518,7 +518,9 @@ def test_a_killed_restore_leaves_the_database_as_it_was_and_begins_again(
     assert taken
     with engine.connect() as connection:
         connection.execute(  # a row that nobody sees and that the restore has to wait for
-            sa.insert(job_logs).values(id=1, job_id=1, at=build.NOON, level="", message="")
+            sa.insert(job_logs).values(
+                id=1, dataset=dataset.name, job_id=1, at=build.NOON, level="", message=""
+            )
         )
         child = command(told, "restore", str(saved))
         try:
@@ -594,7 +596,7 @@ def test_a_running_job_is_running_again_after_the_restore_and_is_taken_over(
 def test_every_table_is_carried_or_left_out_on_purpose(dataset: Dataset) -> None:
     from core.adapters.store.tables import metadata
 
-    carried = {shape.name for shape in shapes(dataset)}
+    carried = {shape.name for shape in shapes([dataset])}
     assert set(metadata.tables) - carried == {"replicas"}
     assert dataset.rows_table in carried
     assert predictions.name in carried

@@ -1,4 +1,4 @@
-"""A backup of all persistent data: database, models, spool and dataset file, in one file.
+"""A backup of all persistent data: database, models, spool and dataset files, in one file.
 
 The spool is copied before the database is read, and every response that the database then calls
 unread must be among the copies. The queue is not copied: every job is a row first, and the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,14 @@ import structlog
 
 from console.actions.access import needs
 from console.actions.backup.archive import Writer, create
+from console.actions.backup.contents import (
+    Contents,
+    begun,
+    dataset_files,
+    described,
+    desks_beside,
+    lost_versions,
+)
 from console.desk import Desk
 from core import VERSION
 from core.adapters.mlflow.transfer import Carriage
@@ -41,7 +50,8 @@ log = structlog.get_logger()
 class Backup:
     """A finished backup: its path, its size in bytes, and its contents.
 
-    `lost_versions` are registered in MLflow without a model file; the backup lacks them.
+    `lost_versions` are registered in MLflow without a model file; the backup lacks them. Where
+    there are several datasets, each is named, such as "3 of cars".
     """
 
     path: Path
@@ -50,7 +60,7 @@ class Backup:
     versions: int
     spool_files: int
     chain_is_whole: bool
-    lost_versions: tuple[int, ...] = ()
+    lost_versions: tuple[int | str, ...] = ()
 
 
 @needs(Right.OPERATE)
@@ -66,14 +76,16 @@ def back_up(desk: Desk, actor: Actor, where: Path, *, models: bool = True) -> Ba
         StoreUnavailable, RegistryUnavailable, SpoolUnavailable: a part cannot be read, and no file
             is left.
         SchemaMismatch: the database is of another version.
+        DatasetError: one of several dataset files cannot be used.
     """
+    desks = desks_beside(desk)
     now = datetime.now(UTC)
     path = where / NAME.format(now) if where.is_dir() else where
     for attempt in range(1, _TRIES + 1):
         try:
             with create(path) as (writer, manifest):
                 manifest |= {"made_at": now.isoformat(), "made_by": f"driftdesk {VERSION}"}
-                _write(desk, writer, manifest, models=models)
+                contents = _write(desks, writer, manifest, models=models)
             break
         except _Moved:
             if attempt == _TRIES:
@@ -82,12 +94,13 @@ def back_up(desk: Desk, actor: Actor, where: Path, *, models: bool = True) -> Ba
         path,
         path.stat().st_size,
         sum(table["rows"] for table in manifest["tables"].values()),
-        len(manifest["versions"]),
+        sum(len(entry.versions) for entry in contents),
         len(manifest["spool"]),
         bool(manifest["chain"]["whole"]),
-        tuple(manifest["lost_versions"]),
+        lost_versions(contents),
     )
-    with desk.store.transaction(actor) as work:
+    several = len(desks) > 1
+    with desk.store.desk_transaction(actor) if several else desk.store.transaction(actor) as work:
         details: dict[str, Any] = {"rows": backup.rows, "versions": backup.versions}
         if backup.lost_versions:
             details["lost_versions"] = list(backup.lost_versions)
@@ -99,13 +112,17 @@ class _Moved(Unavailable):
     """A response arrived and was read meanwhile; the next attempt finds it stored."""
 
 
-def _write(desk: Desk, writer: Writer, manifest: dict[str, Any], *, models: bool) -> None:
-    dataset = desk.dataset
-    writer.add("dataset.toml", desk.settings.dataset_path.read_bytes())
-    manifest["dataset"] = {"name": dataset.name, "columns": [c.name for c in dataset.columns]}
-    spool = open_spool(desk.settings)
+def _write(
+    desks: dict[str, Desk], writer: Writer, manifest: dict[str, Any], *, models: bool
+) -> list[Contents]:
+    first = next(iter(desks.values()))
+    contents = [begun(desk.dataset, only=len(desks) == 1) for desk in desks.values()]
+    files = dataset_files(first.settings)
+    for entry in contents:
+        writer.add(entry.file, files[entry.name].read_bytes())
+    spool = open_spool(first.settings)
     copied = [name for name in sorted(f.name for f in spool.files()) if _copy(spool, name, writer)]
-    with snapshot(desk.store.engine, dataset) as database:
+    with snapshot(first.store.engine) as database:
         if todo := advice(database.revision):
             raise SchemaMismatch(todo)
         manifest["schema"] = database.revision
@@ -114,10 +131,12 @@ def _write(desk: Desk, writer: Writer, manifest: dict[str, Any], *, models: bool
                 raise _Moved(f"The response {name} was read during the backup; try again.")
             copied.append(name)
         manifest["spool"] = copied
-        _write_tables(database, dataset, writer, manifest)
-    manifest["versions"], manifest["model"], manifest["lost_versions"] = [], None, []
+        _write_tables(database, [desk.dataset for desk in desks.values()], writer, manifest)
     if models:
-        _write_models(Carriage(desk.registry), writer, manifest)
+        for entry in contents:
+            _write_models(Carriage(desks[entry.name].registry), writer, entry)
+    manifest |= described(contents)
+    return contents
 
 
 def _copy(spool: SpoolFolder, name: str, writer: Writer) -> bool:
@@ -131,10 +150,10 @@ def _copy(spool: SpoolFolder, name: str, writer: Writer) -> bool:
 
 
 def _write_tables(
-    database: Snapshot, dataset: Dataset, writer: Writer, manifest: dict[str, Any]
+    database: Snapshot, datasets: Sequence[Dataset], writer: Writer, manifest: dict[str, Any]
 ) -> None:
     manifest["tables"] = {}
-    for shape in shapes(dataset):
+    for shape in shapes(datasets):
         rows = 0
         for number, (part, count) in enumerate(database.lines(shape)):
             writer.add(f"tables/{shape.name}/{number:06}.ndjson", part)
@@ -144,25 +163,32 @@ def _write_tables(
     manifest["chain"] = {"events": events, "hash": digest, "whole": broken is None}
 
 
-def _write_models(carriage: Carriage, writer: Writer, manifest: dict[str, Any]) -> None:
+def _write_models(carriage: Carriage, writer: Writer, entry: Contents) -> None:
     model, versions = carriage.model(), carriage.versions()
-    lost = [v["version"] for v in versions if not _write_files(carriage, writer, v["version"])]
+    lost = [
+        v["version"] for v in versions if not _write_files(carriage, writer, entry, v["version"])
+    ]
     if model:
         model["aliases"] = {a: v for a, v in model["aliases"].items() if v not in lost}
-    manifest["model"], manifest["lost_versions"] = model, lost
-    manifest["versions"] = [v for v in versions if v["version"] not in lost]
+    entry.model, entry.lost_versions = model, lost
+    entry.versions = [v for v in versions if v["version"] not in lost]
 
 
-def _write_files(carriage: Carriage, writer: Writer, number: int) -> bool:
+def _write_files(carriage: Carriage, writer: Writer, entry: Contents, number: int) -> bool:
     """Add a version's files; returns whether MLflow had them."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             root = carriage.download(number, Path(folder))
         except FileMissing as error:
-            log.warning("a version is not in the backup", version=number, reason=str(error))
+            log.warning(
+                "a version is not in the backup",
+                dataset=entry.name,
+                version=number,
+                reason=str(error),
+            )
             return False
         for file in sorted(p for p in root.rglob("*") if p.is_file()):
-            name = f"models/{number}/{file.relative_to(root).as_posix()}"
+            name = f"{entry.models}/{number}/{file.relative_to(root).as_posix()}"
             with file.open("rb") as source:
                 writer.stream(name, source, file.stat().st_size)
     return True

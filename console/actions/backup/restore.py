@@ -20,21 +20,33 @@ from pathlib import Path
 from console.actions.access import demand
 from console.actions.backup import archive
 from console.actions.backup.archive import Archive
+from console.actions.backup.checks import (
+    ARRIVING,
+    ensure_datasets,
+    first,
+    prepare_database,
+    refuse_full,
+    refuse_newer,
+    refuse_other_dataset,
+)
+from console.actions.backup.contents import (
+    Contents,
+    contents_of,
+    desks_beside,
+    lost_versions,
+)
 from console.desk import Desk
 from core.adapters.mlflow.transfer import Carriage, Version
 from core.adapters.spool import SpoolFolder, open_spool
-from core.adapters.store.dump import Replacement, Shape, brought_up, replacing, shapes
-from core.adapters.store.migrate import migrate
-from core.adapters.store.schema_version import HEAD, KNOWN, Standing, advice, standing
-from core.adapters.store.server_facts import revision_of
+from core.adapters.store.dump import Shape, brought_up, replacing, shapes
+from core.adapters.store.schema_version import HEAD
 from core.adapters.store.timeouts import CHANGING
-from core.domain.errors import BackupUnusable, DatasetError, NotEmpty, SchemaMismatch
+from core.domain.errors import BackupUnusable, DatasetError
 from core.platform.database_url import sqlite_url
+from core.platform.dataset_folder import DatasetFolder
 from core.platform.disk_errors import disk_errors
 from core.platform.settings import Settings
 from core.rules.access.roles import Actor, Right
-
-_ARRIVING = ".restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,7 @@ class Restored:
     added_versions: int
     spool_files: int
     migrated_from: str
-    lost_versions: tuple[int, ...] = ()
+    lost_versions: tuple[int | str, ...] = ()
 
 
 def restore(
@@ -66,122 +78,96 @@ def restore(
     """
     _permit(settings, actor)
     checked = archive.check(path)
-    _refuse_newer(checked)
-    _ensure_dataset(settings, checked)
-    with Desk.opened(settings, CHANGING) as desk:
-        _refuse_other_dataset(desk, checked)
-        return _restore(desk, actor, checked, force=force, models=models)
+    refuse_newer(checked)
+    contents = contents_of(checked.manifest)
+    ensure_datasets(settings, checked, contents)
+    with _opened(settings) as desk:
+        desks = desks_beside(desk)
+        for entry in contents:
+            refuse_other_dataset(desks, entry, checked)
+        return _restore(desks, actor, checked, contents, force=force, models=models)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Desk]:
+    """The desk of the only dataset, or of the first of several."""
+    found = DatasetFolder(settings).read()
+    dataset = next(iter(found.usable.values()), None) if settings.datasets else None
+    desk = Desk.make(settings, CHANGING, dataset)
+    try:
+        yield desk
+    finally:
+        desk.store.close()
 
 
 def _permit(settings: Settings, actor: Actor) -> None:
     """Require the right; a refusal goes on record if there is a desk already."""
     if not actor.may(Right.OPERATE):
-        with suppress(DatasetError), Desk.opened(settings, CHANGING) as desk:
+        with suppress(DatasetError), _opened(settings) as desk:
             demand(desk, actor, Right.OPERATE, "restore")
     actor.demand(Right.OPERATE, settings.auth_contact)
 
 
-def _restore(desk: Desk, actor: Actor, checked: Archive, *, force: bool, models: bool) -> Restored:
+def _restore(
+    desks: dict[str, Desk],
+    actor: Actor,
+    checked: Archive,
+    contents: list[Contents],
+    *,
+    force: bool,
+    models: bool,
+) -> Restored:
     manifest = checked.manifest
-    _prepare_database(desk, force=force)
-    carriage = Carriage(desk.registry) if models and manifest["model"] is not None else None
-    lacking = carriage.lacking(manifest["versions"]) if carriage else []
-    if carriage:
-        _put_models(carriage, checked, lacking)
-    spool = open_spool(desk.settings)
+    prepare_database(desks, force=force)
+    carriages = {
+        entry.name: Carriage(desks[entry.name].registry)
+        for entry in contents
+        if models and entry.model is not None
+    }
+    added = 0
+    for entry in contents:
+        if carriage := carriages.get(entry.name):
+            lacking = carriage.lacking(entry.versions)
+            _put_models(carriage, checked, entry, lacking)
+            added += len(lacking)
+    spool = open_spool(first(desks).settings)
     files = _place_spool(spool, checked)
-    _replace(desk, actor, checked, force=force)
+    _replace(desks, actor, checked, contents, force=force)
     for name in files:
-        spool.rename(name + _ARRIVING, name)
-    if carriage:
-        carriage.settle(manifest["model"], manifest["versions"])
-        with desk.store.read() as work:
-            newest = next((p.version for p in work.promotions.latest(1)), 0)
-        desk.registry.continue_numbers(newest)  # the backup may lack the newest version
+        spool.rename(name + ARRIVING, name)
+    for entry in contents:
+        if carriage := carriages.get(entry.name):
+            carriage.settle(entry.model or {}, entry.versions)
+            desk = desks[entry.name]
+            with desk.store.read() as work:
+                newest = next((p.version for p in work.promotions.latest(1)), 0)
+            desk.registry.continue_numbers(newest)  # the backup may lack the newest version
     return Restored(
         manifest["made_at"],
         sum(table["rows"] for table in manifest["tables"].values()),
-        len(manifest["versions"]),
-        len(lacking),
+        sum(len(entry.versions) for entry in contents),
+        added,
         len(files),
         "" if manifest["schema"] == HEAD else manifest["schema"],
-        tuple(manifest.get("lost_versions", ())),
+        lost_versions(contents),
     )
-
-
-# Checks before anything is written
-
-
-def _refuse_newer(checked: Archive) -> None:
-    schema = checked.manifest["schema"]
-    if schema not in KNOWN:
-        raise BackupUnusable(
-            f"{checked.path} was made by {checked.manifest['made_by']} at revision {schema}, and "
-            f"this driftdesk knows {HEAD}: install the version that made it, or a newer one."
-        )
-
-
-def _ensure_dataset(settings: Settings, checked: Archive) -> None:
-    """Restore the dataset file if it is missing; an existing one is not changed."""
-    path = settings.dataset_path
-    if path.exists():
-        return
-    ((_, content),) = ((n, c.read()) for n, c in checked.members("dataset.toml"))
-    with disk_errors("nothing was restored"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arriving = path.with_suffix(_ARRIVING)
-        arriving.write_bytes(content)
-        arriving.replace(path)
-
-
-def _refuse_other_dataset(desk: Desk, checked: Archive) -> None:
-    dataset = checked.manifest["dataset"]
-    columns = desk.dataset.columns
-    there = [c.name for c in columns if c.name in dataset["columns"] or not c.added_later]
-    if (dataset["name"], dataset["columns"]) != (desk.dataset.name, there):
-        raise BackupUnusable(
-            f"{checked.path} is of the dataset {dataset['name']}, with other columns than "
-            f"{desk.settings.dataset_path}. Set DATASET to the file that it was made with; the "
-            "backup has it as dataset.toml."
-        )
-
-
-def _prepare_database(desk: Desk, *, force: bool) -> None:
-    """Migrate a new database; an existing one must fit, and be empty unless `force`."""
-    revision = revision_of(desk.store.engine)
-    state = standing(revision)
-    if state is Standing.UNPREPARED:
-        migrate(desk.settings.database, desk.dataset)
-    elif state is not Standing.FITS:
-        raise SchemaMismatch(advice(revision))
-    with replacing(desk.store.engine, desk.dataset) as target:
-        _refuse_full(target, force=force)
-
-
-def _refuse_full(target: Replacement, *, force: bool) -> None:
-    if target.is_empty():
-        return
-    if not force:
-        raise NotEmpty(
-            "The database is not empty. Restore into an empty one (DATABASE_URL), or replace its "
-            "contents with --force."
-        )
-    if running := target.running():
-        raise NotEmpty(f"Job {running[0]} is running. Wait for it or cancel it, then try again.")
 
 
 # Writing
 
 
-def _put_models(carriage: Carriage, checked: Archive, lacking: list[Version]) -> None:
+def _put_models(
+    carriage: Carriage, checked: Archive, entry: Contents, lacking: list[Version]
+) -> None:
     """Add the missing versions, in the order of their numbers."""
     wanted = {str(version["version"]): version for version in lacking}
-    members = ((name.split("/", 2), c) for name, c in checked.members("models"))
-    for number, files in groupby(members, key=lambda member: member[0][1]):
+    start = len(entry.models) + 1
+    members = ((name[start:].split("/", 1), c) for name, c in checked.members(entry.models))
+    for number, files in groupby(members, key=lambda member: member[0][0]):
         if number not in wanted:
             continue
         with tempfile.TemporaryDirectory() as folder, disk_errors("nothing was restored"):
-            for (_, _, name), content in files:
+            for (_, name), content in files:
                 file = Path(folder) / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content.read())
@@ -193,11 +179,11 @@ def _place_spool(spool: SpoolFolder, checked: Archive) -> list[str]:
     placed = []
     with disk_errors("nothing was restored"):
         spool.local.mkdir(parents=True, exist_ok=True)
-        for leftover in [f.name for f in spool.files() if f.name.endswith(_ARRIVING)]:
+        for leftover in [f.name for f in spool.files() if f.name.endswith(ARRIVING)]:
             spool.delete(leftover)
         for member, content in checked.members("spool"):
             name = Path(member).name
-            arriving = spool.local / (name + _ARRIVING)
+            arriving = spool.local / (name + ARRIVING)
             with arriving.open("wb") as file:
                 shutil.copyfileobj(content, file)
                 file.flush()
@@ -208,11 +194,23 @@ def _place_spool(spool: SpoolFolder, checked: Archive) -> list[str]:
     return placed
 
 
-def _replace(desk: Desk, actor: Actor, checked: Archive, *, force: bool) -> None:
+def _replace(
+    desks: dict[str, Desk],
+    actor: Actor,
+    checked: Archive,
+    contents: list[Contents],
+    *,
+    force: bool,
+) -> None:
     """Replace the database's contents in one transaction."""
     manifest = checked.manifest
-    with _parts(desk, checked) as parts, replacing(desk.store.engine, desk.dataset) as target:
-        _refuse_full(target, force=force)  # again: it may have changed meanwhile
+    datasets = [desk.dataset for desk in desks.values()]
+    engine = first(desks).store.engine
+    with (
+        _parts(desks, checked, contents) as parts,
+        replacing(engine, datasets) as target,
+    ):
+        refuse_full(target, force=force)  # again: it may have changed meanwhile
         target.clear()
         counts: Counter[str] = Counter()
         for shape, lines in parts:
@@ -230,7 +228,9 @@ def _replace(desk: Desk, actor: Actor, checked: Archive, *, force: bool) -> None
 
 
 @contextmanager
-def _parts(desk: Desk, checked: Archive) -> Iterator[Iterator[tuple[Shape, Iterable[bytes]]]]:
+def _parts(
+    desks: dict[str, Desk], checked: Archive, contents: list[Contents]
+) -> Iterator[Iterator[tuple[Shape, Iterable[bytes]]]]:
     """The rows in the current shape; those of an older revision are migrated in a file first."""
     manifest = checked.manifest
     stored = {
@@ -238,11 +238,16 @@ def _parts(desk: Desk, checked: Archive) -> Iterator[Iterator[tuple[Shape, Itera
         for name, table in manifest["tables"].items()
     }
     members = ((stored[name.split("/")[1]], content) for name, content in checked.members("tables"))
-    current = shapes(desk.dataset)
+    datasets = [desks[entry.name].dataset for entry in contents]
+    current = shapes(datasets)
     if manifest["schema"] == HEAD:
-        lacking = {c.name for c in desk.dataset.columns if c.added_later}
-        lacking -= set(manifest["dataset"]["columns"])  # of a backup from before they were added
-        if stored != {shape.name: shape.without(lacking, desk.dataset) for shape in current}:
+        # Columns that were added since the backup was made.
+        added = {
+            dataset.rows_table: {c.name for c in dataset.columns if c.added_later}
+            - set(entry.columns)
+            for dataset, entry in zip(datasets, contents, strict=True)
+        }
+        if stored != {s.name: s.without(added.get(s.name, ())) for s in current}:
             raise BackupUnusable(
                 f"{checked.path} has other tables than its revision; it was altered."
             )
@@ -250,7 +255,7 @@ def _parts(desk: Desk, checked: Archive) -> Iterator[Iterator[tuple[Shape, Itera
         return
     with tempfile.TemporaryDirectory() as folder, disk_errors("nothing was changed"):
         url = sqlite_url(str(Path(folder) / "older.db"))
-        with brought_up(url, desk.dataset, manifest["schema"], members) as migrated:
+        with brought_up(url, datasets, manifest["schema"], members) as migrated:
             yield (
                 (shape, part.splitlines()) for shape in current for part, _ in migrated.lines(shape)
             )

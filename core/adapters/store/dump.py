@@ -247,7 +247,10 @@ def _in(kind: str, value: Any) -> Any:
 
 @contextmanager
 def brought_up(
-    url: str, dataset: Dataset, revision: str, tables: Iterable[tuple[Shape, Iterable[bytes]]]
+    url: str,
+    datasets: Sequence[Dataset],
+    revision: str,
+    tables: Iterable[tuple[Shape, Iterable[bytes]]],
 ) -> Iterator[Snapshot]:
     """Rows of an older revision, migrated to the current one.
 
@@ -262,13 +265,14 @@ def brought_up(
         with translated(engine), engine.connect() as opened:
             connection = opened.execution_options(**{WRITE: True, DATASET: EVERY})
             upgrade(connection, revision)
-            prepare(connection, dataset, views=())
+            for dataset in datasets:
+                prepare(connection, dataset, views=())
             if sa.inspect(connection).has_table(audit_head.name):  # since the second revision
                 connection.execute(sa.delete(audit_head))
             for shape, lines in tables:
                 _add(connection, shape, lines)
             connection.commit()
-            upgrade(connection, dataset=dataset.name)
+            upgrade(connection, dataset=datasets[0].name)
         with snapshot(engine) as migrated:
             yield migrated
     finally:
