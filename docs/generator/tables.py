@@ -83,10 +83,13 @@ def comments() -> dict[str, str]:
     return notes
 
 
+_COLUMNS = {"sa.Column", "id_column", "dataset_column"}
+
+
 def _columns(table_node: ast.AST) -> list[ast.Call]:
     """The calls that make a table's columns, in their order."""
     calls = [node for node in ast.walk(table_node) if isinstance(node, ast.Call)]
-    return [call for call in calls if ast.unparse(call.func) in {"sa.Column", "id_column"}]
+    return [call for call in calls if ast.unparse(call.func) in _COLUMNS]
 
 
 def _comment_above(lines: list[str], number: int) -> str:

@@ -267,9 +267,9 @@ def test_a_person_disables_only_what_they_administer(
 @pytest.mark.usefixtures("two")
 def test_a_dataset_is_shown_with_the_names_that_others_know_it_by() -> None:
     lines = run("dataset", "show", "trips").output.splitlines()
-    assert "title    Trips" in lines
-    assert "model    trips in MLflow" in lines
-    assert "serving  /datasets/trips/predict" in lines
+    assert "title     Trips" in lines
+    assert "model     trips in MLflow" in lines
+    assert "serving   /datasets/trips/predict" in lines
     assert json.loads(run("dataset", "show", "rides", "--json").output)["model"] == "rides"
 
 
