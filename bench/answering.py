@@ -64,7 +64,7 @@ LIBRARIES = ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic
 def on_record(database: str) -> int:
     engine = sa.create_engine(database)
     with engine.connect() as connection:
-        count = connection.scalar(sa.select(sa.func.count()).select_from(predictions))
+        count = connection.exec_driver_sql(f"SELECT COUNT(*) FROM {predictions.name}").scalar()
     engine.dispose()
     return int(count or 0)
 

@@ -41,7 +41,8 @@ _VIEW = """\
 
 A view in the wide format of the original project: one row for each comparison of a batch with the
 previous one, one column for each column and statistic, such as `price_mean`, with the relative
-change."""
+change. Where there are several datasets, each has a view with its name after this one, such as
+`data_comp_rides`, and this one is that of the first."""
 
 _STATES: dict[str, dict[str, type[StrEnum]]] = {
     "epochs": {"state": batches.EpochState},
@@ -53,6 +54,10 @@ _STATES: dict[str, dict[str, type[StrEnum]]] = {
     "notifications": {"state": notification.Delivery},
 }
 """The columns that hold an enumeration, by table."""
+
+
+_CALLS = {"sa.Column", "id_column", "dataset_column"}
+_DATASET = "The name of its dataset"
 
 
 def render() -> str:
@@ -79,17 +84,16 @@ def comments() -> dict[str, str]:
             for call, column in zip(_columns(node), declared.columns, strict=True):
                 after = lines[(call.end_lineno or 0) - 1].partition("  # ")[2]
                 comment = after or _comment_above(lines, call.lineno)
+                if not comment and column.name == "dataset":
+                    comment = _DATASET
                 notes[f"{declared.name}.{column.name}"] = _sentence(comment)
     return notes
-
-
-_COLUMNS = {"sa.Column", "id_column", "dataset_column"}
 
 
 def _columns(table_node: ast.AST) -> list[ast.Call]:
     """The calls that make a table's columns, in their order."""
     calls = [node for node in ast.walk(table_node) if isinstance(node, ast.Call)]
-    return [call for call in calls if ast.unparse(call.func) in _COLUMNS]
+    return [call for call in calls if ast.unparse(call.func) in _CALLS]
 
 
 def _comment_above(lines: list[str], number: int) -> str:

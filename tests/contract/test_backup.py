@@ -518,7 +518,9 @@ def test_a_killed_restore_leaves_the_database_as_it_was_and_begins_again(
     assert taken
     with engine.connect() as connection:
         connection.execute(  # a row that nobody sees and that the restore has to wait for
-            sa.insert(job_logs).values(id=1, job_id=1, at=build.NOON, level="", message="")
+            sa.insert(job_logs).values(
+                id=1, dataset=dataset.name, job_id=1, at=build.NOON, level="", message=""
+            )
         )
         child = command(told, "restore", str(saved))
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -24,6 +26,25 @@ def trail(length: int) -> list[AuditEvent]:
     return events
 
 
+def old_link(before: str, event: AuditEvent) -> str:
+    """The hash of an event before a desk could have several datasets."""
+    at = event.at.isoformat(timespec="microseconds")
+    said = [event.actor, event.action, event.subject, event.reason, event.details]
+    content = json.dumps(
+        [before, event.id, at, *said], sort_keys=True, ensure_ascii=False, separators=(",", ":")
+    )
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def linked(forms: str) -> list[AuditEvent]:
+    """A trail whose events have the old form ("o") or the new one ("n")."""
+    events, before = [], GENESIS
+    for event, form in zip(trail(len(forms)), forms, strict=True):
+        before = (old_link if form == "o" else link)(before, event)
+        events.append(replace(event, hash=before))
+    return events
+
+
 def head(events: list[AuditEvent]) -> tuple[int, str]:
     return (events[-1].id, events[-1].hash) if events else (0, GENESIS)
 
@@ -42,6 +63,7 @@ CHANGES = {
     "details": {"n": 1},
     "at": NOON,
     "hash": "f" * 64,
+    "dataset": "other",
 }
 
 
@@ -65,3 +87,16 @@ def test_a_removed_event_is_named_the_last_one_too(length: int, data: st.DataObj
     assert found is not None
     assert found.event_id == at + 1
     assert "gone" in found.says
+
+
+@given(st.integers(0, 4), st.integers(0, 4))
+def test_events_from_before_several_datasets_hold_at_the_beginning(old: int, new: int) -> None:
+    events = linked("o" * old + "n" * new)
+    assert first_break(events, *head(events)) is None
+
+
+def test_an_event_of_the_old_form_after_one_of_the_new_is_refused() -> None:
+    events = linked("onon")
+    found = first_break(events, *head(events))
+    assert found is not None
+    assert found.event_id == 3

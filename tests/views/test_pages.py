@@ -494,8 +494,8 @@ def test_one_id_is_followed_the_whole_way(desk: Desk) -> None:
     live(desk.store, 3, batches=batches, job=job.id)
     with desk.store.begin() as work:
         work.predictions._connection.exec_driver_sql(
-            "INSERT INTO predictions (id, at, model_version, inputs, prediction) "
-            "VALUES ('p-1', '2026-11-24 10:00:00.000000', 3, '{\"bed\": 3}', 250000.0)"
+            "INSERT INTO predictions (dataset, id, at, model_version, inputs, prediction) "
+            "VALUES ('real_estate', 'p-1', '2026-11-24 10:00:00', 3, '{\"bed\": 3}', 250000.0)"
         )
         work.commit()
     app = page("audit", part="Lineage", follow="p-1")

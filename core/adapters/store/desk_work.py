@@ -118,7 +118,8 @@ class DeskWork(Part):
             return True
         if self._update(datasets, this, datasets.c.digest == before, **values):
             details = {"before": before, "digest": digest}
-            self._record(actor, "revise dataset", name, details=details)
+            about = f"dataset:{name}"
+            self.audit.add(actor, "revise dataset", about, details=details, dataset=name)
         return True
 
     def disable(self, name: str, by: str, reason: str) -> KnownDataset:
@@ -131,7 +132,8 @@ class DeskWork(Part):
         values = {"disabled_at": self._now, "disabled_by": by[:200], "reason": reason}
         if not self._change(name, datasets.c.disabled_at.is_(None), **values):
             raise DecidedAlready(f"The dataset {name} is disabled already.")
-        self._record(by, "disable dataset", name, reason=reason)
+        about = f"dataset:{name}"
+        self.audit.add(by, "disable dataset", about, reason=reason, dataset=name)
         return self.known()[name]
 
     def enable(self, name: str, by: str) -> KnownDataset:
@@ -144,7 +146,7 @@ class DeskWork(Part):
         values = {"disabled_at": None, "disabled_by": "", "reason": ""}
         if not self._change(name, datasets.c.disabled_at.is_not(None), **values):
             raise DecidedAlready(f"The dataset {name} is not disabled.")
-        self._record(by, "enable dataset", name)
+        self.audit.add(by, "enable dataset", f"dataset:{name}", dataset=name)
         return self.known()[name]
 
     def _change(self, name: str, unchanged: sa.ColumnElement[bool], **values: Any) -> bool:
@@ -154,6 +156,3 @@ class DeskWork(Part):
         if self._value(sa.select(datasets.c.name).where(this)) is None:
             raise Missing(f"This desk has never seen a dataset {name!r}.")
         return False
-
-    def _record(self, by: str, action: str, name: str, **more: Any) -> None:
-        self.audit.add(by, action, f"dataset:{name}", dataset=name, **more)

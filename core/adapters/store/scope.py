@@ -90,7 +90,7 @@ def _tables(source: object) -> Iterator[sa.FromClause]:
     if isinstance(source, sa.Join):
         yield from _tables(source.left)
         yield from _tables(source.right)
-        if source.isouter and any(_tables(source.right)):
+        if source.isouter and next(_tables(source.right), None) is not None:
             raise UnscopedQuery("An outer join of a dataset's table: bind it in a subquery.")
     elif isinstance(source, sa.FromClause) and is_scoped(getattr(source, "element", source)):
         yield source

@@ -28,7 +28,9 @@ drift_reports = sa.Table(
     ),  # why not the previous one
     # Breaches of measures, beyond noise; null without any, and in older reports.
     sa.Column("measure_reasons", sa.JSON(none_as_null=True)),
-    sa.UniqueConstraint("batch_id", "reference", "reference_name"),
+    sa.UniqueConstraint(
+        "dataset", "batch_id", "reference", "reference_name", name="uq_drift_reports_batch_id"
+    ),
     sa.Index("ix_drift_reports_id", "dataset", "id"),
     sa.Index("ix_drift_reports_reference", "dataset", "reference"),
     sa.Index("ix_drift_reports_created_at", "dataset", "created_at"),
@@ -74,9 +76,9 @@ drift_measures = sa.Table(
 batch_scores = sa.Table(
     "batch_scores",
     metadata,
+    dataset_column(key=True),
     sa.Column("batch_id", Id, primary_key=True, autoincrement=False),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
-    dataset_column(),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("metrics", sa.JSON, nullable=False),
     sa.Column("spread", sa.Double, nullable=False),  # standard deviation of the absolute error
