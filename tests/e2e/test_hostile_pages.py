@@ -133,7 +133,7 @@ def fill(store: Store, digest: str) -> str:
 
 
 @contextmanager
-def console(folder: Path, url: str, serving: str) -> Iterator[str]:
+def console(folder: Path, url: str, serving: str, **more: str) -> Iterator[str]:
     port = free_port()
     command = [
         sys.executable, "-m", "streamlit", "run", "console/web/asgi.py",
@@ -145,6 +145,7 @@ def console(folder: Path, url: str, serving: str) -> Iterator[str]:
         "DATABASE_URL": url, "DATA_DIR": str(folder), "SERVING_URL": serving, "ACTOR": "ana",
         "REDIS_URL": "redis://127.0.0.1:1", "MLFLOW_TRACKING_URI": nowhere,
         "DATA_API_URL": nowhere, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        **more,
     }  # fmt: skip
     with process(command, folder / "console.log", env):
         wait_for("no console", answers(f"http://127.0.0.1:{port}/_stcore/health"), 120)
