@@ -112,8 +112,9 @@ def read_surroundings(
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     }
     env = services | defaults | settings | {"DATA_DIR": str(data)}
-    if env.get("DATASET", "").endswith(".toml"):  # also for programs in another folder
-        env["DATASET"] = str(Path(env["DATASET"]).absolute())
+    for name in ("DATASET", "DATASETS"):  # also for programs in another folder
+        if env.get(name) and (name == "DATASETS" or env[name].endswith(".toml")):
+            env[name] = str(Path(env[name]).absolute())
     given = frozenset(services) & settings.keys()
     return Surroundings(data, env, given, ports, from_file, _metrics(settings))
 

@@ -15,8 +15,8 @@ from core.platform.settings import Settings
 from tests.compose import composed
 from tests.stacks import ROOT
 
-OWN = {"migrate", "worker", "worker-train", "worker-desk", "reconcile", "serving-1", "serving-2", "console",
-       "mlflow", "data-api", "s3-bucket", "operate"}  # fmt: skip
+OWN = {"migrate", "worker", "worker-train", "worker-desk", "reconcile", "serving-1", "serving-2",
+       "console", "mlflow", "data-api", "s3-bucket", "operate"}  # fmt: skip
 STORES = {"mysql", "redis", "mlflow", "s3"}
 BECOMES_ITS_USER = {"mysql"}
 TOLD_OTHERWISE = {

@@ -138,9 +138,7 @@ def test_a_reconciler_with_an_older_file_does_not_change_the_record_back(desk: D
     older.close()
 
 
-def test_without_the_database_nothing_changes(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_database_nothing_changes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.look()
 
     def away(_store: Store) -> None:

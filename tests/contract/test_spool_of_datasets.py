@@ -91,7 +91,8 @@ def test_an_ingest_leaves_alone_what_another_dataset_receives(
     assert entered(rides) == {"rides--e1-aa.part", "rides--e1-bb.json"}
     with rides.read() as work:
         lost = work.batches.received("rides--e1-aa.part")
-    assert lost and lost.state is BatchState.INTERRUPTED
+    assert lost
+    assert lost.state is BatchState.INTERRUPTED
     assert "rides--e1-aa.lost" in names(folder)
 
 
@@ -135,4 +136,3 @@ def test_retention_deletes_no_file_of_another_dataset(
         list(Retention(kept, folder, Keep(spool_days=1)).run("ana"))
         assert f"{of.dataset.name}--e1-aa.lost" not in names(folder)
         assert of is rides or "rides--e1-aa.lost" in names(folder)
-

@@ -96,10 +96,11 @@ def test_a_job_that_waits_says_for_which(two: Two) -> None:
     first, second = two.ask(two.homes, JobKind.DRIFT, 2)
     with two.homes.store.read() as work:
         jobs = work.jobs.open()
-        (line,) = work.jobs.log_lines(second)
-    ahead = {job.id: queueing.ahead_of(job, jobs) for job in jobs}
-    assert ahead[first] is None
-    assert ahead[second] and ahead[second].id == first
+        (line,) = work.jobs.lines(second)
+    before, after = (queueing.ahead_of(job, jobs) for job in jobs)
+    assert before is None
+    assert after
+    assert after.id == first
     assert line.message.startswith(f"Waits for drift {first} of this dataset")
 
 

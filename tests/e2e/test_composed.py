@@ -83,7 +83,8 @@ def test_redis_lets_nobody_in_without_the_password_and_nobody_administer(stack: 
 def test_the_whole_job_across_the_images(stack: Standing) -> None:
     done = stack.run("migrate", *stack.services["migrate"]["command"])
     assert done.returncode == 0, done.stderr
-    for service in ("mlflow", "data-api", "serving-1", "serving-2", "worker-desk", "worker-train", "reconcile"):
+    workers = ("worker-desk", "worker-train", "reconcile")
+    for service in ("mlflow", "data-api", "serving-1", "serving-2", *workers):
         stack.start(service)
     for replica in (1, 2):
         stack.start("worker", replica)

@@ -40,6 +40,7 @@ OWN = {"up"}
 
 NAME = "real_estate"
 
+
 @dataclass
 class Watched:
     house: House
@@ -308,7 +309,10 @@ def test_every_expression_of_the_dashboard_can_be_read_by_prometheus(tmp_path: P
     if not promtool:
         lacking("promtool (Debian: prometheus)")
     rules = [
-        {"record": f"asked:{n}", "expr": query.replace("$__rate_interval", "5m").replace("$dataset", ".*")}
+        {
+            "record": f"asked:{n}",
+            "expr": query.replace("$__rate_interval", "5m").replace("$dataset", ".*"),
+        }
         for n, query in enumerate(QUERIES)
     ]
     file = tmp_path / "asks.yml"
