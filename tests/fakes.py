@@ -8,7 +8,7 @@ from typing import Any
 
 from core.adapters.mlflow.registry import RegisteredVersion, digest_of
 from core.adapters.mlflow.version_numbers import replaced
-from core.adapters.rq_queue import QueueFacts, WorkerInfo, entry_id
+from core.adapters.rq_queue import LINES, QUEUES, QueueFacts, WorkerInfo, entry_id
 from core.domain.errors import (
     Missing,
     ModelRefused,
@@ -145,7 +145,7 @@ class FakeQueue:
         self.away = False
         self.refuses = ""
 
-    def submit(self, kind: JobKind, job_id: int, attempt: int) -> None:
+    def submit(self, kind: JobKind, job_id: int, attempt: int, dataset: str = "") -> None:
         self.try_write()
         self.entries.append((kind, job_id, attempt))
 
@@ -166,8 +166,8 @@ class FakeQueue:
         return (job_id, attempt) in self.cancels
 
     def lengths(self) -> dict[str, int]:
-        desk = [e for e in self.entries if e[0] is JobKind.PROMOTE]
-        return {"work": len(self.entries) - len(desk), "desk": len(desk)}
+        lines = [QUEUES[kind] for kind, _, _ in self.entries]
+        return {name: lines.count(name) for name in LINES}
 
     def workers(self) -> list[WorkerInfo]:
         self.ping()

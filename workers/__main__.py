@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from core.adapters.rq_queue import DESK, WORK
+from core.adapters.rq_queue import LINES, WORK
 from core.domain.errors import DatasetError, DriftdeskError, SchemaMismatch, StoreUnavailable
 from core.platform import tracing
-from core.platform.dataset_file import load
+from core.platform.dataset_folder import DatasetFolder, Datasets
 from core.platform.log import configure
-from core.platform.settings import Settings, read_settings
+from core.platform.settings import Settings, model_name_of, read_settings
 
 if TYPE_CHECKING:
-    from workers.container import Container
+    from workers.reconciler.datasets import Datasets as Tended
 
 _RECONCILE_SECONDS = 2.0
 _PROGRAMS = {"run": "worker"}
@@ -36,9 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     parts = parser.add_subparsers(dest="part", required=True)
     parts.add_parser("migrate", help="bring the database to the shape this version needs")
     run = parts.add_parser("run", help="serve one queue")
-    run.add_argument("--queue", choices=[WORK, DESK], default=WORK)
+    run.add_argument("--queue", choices=LINES, default=WORK)
     parts.add_parser("reconcile", help="put back on its way what was left behind")
-    parts.add_parser("check-source", help="print as JSON what the next batch would be")
+    checked = parts.add_parser("check-source", help="print as JSON what the next batch would be")
+    checked.add_argument("--dataset", default="", help="of which dataset, where there are several")
     chosen = parser.parse_args(arguments)
     try:
         settings = read_settings()
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif chosen.part == "run":
             _run(settings, chosen.queue)
         elif chosen.part == "check-source":
-            _check_source(settings)
+            _check_source(settings, chosen.dataset)
         else:
             _reconcile(settings)
     except DriftdeskError as error:
@@ -58,23 +59,81 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _migrate(settings: Settings) -> None:
+    """Bring the database and the table of each usable dataset to the shape of this version.
+
+    Raises:
+        DatasetError: no dataset can be used.
+    """
     from core.adapters.store.migrate import migrate  # noqa: PLC0415 - only this part needs Alembic
 
-    for changes in migrate(settings.database, load(settings.dataset_path), settings.actor):
-        log.info("the database is ready", rows=changes.says)
+    datasets = _usable(settings)
+    for name, problem in datasets.problems.items():
+        log.warning("a dataset file is left out", file=name, reason=problem)
+    names = list(datasets.usable)
+    try:
+        changes = migrate(settings.database, list(datasets.usable.values()), settings.actor)
+    except DatasetError as error:
+        if not settings.datasets:
+            raise
+        _migrate_each(settings, datasets, error)
+        return
+    for name, change in zip(names, changes, strict=True):
+        about = {"dataset": name} if settings.datasets else {}
+        log.info("the database is ready", rows=change.says, **about)
+
+
+def _migrate_each(settings: Settings, datasets: Datasets, reason: DatasetError) -> None:
+    """Prepare each dataset by itself, because one of them is wrong.
+
+    Raises:
+        DatasetError: all are, or the database could not be migrated: then `reason`.
+    """
+    from core.adapters.store.migrate import prepare_dataset  # noqa: PLC0415
+
+    ready = 0
+    for name, dataset in datasets.usable.items():
+        try:
+            (change,) = prepare_dataset(settings.database, dataset, settings.actor)
+        except SchemaMismatch:
+            raise reason from None
+        except DatasetError as error:
+            log.warning("a dataset is left out", dataset=name, reason=str(error))
+            continue
+        ready += 1
+        log.info("the database is ready", rows=change.says, dataset=name)
+    if not ready:
+        raise reason
+
+
+def _usable(settings: Settings) -> Datasets:
+    """The dataset files, of which one or more can be used.
+
+    Raises:
+        DatasetError: none can.
+        SettingsError: MODEL_NAME is set on a desk with several.
+    """
+    datasets = DatasetFolder(settings).read()
+    if not datasets.usable:
+        raise DatasetError(datasets.why_none)
+    model_name_of(settings, next(iter(datasets.usable.values())), bool(settings.datasets))
+    return datasets
 
 
 def _refuse_other_schemas(settings: Settings) -> None:
     """Start on a database of this version alone; one that is away is waited for.
 
+    With several datasets one whose table does not fit is no reason: its jobs wait.
+
     Raises:
         SchemaMismatch: it must be migrated first, or is newer than this version.
+        DatasetError: no dataset can be used.
     """
     from core.adapters.store import Store  # noqa: PLC0415 - to migrate, the tables alone will do
 
-    store = Store.open(settings.database, load(settings.dataset_path))
+    store = Store.open(settings.database, next(iter(_usable(settings).usable.values())))
     try:
-        with store.read():
+        opened = store.desk() if settings.datasets else store.read()
+        with opened:
             log.debug("the database fits")
     except SchemaMismatch:
         raise
@@ -91,12 +150,13 @@ def _run(settings: Settings, queue: str) -> None:
     serve(settings, queue, ready=ready, alive=alive)
 
 
-def _check_source(settings: Settings) -> None:
+def _check_source(settings: Settings, name: str) -> None:
     from core.adapters.store import Store  # noqa: PLC0415
     from core.adapters.store.timeouts import LOOKING  # noqa: PLC0415
     from workers.steps.check_source import check  # noqa: PLC0415
 
-    store = Store.open(settings.database, load(settings.dataset_path), LOOKING)
+    dataset = DatasetFolder(settings).read().choose(name, settings.default_dataset)
+    store = Store.open(settings.database, dataset, LOOKING)
     try:
         print(json.dumps(check(store, settings)))  # noqa: T201 - what was asked for
     finally:
@@ -104,12 +164,9 @@ def _check_source(settings: Settings) -> None:
 
 
 def _reconcile(settings: Settings) -> None:
-    from core.adapters.store.timeouts import LOOKING  # noqa: PLC0415
-    from core.usecases.retention import Retention  # noqa: PLC0415
-    from workers.container import Container  # noqa: PLC0415
+    from workers.reconciler.datasets import Datasets as Tended  # noqa: PLC0415
     from workers.reconciler.periodic_tasks import Duty, Rota  # noqa: PLC0415
     from workers.reconciler.reconcile import beat, duties  # noqa: PLC0415
-    from workers.reconciler.retention import Hourly  # noqa: PLC0415
     from workers.runtime.temp_files import Scratch  # noqa: PLC0415
 
     _refuse_other_schemas(settings)
@@ -118,13 +175,17 @@ def _reconcile(settings: Settings) -> None:
         signal.signal(name, lambda *_: stop.set())
     scratch = Scratch()  # models that are scored are fetched into files
     scratch.open()
-    container = Container.make(settings, LOOKING)
-    hourly = Hourly(Retention.of(container.store, settings))
+    datasets = Tended(settings, lambda tended: rota.cover(
+        [duty for services in tended.values() for duty in duties(services)]
+    ))  # fmt: skip
+    look = Duty("look at the datasets", datasets.look)
+    rota = Rota((look,), stop)
+    queue = datasets.anchor.queue
     tracing.start(settings.otel_exporter_otlp_endpoint, "reconcile")
     if settings.metrics_port:
-        _offer(container)
-    rota = Rota((*duties(container), Duty("prune", hourly.step)), stop)
-    beat(container)  # before it is said to be up, so that no check reports a missing reconciler
+        _offer(settings, datasets)
+    look.turn()  # before it is said to be up, so that no job waits for the next look
+    beat(queue)  # and so that no check reports a missing reconciler
     ready()
     alive()
     rota.start()
@@ -134,21 +195,22 @@ def _reconcile(settings: Settings) -> None:
         if stuck and stuck != before:
             log.error("a duty does not come back; waiting to be started again", duties=stuck)
         if not stuck:  # failing is no reason to be started again, standing still is
-            beat(container)
+            beat(queue)
             alive()
     rota.join(_RECONCILE_SECONDS)
     scratch.close()
     tracing.stop()
 
 
-def _offer(container: Container) -> None:
-    """Offer the pipeline's metrics."""
+def _offer(settings: Settings, datasets: Tended) -> None:
+    """Offer the pipelines' metrics."""
     from core.platform.metrics_endpoint import expose, new_registry  # noqa: PLC0415 - only where they are wanted
     from workers.runtime.metrics import Pipeline  # noqa: PLC0415
 
     registry = new_registry()
-    registry.register(Pipeline(container.store, container.queue))
-    expose(registry, container.settings.metrics_host, container.settings.metrics_port)
+    queue = datasets.anchor.queue
+    registry.register(Pipeline(lambda: [s.store for s in datasets.tended.values()], queue))
+    expose(registry, settings.metrics_host, settings.metrics_port)
 
 
 def ready() -> None:

@@ -19,6 +19,7 @@ class Container(Services):
         if kind is JobKind.INGEST:
             from core.adapters.spool import RemoteSpool  # noqa: PLC0415
             from workers.steps.ingest import Ingest  # noqa: PLC0415
+            from workers.steps.old_spool_names import OldNames  # noqa: PLC0415
 
             s = self.settings
             return Ingest(
@@ -32,6 +33,8 @@ class Container(Services):
                 s.retain_epochs,
                 s.file_max_mb * 1_000_000,
                 None if s.spool_is_local else RemoteSpool(s.spool_url, s.spool),
+                self.dataset.name if s.datasets else "",
+                OldNames(s, self.store).is_foreign,
             )
         if kind is JobKind.DRIFT:
             from workers.evidence.champion_error import Weigh  # noqa: PLC0415

@@ -8,13 +8,15 @@ from typing import Any
 
 import structlog
 
-from core.domain.errors import DriftdeskError, JobCancelled, LeaseLost
+from core.adapters.store.timeouts import of_jobs
+from core.domain.errors import DriftdeskError, JobCancelled, LeaseLost, Missing
 from core.domain.jobs import JobKind, JobState
 from core.platform import tracing
 from core.platform.disk_errors import disk_errors
 from core.platform.log import configure
-from core.platform.settings import read_settings
+from core.platform.settings import Settings, read_settings
 from workers.container import Container
+from workers.runtime.job_dataset import DatasetNotReady, find
 from workers.runtime.job_run import Run
 
 LEFT_ALONE = "left_alone"
@@ -32,16 +34,28 @@ def _perform(kind: JobKind, job_id: int, attempt: int) -> str:
     settings = read_settings()
     configure(settings.log_format, "worker", settings.secrets)
     tracing.start(settings.otel_exporter_otlp_endpoint, "worker")
+    about = {"job": job_id, "kind": kind.value, "attempt": attempt}
     try:
-        container = Container.make(settings)
-        with structlog.contextvars.bound_contextvars(job=job_id, kind=kind.value, attempt=attempt):
-            run = Run.claim(container.store, job_id, attempt, container.lease)
-            if run is None:
-                log.info("not waiting to be run; left alone")
-                return LEFT_ALONE
-            return run_to_its_end(run, container)
+        with structlog.contextvars.bound_contextvars(**about):
+            return _claim_and_run(settings, kind, job_id, attempt)
     finally:
         tracing.stop()  # the process ends without running exit handlers once the job is over
+
+
+def _claim_and_run(settings: Settings, kind: JobKind, job_id: int, attempt: int) -> str:
+    try:
+        found = find(settings, job_id, of_jobs(settings.lease_seconds))
+    except (DatasetNotReady, Missing) as error:
+        log.warning("left to wait", reason=str(error))
+        return LEFT_ALONE
+    container = Container.make(settings, dataset=found.dataset, store=found.store)
+    with structlog.contextvars.bound_contextvars(dataset=found.dataset.name):
+        run = Run.claim(container.store, job_id, attempt, container.lease)
+        container.submit_next(kind)
+        if run is None:
+            log.info("not waiting to be run; left alone")
+            return LEFT_ALONE
+        return run_to_its_end(run, container)
 
 
 def _runs(kind: JobKind) -> Callable[[int, int], str]:
@@ -69,6 +83,7 @@ def run_to_its_end(run: Run, container: Container) -> str:
 def _traced(run: Run, container: Container) -> str:
     job = run.job
     about: dict[str, Any] = {"job": job.id, "kind": job.kind.value, "attempt": job.attempt}
+    about["dataset"] = run.store.dataset.name
     with tracing.span(f"job {job.kind.value}", parent=job.trace, **about):
         run.about(actor=job.actor)
         return _to_its_end(run, container)

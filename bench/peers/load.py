@@ -180,12 +180,16 @@ class Connection(asyncio.Protocol):
 
 
 def requests(task: dict[str, Any]) -> list[bytes]:
+    """A request for each body; several `paths` are asked in turn."""
     bodies = [json.dumps(b).encode() for b in json.loads(Path(task["bodies"]).read_bytes())]
-    head = (
-        f"POST {task['path']} HTTP/1.1\r\nHost: 127.0.0.1:{task['port']}\r\n"
-        "Accept: */*\r\nContent-Type: application/json\r\nContent-Length: "
-    ).encode()
-    return [head + f"{len(body)}\r\n\r\n".encode() + body for body in bodies]
+    paths = task.get("paths") or [task["path"]]
+    return [
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{task['port']}\r\n"
+        "Accept: */*\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
+        for body, path in zip(bodies, cycle(paths), strict=False)
+    ]
 
 
 def quantile(ordered: list[float], share: float) -> float:

@@ -53,6 +53,7 @@ class Server:
     path: str = "/predict"
     body: Callable[[Row], Any] = lambda row: row
     prediction: Callable[[Any], float] | None = lambda answer: answer["prediction"]
+    paths: tuple[str, ...] = ()
     process: Process | None = None
     port: int = 0
     cold: float = 0.0
@@ -93,6 +94,7 @@ class Load:
         task = {
             "port": server.port,
             "path": server.path,
+            "paths": server.paths,
             "bodies": str(self.folder / f"{server.name}.json"),
             "connections": connections,
             "seconds": seconds,

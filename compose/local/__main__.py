@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from compose.local import checks
@@ -33,11 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     parser = argparse.ArgumentParser(prog="python -m compose.local", description=__doc__)
     parser.add_argument("--check", action="store_true", help="only check, and list what would run")
+    parser.add_argument("--demo", action="store_true", help="three datasets to try driftdesk with")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="run only these")
     parser.add_argument("--data-dir", type=Path, help="the folder of all state (.data)")
     options = parser.parse_args(arguments)
     try:
         around = read_surroundings(os.environ, Path(".env"), options.data_dir)
+        if options.demo:
+            around = with_demo(around)
         wanted = chosen(children(around), options.only)
         if options.check:
             return check(around, wanted)
@@ -45,6 +49,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
         return 1
+
+
+def with_demo(around: Surroundings) -> Surroundings:
+    """The surroundings with the demo's datasets, whose files are written where they are not there.
+
+    Raises:
+        CannotStart: other datasets are set, or the files cannot be written.
+    """
+    from compose import demo  # noqa: PLC0415 - it needs pandas and scikit-learn
+
+    for name in ("DATASET", "DATASETS", "MODEL_NAME"):
+        if name in around.env:
+            raise CannotStart(f"--demo has datasets of its own: unset {name}, or leave --demo out.")
+    checks.may_write(around.data_dir)
+    try:
+        folder = demo.prepare(around.data_dir / "demo")
+    except OSError as error:
+        raise CannotStart(f"The demo's files cannot be written: {error}.") from error
+    return replace(around, env={**around.env, "DATASETS": str(folder)})
 
 
 def check(around: Surroundings, wanted: Sequence[Child]) -> int:

@@ -24,7 +24,7 @@ PORTS = {
 }
 """The default ports, by the variable that changes each."""
 
-MEASURED = ("work", "desk", "reconcile", "console")
+MEASURED = ("work", "desk", "reconcile", "console", "train")
 """The programs with their own metrics port: METRICS_PORT and those after it, in this order."""
 
 _HIGHEST_PORT = 65535
@@ -112,8 +112,9 @@ def read_surroundings(
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     }
     env = services | defaults | settings | {"DATA_DIR": str(data)}
-    if env.get("DATASET", "").endswith(".toml"):  # also for programs in another folder
-        env["DATASET"] = str(Path(env["DATASET"]).absolute())
+    for name in ("DATASET", "DATASETS"):  # also for programs in another folder
+        if env.get(name) and (name == "DATASETS" or env[name].endswith(".toml")):
+            env[name] = str(Path(env[name]).absolute())
     given = frozenset(services) & settings.keys()
     return Surroundings(data, env, given, ports, from_file, _metrics(settings))
 
@@ -148,6 +149,7 @@ def children(around: Surroundings) -> list[Child]:
     programs = [
         Child(name="migrate", command=(*_PYTHON, "workers", "migrate")),
         _worker("work", "run", "--queue", "work", around=around),
+        _worker("train", "run", "--queue", "train", around=around),
         _worker("desk", "run", "--queue", "desk", around=around),
         # It compares the alias with the record from its first round on.
         _worker("reconcile", "reconcile", around=around, after=("mlflow",)),

@@ -16,6 +16,7 @@ from console.text.dataset_toml import dataset_toml
 from core.adapters.readers.first_rows import MOST_ROWS
 from core.adapters.store.dataset_columns import Changes, planned
 from core.adapters.store.engine import make_engine, translated
+from core.adapters.store.scope import DATASET
 from core.adapters.store.timeouts import LOOKING
 from core.domain.batches import Unreadable
 from core.domain.dataset import Dataset
@@ -102,7 +103,7 @@ def changes(url: str, dataset: Dataset) -> Changes:
     engine = make_engine(url, LOOKING)
     try:
         with translated(engine), engine.connect() as connection:
-            return planned(connection, dataset)
+            return planned(connection.execution_options(**{DATASET: dataset.name}), dataset)
     finally:
         engine.dispose()
 

@@ -18,6 +18,7 @@ from core.domain.errors import BadInput, DiskRefused, SourceRefused, SpoolUnavai
 from core.domain.jobs import Job, JobKind
 from core.domain.sources import UPLOADING, takes_uploads
 from core.rules.access.roles import Actor, Right
+from core.rules.data.spool_names import named
 from core.usecases import decisions
 
 PAGE_MB = 1_024
@@ -47,12 +48,13 @@ def upload(desk: Desk, actor: Actor, file: BinaryIO, name: str, *, then_train: b
         )
     written_as, compression = format_named(name)
     spool, key = open_spool(desk.settings), uuid.uuid4().hex
-    staging = f"{key}{UPLOADING}"
+    of = desk.dataset.name if desk.settings.datasets else ""
+    staging = named(of, f"{key}{UPLOADING}")
     most = desk.settings.file_max_mb * 1_000_000
     with _written(spool, staging, file, most), desk.store.begin(by=actor) as work:
         epoch = work.batches.epoch()
         number = epoch.number if epoch else 1
-        whole = f"e{number}-{key}.{written_as.value}{compression}"
+        whole = named(of, f"e{number}-{key}.{written_as.value}{compression}")
         args: dict[str, Any] = {"upload": whole, "origin": name[:_LONGEST_NAME]}
         if then_train:
             args["then_train"] = True

@@ -35,7 +35,7 @@ def add(desk: Desk, actor: Actor, name: Name, for_: Datasets = None) -> Output:
 def list_(desk: Desk) -> Output:
     """Every key's name, the start of its digest, and the datasets that it is for, if not all."""
     keys = actions.api_keys.names(desk)
-    lines = [" ".join([f"{digest}  {name}", *_for(datasets)]) for name, digest, datasets in keys]
+    lines = [f"{digest}  {name}{_for(datasets)}" for name, digest, datasets in keys]
     documents: list[dict[str, object]] = [
         {"name": name, "digest": digest} | ({"datasets": list(datasets)} if datasets else {})
         for name, digest, datasets in keys
@@ -43,8 +43,8 @@ def list_(desk: Desk) -> Output:
     return Output(documents, lines or ["There are no keys."])
 
 
-def _for(datasets: tuple[str, ...]) -> list[str]:
-    return [f" for {', '.join(datasets)}"] if datasets else []
+def _for(datasets: tuple[str, ...]) -> str:
+    return f" for {', '.join(datasets)}" if datasets else ""
 
 
 @app.command()

@@ -117,7 +117,8 @@ def checks(desk: Desk) -> list[Check]:
         Check("Database", partial(_database, desk), "", "Check DATABASE_URL, then migrate."),
         *_spool(desk),
         Check("Workers", partial(_workers, desk), "",
-              "Start them: python -m workers run --queue work, and another with --queue desk.",
+              "Start them: python -m workers run --queue work, and others with --queue train and "
+              "--queue desk.",
               through_redis=True),
         Check("Reconciler", partial(_reconciler, desk), "",
               "Start one: python -m workers reconcile. Without it schedules, notifications and "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from console.desk import Desk
 from core.domain.errors import QueueUnavailable
 from core.domain.jobs import JobState
+from core.usecases.queueing import ahead_of
 from core.usecases.stalled_jobs import TAKEN_WITHIN, why_it_waits
 
 
@@ -23,4 +24,9 @@ def stuck(desk: Desk) -> dict[int, str]:
     except QueueUnavailable as error:
         waiting = (j for j in jobs if j.state in (JobState.REQUESTED, JobState.QUEUED))
         return {j.id: str(error) for j in waiting if now - j.requested_at >= TAKEN_WITHIN}
-    return {job.id: why for job in jobs if (why := why_it_waits(job, workers, now))}
+    several = bool(desk.settings.datasets)
+    return {
+        job.id: why
+        for job in jobs
+        if (why := why_it_waits(job, workers, now, ahead_of(job, jobs) if several else None))
+    }

@@ -22,16 +22,19 @@ from core.domain.errors import Refused
 from core.domain.jobs import JobKind
 
 WORK = "work"
+TRAIN = "train"
 DESK = "desk"
+LINES = (WORK, TRAIN, DESK)
+"""The queues."""
 
 QUEUES = {
     JobKind.INGEST: WORK,
     JobKind.DRIFT: WORK,
-    JobKind.TRAIN: WORK,
+    JobKind.TRAIN: TRAIN,
     JobKind.JUDGE: WORK,
     JobKind.PROMOTE: DESK,
 }
-"""An approval does not wait behind training, so promotions have a queue of their own. A
+"""Training takes long, and an approval waits behind nothing, so both have a queue of their own. A
 worker serves one queue only: RQ takes from several without atomicity and can lose a job."""
 
 FUNCTIONS = {kind: f"workers.jobs.{kind.value}" for kind in JobKind}
@@ -142,12 +145,14 @@ class Queue:
     def __init__(self, url: str) -> None:
         self._redis = connect(url)
         self._queues = {
-            name: RqQueue(name, connection=self._redis, serializer=JSONSerializer)
-            for name in (WORK, DESK)
+            name: RqQueue(name, connection=self._redis, serializer=JSONSerializer) for name in LINES
         }
 
-    def submit(self, kind: JobKind, job_id: int, attempt: int) -> None:
-        """Queue an attempt of a job. Doing so twice is harmless: only one is claimed."""
+    def submit(self, kind: JobKind, job_id: int, attempt: int, dataset: str = "") -> None:
+        """Queue an attempt of a job. Doing so twice is harmless: only one is claimed.
+
+        `dataset` is a label for the worker's metrics; whose job it is, the database says.
+        """
         with translated(_ON_RECORD):
             self._queues[QUEUES[kind]].enqueue_call(
                 FUNCTIONS[kind],
@@ -157,6 +162,7 @@ class Queue:
                 result_ttl=_KEEP_RESULT_SECONDS,
                 failure_ttl=_KEEP_FAILURE_SECONDS,
                 description=f"{kind.value} {job_id}, attempt {attempt}",
+                meta={"dataset": dataset},
             )
 
     def waiting(self) -> set[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from stat import S_ISREG
 
 from core.domain.dataset import Dataset
 from core.domain.errors import BadInput, DatasetError
@@ -53,21 +54,30 @@ class Datasets:
         """Why each of the other files cannot be used, by the file's name."""
         return {f.path.name: f.problem for f in self.files if f.problem}
 
+    @property
+    def why_none(self) -> str:
+        """Why no dataset can be used, in the case that none can."""
+        reasons = [self.problem] if self.problem else []
+        reasons += self.problems.values()
+        return " ".join(reasons) or "The folder of DATASETS has no dataset file in it. Add one."
+
     def choose(self, name: str = "", default: str = "") -> Dataset:
         """The dataset of this name; without a name the only one, else the default.
 
         Raises:
             BadInput: there is none of that name, or several and none is named.
-            DatasetError: there is only one file, and it cannot be used.
+            DatasetError: its file cannot be used, or no file can.
         """
         wanted = name or (default if len(self.usable) != 1 else "")
         if not wanted and len(self.usable) == 1:
             return next(iter(self.usable.values()))
         if wanted in self.usable:
             return self.usable[wanted]
-        if len(self.files) == 1 and self.problems and not name:
-            raise DatasetError(self.files[0].problem)
-        names = ", ".join(self.usable) or "none"
+        if problem := self.problems.get(f"{wanted}.toml"):
+            raise DatasetError(problem)
+        if not self.usable:
+            raise DatasetError(self.why_none)
+        names = ", ".join(self.usable)
         if wanted:
             raise BadInput(f"There is no dataset {wanted!r} on this desk. Its datasets: {names}.")
         raise BadInput(f"Name the dataset: this desk has several ({names}).")
@@ -79,6 +89,7 @@ class DatasetFolder:
 
     settings: Settings
     _known: dict[Path, tuple[_Stamp, DatasetFile]] = field(default_factory=dict)
+    _last: Datasets = field(default_factory=lambda: Datasets(()))
 
     @property
     def is_folder(self) -> bool:
@@ -90,12 +101,11 @@ class DatasetFolder:
 
         Of two files with one name the first by file name counts, and the other is a problem.
         """
-        problem = ""
         try:
             paths = self._paths()
         except OSError as error:
             problem = f"The folder of DATASETS cannot be read: {error.strerror or error}."
-            paths = list(self._known)
+            return replace(self._last, problem=problem)
         files, owners = [], dict[str, str]()
         for path in paths:
             file = self._file(path)
@@ -106,7 +116,8 @@ class DatasetFolder:
                 file = DatasetFile(path, file.digest, None, said)
             files.append(file)
         self._known = {path: self._known[path] for path in paths if path in self._known}
-        return Datasets(tuple(files), problem)
+        self._last = Datasets(tuple(files))
+        return self._last
 
     def _paths(self) -> list[Path]:
         if not self.is_folder:
@@ -121,8 +132,12 @@ class DatasetFolder:
             known = self._known.get(path)
             if known and known[0] == stamp:
                 return known[1]
+            if not S_ISREG(about.st_mode):  # reading a pipe would wait for ever
+                said = f"The dataset file {path.name} cannot be read: it is not a file."
+                return DatasetFile(path, "", None, said)
             if about.st_size > _LARGEST_FILE:
-                raise DatasetError(f"The dataset file {path.name} is larger than 4 MB.")
+                said = f"The dataset file {path.name} is larger than 4 MB."
+                return DatasetFile(path, "", None, said)
             content = path.read_bytes()
             digest = hashlib.sha256(content).hexdigest()
             file = _parsed(path, content, digest)
@@ -130,8 +145,6 @@ class DatasetFolder:
         except OSError as error:
             said = f"The dataset file {path.name} cannot be read: {error.strerror or error}."
             return DatasetFile(path, "", None, said)
-        except DatasetError as error:
-            return DatasetFile(path, "", None, str(error))
         return file
 
 

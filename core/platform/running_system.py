@@ -17,7 +17,7 @@ _FILE = "running.json"
 _VERSION = 1
 _SETTINGS = (
     "redis_url", "database_url", "mlflow_tracking_uri", "data_api_url", "serving_url",
-    "console_link", "dataset", "model_name",
+    "console_link", "dataset", "datasets", "default_dataset", "model_name",
 )  # fmt: skip
 
 

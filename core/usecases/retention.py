@@ -18,6 +18,7 @@ from core.adapters.store import Store, Work
 from core.adapters.store.expired import Cutoffs, Kind
 from core.domain.batches import BatchState
 from core.platform.settings import Settings
+from core.rules.data.spool_names import owner
 
 LOT = 1_000
 """Rows that one transaction deletes, while SQLite blocks all other writers."""
@@ -142,7 +143,9 @@ class Retention:
 
 
 def _is_read(work: Work, file: SpoolFile) -> bool:
-    """Whether a spool file is not read again."""
+    """Whether a spool file is this dataset's, and not read again."""
+    if owner(file.name) not in ("", work.dataset.name):
+        return False
     if file.name.endswith(_LEFTOVERS):
         return True
     batch = work.batches.received(file.name)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from core.adapters.rq_queue import QUEUES, WorkerInfo, entry_id
 from core.domain.jobs import Job, JobState
+from core.usecases.queueing import waits_for
 
 TAKEN_WITHIN = timedelta(seconds=5)
 """An idle worker takes a queued job at once; after this time, something is wrong."""
@@ -18,8 +19,15 @@ SILENT = timedelta(seconds=45)
 """An idle worker sends a heartbeat every 15 s; three missed ones are reported."""
 
 
-def why_it_waits(job: Job, workers: Sequence[WorkerInfo], now: datetime) -> str:
-    """Why an open job makes no progress, in one sentence; empty if all is well."""
+def why_it_waits(
+    job: Job, workers: Sequence[WorkerInfo], now: datetime, ahead: Job | None = None
+) -> str:
+    """Why an open job makes no progress, in one sentence; empty if all is well.
+
+    `ahead` is the job of its dataset whose turn comes first.
+    """
+    if ahead:
+        return waits_for(ahead)
     mine = [w for w in workers if QUEUES[job.kind] in w.queue.split(",")]
     if job.state is JobState.RUNNING:
         return _silent_at_work(job, mine, now)

@@ -106,7 +106,9 @@ class Addresses:
         if found := _OF_A_DATASET.fullmatch(path):
             root, name = found.groups()
             of = self._answering.get(name)
-            return Address("other", wants=True, shows=True, dataset=name, of=of, root=root)
+            # A dataset that is not served has the same paths: nobody can tell it from one's answer.
+            known = _paths(name, of, root).get(path)
+            return known or Address("other", wants=True, shows=True, dataset=name, of=of, root=root)
         return Address("other")
 
 
@@ -119,10 +121,8 @@ def _paths(name: str, of: Answering | None, root: str) -> dict[str, Address]:
     }
     table |= {route: replace(about, route=route, methods=READ) for route in _READS}
     # It is signed, so it needs no key; without a dataset it is about all.
-    table[_SIGNED] = Address(
-        _SIGNED, WRITE, wants=bool(root), dataset=name, of=of if root else None, root=root,
-        is_traced=True,
-    )  # fmt: skip
+    look = replace(about, route=_SIGNED, methods=WRITE, is_traced=True)
+    table[_SIGNED] = look if root else replace(look, wants=False, shows=False, of=None)
     return {root + route: address for route, address in table.items()}
 
 

@@ -91,6 +91,8 @@ def rows_of(document: Any) -> list[dict[str, Any]]:
     counts = {len(values) for values in columns.values()}
     if len(counts) > 1:
         raise Problem(400, "The tensors must have one number of rows, the first of their shape.")
+    if counts == {0}:
+        raise Problem(400, "The tensors must have at least one row.")
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

@@ -109,7 +109,8 @@ class Fleet:
     @property
     def first(self) -> str:
         """The dataset of records that name none: those from before there were several."""
-        return next(iter(self.served), "")
+        main = self.main
+        return main.name if main else next(iter(self.served), "")
 
     def open(self) -> None:
         """Read the dataset files for the first time.

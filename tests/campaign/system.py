@@ -28,7 +28,7 @@ SCALE = 0.004
 DISK_MB = 192
 LEASE_SECONDS = 4
 MAX_ATTEMPTS = 3
-WORKERS = ("work1", "work2", "desk1", "desk2")
+WORKERS = ("work1", "work2", "train1", "train2", "desk1", "desk2")
 """Two on each queue, so that an attempt can be overtaken while the one before it is frozen."""
 
 REPLICAS = ("serving1", "serving2")

@@ -30,7 +30,7 @@ from tests.stacks import ROOT, wait_for
 
 UV = os.environ.get("UV") or str(ROOT / ".uv" / "bin" / "uv")
 ADDRESSES = {"mlflow": 10, "data-api": 11, "serving-1": 12, "serving-2": 13, "console": 14,
-             "proxy": 15, "worker-desk": 16, "reconcile": 17, "worker": 20,
+             "proxy": 15, "worker-desk": 16, "reconcile": 17, "worker-train": 18, "worker": 20,
              "operate": 30}  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from core.platform.settings import Settings
 from tests.compose import composed
 from tests.stacks import ROOT
 
-OWN = {"migrate", "worker", "worker-desk", "reconcile", "serving-1", "serving-2", "console",
-       "mlflow", "data-api", "s3-bucket", "operate"}  # fmt: skip
+OWN = {"migrate", "worker", "worker-train", "worker-desk", "reconcile", "serving-1", "serving-2",
+       "console", "mlflow", "data-api", "s3-bucket", "operate"}  # fmt: skip
 STORES = {"mysql", "redis", "mlflow", "s3"}
 BECOMES_ITS_USER = {"mysql"}
 TOLD_OTHERWISE = {
@@ -123,7 +123,7 @@ def test_images_of_others_are_pinned(services: dict[str, Any]) -> None:
 
 
 def test_what_is_uploaded_lands_where_the_workers_look(services: dict[str, Any]) -> None:
-    together = ("console", "operate", "worker", "worker-desk", "reconcile")
+    together = ("console", "operate", "worker", "worker-train", "worker-desk", "reconcile")
     for name in together:
         (data,) = [v for v in services[name]["volumes"] if v["target"] == "/data"]
         assert (data["source"], data.get("read_only", False)) == ("spool", False), name
@@ -162,7 +162,7 @@ def test_every_program_is_told_what_it_needs_and_nothing_unknown(services: dict[
                 "aws_credentials",
             }, f"{name}: {file}"
         given = {f.upper() for f in files} | told
-        if name in {"worker", "worker-desk", "reconcile", "console"}:
+        if name in {"worker", "worker-train", "worker-desk", "reconcile", "console"}:
             assert {"DATABASE_URL", "REDIS_URL", "MLFLOW_TRACKING_URI", "SERVING_URL",
                     "DATA_API_URL", "CONSOLE_LINK", "SERVING_KEY"} <= given, name  # fmt: skip
         if name.startswith("serving"):

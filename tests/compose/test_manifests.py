@@ -88,7 +88,7 @@ def test_the_secret_holds_what_the_pods_mount_and_nothing_else(secret: dict[str,
     assert not any(value.endswith("\n") for value in secret.values())
 
 
-@pytest.mark.parametrize("program", ["console", "work", "desk", "reconcile", "serving"])
+@pytest.mark.parametrize("program", ["console", "work", "train", "desk", "reconcile", "serving"])
 @pytest.mark.parametrize("name", ["microk8s", "cloud"])
 def test_a_program_starts_on_what_its_pod_is_given(
     name: str,
@@ -136,7 +136,7 @@ def variables(workload: Workload, maps: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("program", ["work", "desk", "reconcile"])
+@pytest.mark.parametrize("program", ["work", "train", "desk", "reconcile"])
 @pytest.mark.parametrize(("age", "alive"), [(0, True), (200, True), (400, False), (None, False)])
 def test_a_worker_that_stopped_turning_is_noticed(
     program: str, age: int | None, *, alive: bool, tmp_path: Path

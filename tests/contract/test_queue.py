@@ -38,7 +38,7 @@ def test_what_was_submitted_stands_in_line_until_it_is_dropped(queue: Any) -> No
     queue.submit(JobKind.TRAIN, 4, 1)
     queue.submit(JobKind.PROMOTE, 5, 2)
     assert queue.waiting() == {"train-4-1", "promote-5-2"}
-    assert queue.lengths() == {"work": 1, "desk": 1}
+    assert queue.lengths() == {"work": 0, "train": 1, "desk": 1}
     queue.drop(JobKind.TRAIN, 4, 1)
     queue.drop(JobKind.TRAIN, 4, 1)
     assert queue.waiting() == {"promote-5-2"}

@@ -37,7 +37,7 @@ from core.domain.dataset import Dataset
 from core.domain.errors import Missing, NotAllowed, ReasonRequired
 from core.domain.jobs import JobKind
 from core.platform.settings import Settings
-from core.rules.access.roles import GRANTED, Right, Role
+from core.rules.access.roles import GRANTED, OF_THE_DESK, Actor, Right, Role
 from tests.build import proposed, somebody, stored_batch
 from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.stacks import ROOT
@@ -48,7 +48,7 @@ MODULES = (
 )  # fmt: skip
 
 # What only looks. Everything else that is public in these modules is a verb.
-READS = {
+READS: set[object] = {
     schedules.schedules, schedules.soonest, schedules.is_overdue, schedules.schedule,
     notifications.notices, notifications.notice, api_keys.names, retention.due,
     events.sender,
@@ -179,6 +179,32 @@ def test_the_lowest_role_that_has_the_right_gets_past_the_check(name: str, desk:
         VERBS[name](desk, somebody("vic", GRANTED[NEEDS[name]]))
 
 
+@on_sqlite
+@pytest.mark.parametrize("name", VERBS)
+def test_a_role_for_another_dataset_gives_no_right_here(name: str, desk: Desk) -> None:
+    other = Actor("tess", Role.ADMIN, "a test", dataset="trips", desk_role=Role.VIEWER)
+    before = rows(desk)
+    with pytest.raises(NotAllowed, match=r"^tess is (nobody|admin) here; "):
+        VERBS[name](desk, other)
+    after = rows(desk)
+    assert after.pop("audit") == before.pop("audit") + 1
+    assert after == before
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", VERBS)
+def test_a_role_for_this_dataset_gives_every_right_but_those_of_the_desk(
+    name: str, desk: Desk
+) -> None:
+    admin = Actor("tess", Role.ADMIN, "a test", dataset=desk.dataset.name, desk_role=None)
+    if NEEDS[name] in OF_THE_DESK:
+        with pytest.raises(NotAllowed, match="needs an admin of all datasets"):
+            VERBS[name](desk, admin)
+        return
+    with pytest.raises(Exception, match=r"missing \d+ required") if _asks_more(name) else _quiet():
+        VERBS[name](desk, admin)
+
+
 def _asks_more(name: str) -> bool:
     parameters = list(inspect.signature(VERBS[name]).parameters.values())[2:]
     return any(p.default is inspect.Parameter.empty for p in parameters)
@@ -189,7 +215,7 @@ class _quiet:  # noqa: N801 - stands where a context manager of pytest's does
         pass
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        return kind is not None and issubclass(kind, ReasonRequired)
+        return kind is not None and issubclass(kind, ReasonRequired | Missing)
 
 
 def test_a_restart_needs_more_than_a_run(desk: Desk) -> None:

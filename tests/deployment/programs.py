@@ -53,6 +53,7 @@ PROGRAMS = {
         probes={"http": "/_stcore/health"},
     ),
     "work": Program("driftdesk-worker", frozenset({9100}), _WORKER | {"DATA_API_URL"}),
+    "train": Program("driftdesk-worker", frozenset({9100}), _WORKER),
     "desk": Program(
         "driftdesk-worker",
         frozenset({9100}),

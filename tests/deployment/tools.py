@@ -167,7 +167,13 @@ def _lines(command: Sequence[str], cwd: Path | None = None) -> list[str]:
 def overlays(kubernetes: Path) -> Iterator[tuple[str, Path, list[Path]]]:
     """All installations: a name, the overlay, and the optional components."""
     optional = [
-        kubernetes / "components" / name for name in ("queue-scaling", "monitoring", "object-spool")
+        kubernetes / "components" / name
+        for name in (
+            "queue-scaling",
+            "monitoring",
+            "object-spool",
+            "datasets",
+        )
     ]
     for folder in sorted((kubernetes / "overlays").iterdir()):
         yield folder.name, folder, []

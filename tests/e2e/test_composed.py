@@ -83,7 +83,8 @@ def test_redis_lets_nobody_in_without_the_password_and_nobody_administer(stack: 
 def test_the_whole_job_across_the_images(stack: Standing) -> None:
     done = stack.run("migrate", *stack.services["migrate"]["command"])
     assert done.returncode == 0, done.stderr
-    for service in ("mlflow", "data-api", "serving-1", "serving-2", "worker-desk", "reconcile"):
+    workers = ("worker-desk", "worker-train", "reconcile")
+    for service in ("mlflow", "data-api", "serving-1", "serving-2", *workers):
         stack.start(service)
     for replica in (1, 2):
         stack.start("worker", replica)
@@ -133,12 +134,13 @@ def test_the_whole_job_across_the_images(stack: Standing) -> None:
             answer = requests.post(f"{at}/predict", json=ROW, headers=allowed, timeout=20)
             assert answer.json()["model_version"] == 2, name
 
-        # A worker goes with -9 in the middle of a job: the other one ends it.
+        # A worker goes with -9 in the middle of a job: the one that follows ends it.
         job = cli(stack, "train", "--reason", "to be killed in")
         wait_for("nobody took the job", lambda: _holder(stack, job["id"]) != "", 60)
-        victim = next(name for name in stack.running if name.startswith("worker."))
+        victim = "worker-train"
         stack.running[victim].send_signal(signal.SIGKILL)
         stack.running.pop(victim).wait(10)
+        stack.start(victim)
         wait_for("the job did not end", lambda: len(cli(stack, "candidates")) >= 2, 300)
 
     for name in list(stack.running)[::-1]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from core.adapters.rq_queue import WORK
+from core.adapters.rq_queue import TRAIN
 from core.domain.job_results import VersionProposed
 from core.domain.jobs import JobKind
 from core.platform.settings import read_settings
@@ -58,7 +58,7 @@ STEPS = {"deaf": deaf, "holding": holding, "committing": committing, "dawdling":
 
 
 def main() -> None:
-    """Serve the queue of ordinary jobs with the step that was asked for."""
+    """Serve the queue of trainings with the step that was asked for."""
     watchdog.GRACES[Cause.OVERTAKEN] = GRACE  # such a process never ends by itself here
     step, reached = STEPS[sys.argv[1]], Path(sys.argv[2])
 
@@ -73,7 +73,7 @@ def main() -> None:
         return run_it
 
     Container.step = of  # type: ignore[method-assign, assignment]
-    serve(read_settings(), WORK, ready=lambda: None, alive=lambda: None)
+    serve(read_settings(), TRAIN, ready=lambda: None, alive=lambda: None)
 
 
 if __name__ == "__main__":

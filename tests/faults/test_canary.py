@@ -207,6 +207,7 @@ def test_no_secret_is_ever_said(
             assert desk.run(sys.executable, "-m", "workers", "migrate").returncode == 0
             for part in (
                 ("workers", "run", "--queue", "work"),
+                ("workers", "run", "--queue", "train"),
                 ("workers", "run", "--queue", "desk"),
                 ("workers", "reconcile"),
                 ("serving",),

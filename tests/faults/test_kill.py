@@ -50,13 +50,13 @@ class Bench:
     def start(self) -> None:
         command = [sys.executable, "-m", "workers", "reconcile"]
         self._stack.enter_context(process(command, self._folder / "reconcile.log", self._env))
-        for _ in range(2):
-            self._hire()
-        wait_for("no two workers", lambda: len(self.desk.queue.workers()) >= 2)
+        for queue in ("work", "work", "train", "train"):
+            self._hire(queue)
+        wait_for("no four workers", lambda: len(self.desk.queue.workers()) >= 4)
 
-    def _hire(self) -> None:
+    def _hire(self, queue: str) -> None:
         self._started += 1
-        command = [sys.executable, "-m", "workers", "run", "--queue", "work"]
+        command = [sys.executable, "-m", "workers", "run", "--queue", queue]
         log = self._folder / f"worker{self._started}.log"
         self._workers.append(self._stack.enter_context(process(command, log, self._env)))
 
@@ -70,7 +70,7 @@ class Bench:
                         os.kill(pid, signal.SIGKILL)
                 worker.wait()
                 self._workers.remove(worker)
-                self._hire()
+                self._hire(str(worker.args[-1]))  # type: ignore[index]
                 return True
         return False
 

@@ -78,7 +78,8 @@ def bench(mlflow_uri: str, redis_url: str, tmp_path: Path) -> Iterator[Bench]:
 def test_a_training_that_was_overtaken_leaves_one_version(bench: Bench, request_: str) -> None:
     """Stopped before the last check it registers nothing; stopped after it, it takes that back."""
     bench.start("reconcile")
-    late = bench.start("run")
+    bench.start("run", "--queue", "work")
+    late = bench.start("run", "--queue", "train")
     bench.succeeds(pipeline.request_ingest(bench.desk, somebody()))
     bench.gate.hold(request_)
     job = pipeline.request_train(bench.desk, somebody(), reason="the test asks for it")
@@ -86,7 +87,7 @@ def test_a_training_that_was_overtaken_leaves_one_version(bench: Bench, request_
     stopped = [late.pid, *children(late.pid)]
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
-    bench.start("run")
+    bench.start("run", "--queue", "train")
     done = bench.succeeds(job)
     assert done.attempt == 2
     before = bench.gate.answers(request_)

@@ -39,6 +39,7 @@ def test_everything_runs_where_nothing_is_given(tmp_path: Path) -> None:
         "serving": ("migrate", "mlflow"),
         "migrate": (),
         "work": ("queue", "migrate"),
+        "train": ("queue", "migrate"),
         "desk": ("queue", "migrate"),
         "reconcile": ("queue", "migrate", "mlflow"),
         "console": ("migrate",),
@@ -54,7 +55,7 @@ def test_what_is_given_is_not_run_and_nobody_waits_for_it(tmp_path: Path) -> Non
     }
     around = read_surroundings(given, tmp_path / ".env", tmp_path)
     after = {child.name: child.after for child in children(around)}
-    assert list(after) == ["serving", "migrate", "work", "desk", "reconcile", "console"]
+    assert list(after) == ["serving", "migrate", "work", "train", "desk", "reconcile", "console"]
     assert after["work"] == after["serving"] == ("migrate",)
     assert given.items() <= around.env.items()
 
@@ -76,15 +77,16 @@ def test_who_is_measured_has_a_port_of_its_own_where_one_is_set(
     assert not any("METRICS_PORT" in c.env for c in every)
     every = children(read_surroundings({"METRICS_PORT": "9100"}, here / ".env", here))
     ports = {c.name: c.env["METRICS_PORT"] for c in every if "METRICS_PORT" in c.env}
-    assert ports == {"work": "9100", "desk": "9101", "reconcile": "9102", "console": "9103"}
+    own = ("work", "desk", "reconcile", "console", "train")  # as before, and a new one at the end
+    assert ports == {name: str(9100 + n) for n, name in enumerate(own)}
     assert {c.name: str(c.ports[-1].number) for c in every if c.name in ports} == ports
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         monkeypatch.setenv("METRICS_PORT", str(number - 1))
         assert main(["--check"]) == 1
     assert f"Port {number} is taken, and desk needs it: set METRICS_PORT" in capsys.readouterr().err
-    with pytest.raises(CannotStart, match="METRICS_PORT is '65533'"):
-        read_surroundings({"METRICS_PORT": "65533"}, here / ".env", here)
+    with pytest.raises(CannotStart, match="METRICS_PORT is '65532'"):
+        read_surroundings({"METRICS_PORT": "65532"}, here / ".env", here)
 
 
 def test_some_can_be_chosen(tmp_path: Path) -> None:

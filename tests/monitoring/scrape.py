@@ -23,6 +23,15 @@ class Samples:
     def names(self) -> set[str]:
         return {name for name, _ in self._found}
 
+    def of(self, dataset: str) -> Samples:
+        """The samples of this dataset without its label, and those that are of none."""
+        about, mine = Samples(""), ("dataset", dataset)
+        about.families = self.families
+        for (name, labels), value in self._found.items():
+            if mine in labels or all(label != "dataset" for label, _ in labels):
+                about._found[name, labels - {mine}] = value
+        return about
+
     def get(self, name: str, **labels: str) -> float | None:
         return self._found.get((f"driftdesk_{name}", frozenset(labels.items())))
 

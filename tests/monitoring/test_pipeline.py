@@ -28,6 +28,9 @@ from workers.runtime.metrics import Pipeline
 LEASE = timedelta(seconds=30)
 
 
+NAME = "real_estate"
+
+
 class Clock:
     """A time that stands still until it is told to go on."""
 
@@ -55,7 +58,8 @@ def store(database_url: str, dataset: Dataset, clock: Clock) -> Iterator[Store]:
 
 
 def look(store: Store, queue: FakeQueue | None = None) -> Samples:
-    return collected([Pipeline(store, queue or FakeQueue())])  # type: ignore[arg-type]
+    seen = collected([Pipeline(lambda: [store], queue or FakeQueue())])  # type: ignore[arg-type]
+    return seen.of(store.dataset.name)
 
 
 def request(store: Store, kind: JobKind = JobKind.TRAIN) -> Job:
@@ -197,13 +201,13 @@ def test_first_runs_of_a_class_that_end_at_once_are_all_counted(store: Store) ->
 
 def test_jobs_that_wait_are_told_with_the_age_of_the_oldest(store: Store, clock: Clock) -> None:
     claim(store, request(store, JobKind.INGEST))
-    request(store, JobKind.TRAIN)
+    request(store, JobKind.DRIFT)
     clock.pass_(50)
     request(store, JobKind.JUDGE)
     request(store, JobKind.PROMOTE)
     clock.pass_(10)
     queue = FakeQueue()
-    queue.submit(JobKind.TRAIN, 2, 1)
+    queue.submit(JobKind.DRIFT, 2, 1)
     queue.crew = [
         WorkerInfo("a", "work", "busy", datetime.now(UTC)),
         WorkerInfo("b", "work", "idle", datetime.now(UTC) - timedelta(seconds=90)),
@@ -270,13 +274,13 @@ def test_what_is_away_has_no_figures(store: Store, dataset: Dataset) -> None:
 
 def test_an_answer_is_kept_for_a_moment(store: Store) -> None:
     at = [100.0]
-    pipeline = Pipeline(store, FakeQueue(), clock=lambda: at[0])  # type: ignore[arg-type]
-    assert collected([pipeline]).get("jobs_waiting", queue="work") == 0
+    pipeline = Pipeline(lambda: [store], FakeQueue(), clock=lambda: at[0])  # type: ignore[arg-type]
+    assert collected([pipeline]).of(NAME).get("jobs_waiting", queue="train") == 0
     request(store)
     at[0] += 4.9
-    assert collected([pipeline]).get("jobs_waiting", queue="work") == 0
+    assert collected([pipeline]).of(NAME).get("jobs_waiting", queue="train") == 0
     at[0] += 0.2
-    assert collected([pipeline]).get("jobs_waiting", queue="work") == 1
+    assert collected([pipeline]).of(NAME).get("jobs_waiting", queue="train") == 1
 
 
 def test_no_figure_walks_through_a_whole_table(store: Store) -> None:

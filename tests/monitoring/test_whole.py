@@ -38,6 +38,9 @@ SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), 
 OWN = {"up"}
 
 
+NAME = "real_estate"
+
+
 @dataclass
 class Watched:
     house: House
@@ -88,7 +91,7 @@ def press(house: House, label: str) -> None:
 
 
 def _compared(url: str) -> float | None:
-    runs = {"queue": "work", "kind": "drift", "result": "succeeded"}
+    runs = {"queue": "work", "dataset": NAME, "kind": "drift", "result": "succeeded"}
     return scrape(url).get("worker_runs_total", **runs)
 
 
@@ -172,7 +175,7 @@ def test_lines_of_every_program_carry_the_same_trace(watched: Watched) -> None:
     approved = next(s for s in watched.collector.named("command force")).trace
     logs = watched.house.folder / "logs"
     said: dict[str, list[dict[str, Any]]] = {}
-    for name in ("work", "desk", "serving", "console", "reconcile"):
+    for name in ("work", "train", "desk", "serving", "console", "reconcile"):
         text = (logs / f"{name}.log").read_text(encoding="utf-8")
         said[name] = [
             json.loads(line[line.index("{") :]) for line in text.splitlines() if '"event"' in line
@@ -197,16 +200,19 @@ def test_lines_of_every_program_carry_the_same_trace(watched: Watched) -> None:
 def test_each_program_tells_what_it_did(watched: Watched) -> None:
     work, desk = watched.programs["work"], watched.programs["desk"]
     for kind in ("ingest", "drift"):
-        assert work.get("worker_runs_total", queue="work", kind=kind, result="succeeded") == 2
-    assert work.get("worker_run_seconds_count", queue="work", kind="train") == 1
-    assert desk.get("worker_runs_total", queue="desk", kind="promote", result="succeeded") == 1
+        ended = {"dataset": NAME, "kind": kind, "result": "succeeded"}
+        assert work.get("worker_runs_total", queue="work", **ended) == 2
+    train = watched.programs["train"]
+    assert train.get("worker_run_seconds_count", queue="train", dataset=NAME, kind="train") == 1
+    ended = {"dataset": NAME, "kind": "promote", "result": "succeeded"}
+    assert desk.get("worker_runs_total", queue="desk", **ended) == 1
     assert (work.get("worker_children_cpu_seconds_total") or 0) > 0
     pipeline = watched.programs["reconcile"]
-    assert pipeline.get("jobs_total", kind="ingest", result="succeeded") == 2
-    assert pipeline.get("job_seconds_count", kind="promote") == 1
-    assert pipeline.get("champion_version") == 1
+    assert pipeline.get("jobs_total", dataset=NAME, kind="ingest", result="succeeded") == 2
+    assert pipeline.get("job_seconds_count", dataset=NAME, kind="promote") == 1
+    assert pipeline.get("champion_version", dataset=NAME) == 1
     assert pipeline.get("workers_alive", queue="work") == 1
-    assert pipeline.get("serving_replicas", version="1") == 1
+    assert pipeline.get("serving_replicas", dataset=NAME, version="1") == 1
     console = watched.programs["console"]
     assert console.get("console_actions_total", verb="request_ingest", result="ok") == 1
     assert console.sum("console_rerun_seconds_count", page="Pipeline") >= 1
@@ -303,7 +309,10 @@ def test_every_expression_of_the_dashboard_can_be_read_by_prometheus(tmp_path: P
     if not promtool:
         lacking("promtool (Debian: prometheus)")
     rules = [
-        {"record": f"asked:{n}", "expr": query.replace("$__rate_interval", "5m")}
+        {
+            "record": f"asked:{n}",
+            "expr": query.replace("$__rate_interval", "5m").replace("$dataset", ".*"),
+        }
         for n, query in enumerate(QUERIES)
     ]
     file = tmp_path / "asks.yml"

@@ -28,6 +28,7 @@ from tests.monitoring.scrape import Samples, scrape
 from tests.stacks import answers, free_port, process, wait_for
 
 NOWHERE = "http://127.0.0.1:1"
+NAME = "real_estate"
 
 
 @contextmanager
@@ -110,7 +111,7 @@ def test_runs_are_counted_in_the_parent_whatever_becomes_of_the_child(shop: Shop
     assert shop.seen().get("worker_busy", queue="work") == 0
     job = pipeline.request_ingest(shop.desk, somebody())
     os.kill(shop.at_work(first), signal.SIGKILL)
-    died = {"queue": "work", "kind": "ingest", "result": "died"}
+    died = {"queue": "work", "dataset": NAME, "kind": "ingest", "result": "died"}
     wait_for("no death", lambda: shop.seen().get("worker_runs_total", **died) == 1)
     assert shop.seen().get("worker_busy", queue="work") == 0
 
@@ -133,13 +134,13 @@ def test_runs_are_counted_in_the_parent_whatever_becomes_of_the_child(shop: Shop
         drift, _ = work.jobs.request(JobKind.DRIFT, {}, "ana")
         work.commit()
     shop.desk.queue.submit(JobKind.DRIFT, drift.id, 1)
-    failed = {"queue": "work", "kind": "drift", "result": "failed"}
+    failed = {"queue": "work", "dataset": "", "kind": "drift", "result": "failed"}
     wait_for("no failure", lambda: shop.seen().get("worker_runs_total", **failed) == 1)
     shop.desk.queue.submit(JobKind.DRIFT, drift.id, 2)
     left = failed | {"result": "left_alone"}
     wait_for("nothing was left alone", lambda: shop.seen().get("worker_runs_total", **left) == 1)
     seen = shop.seen()
-    assert seen.get("worker_run_seconds_count", queue="work", kind="drift") == 2
+    assert seen.get("worker_run_seconds_count", queue="work", dataset="", kind="drift") == 2
     assert (seen.get("worker_children_max_memory_bytes") or 0) > 10_000_000
     assert "process_resident_memory_bytes" in seen.names
     assert second.poll() is None

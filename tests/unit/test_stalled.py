@@ -16,7 +16,7 @@ SECOND = timedelta(seconds=1)
 
 
 def job(state: JobState = JobState.QUEUED, age: timedelta = TAKEN_WITHIN) -> Job:
-    return Job(7, JobKind.TRAIN, state, 1, {}, "ana", NOW - age)
+    return Job(7, JobKind.DRIFT, state, 1, {}, "ana", NOW - age)
 
 
 def worker(state: str, ago: timedelta, queue: str = "work", entry: str = "") -> WorkerInfo:
@@ -48,7 +48,7 @@ def test_a_job_that_is_young_or_not_in_line_is_left_alone(state: JobState) -> No
 
 
 def test_a_running_job_whose_worker_is_silent() -> None:
-    mine = worker("busy", SILENT_AT_WORK + SECOND, entry="train-7-1")
-    other = worker("busy", SILENT_AT_WORK + SECOND, entry="train-8-1")
+    mine = worker("busy", SILENT_AT_WORK + SECOND, entry="drift-7-1")
+    other = worker("busy", SILENT_AT_WORK + SECOND, entry="drift-8-1")
     assert "may be frozen" in why_it_waits(job(JobState.RUNNING), [mine], NOW)
     assert why_it_waits(job(JobState.RUNNING), [other], NOW) == ""

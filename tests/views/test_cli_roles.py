@@ -22,6 +22,7 @@ from core.domain.errors import BadInput, SettingsError
 from core.platform.settings import Settings
 from core.rules.access.roles import Role
 from tests.databases import migrated
+from tests.fleets import folder_of
 
 ROLES = """
 [viewer]
@@ -32,7 +33,7 @@ users = ["ben"]
 """
 GIVEN = {"cadence": "daily", "names": "all", "subject": "job:1", "name": "team",
          "prediction_id": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "percent": "20",
-         "fields": "bed=3"}  # fmt: skip
+         "dataset": "real_estate", "fields": "bed=3"}  # fmt: skip
 
 
 def leaves(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -121,6 +122,41 @@ def test_a_viewer_cannot_act(
     (event,) = on_record(url, dataset)
     assert (event.actor, event.action) == ("vic", "refused")
     assert event.details["by"]["known_by"].startswith("command line, user ")
+
+
+OTHER = """
+[datasets.trips.admin]
+users = ["tess"]
+"""
+
+
+def test_a_role_for_another_dataset_is_none_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody learns more about a dataset than that there is none of that name for them."""
+    folder = folder_of(tmp_path, monkeypatch, "rides", "trips", roles=OTHER)
+    monkeypatch.setenv("ACTOR", "tess")
+    monkeypatch.setitem(GIVEN, "dataset", "rides")
+    of_the_desk = []
+    for name, command in COMMANDS.items():
+        kinds = {p.name: p.param_type_name for p in command.params}
+        if name in ("dataset init", "dataset list", "dataset show"):
+            continue
+        option = ["--dataset", "rides"] if kinds.get("dataset") == "option" else []
+        said = run(name, *option)
+        assert said.exit_code == 1, said.output
+        why = "There is no dataset 'rides' that you may see. Datasets: trips."
+        if "dataset" not in kinds:
+            of_the_desk.append(name)
+            why = "tess is nobody here; "
+        assert why in said.output, name
+    assert of_the_desk == [
+        "backup", "restore", "notify-test", "keys add", "keys list", "keys remove",
+    ]  # fmt: skip
+    store = folder.store("rides")
+    with store.read() as work:
+        assert work.audit.latest() == []
+    store.close()
 
 
 @pytest.mark.usefixtures("url")

@@ -59,10 +59,15 @@ def test_what_is_broken_says_what_to_do_and_what_is_well_its_version(desk: Desk)
 
 
 def test_workers_are_named_busy_idle_and_dead(desk: Desk) -> None:
-    crew(desk, worker("work", "busy", entry="train-4-1"), worker("desk", silent=600.0))
+    crew(
+        desk,
+        worker("work", "busy", entry="drift-4-1"),
+        worker("train"),
+        worker("desk", silent=600.0),
+    )
     desk.queue.submit(JobKind.PROMOTE, 5, 1)
     said = text(page("services"))
-    assert ":blue-badge[busy] work01234567, running train-4-1" in said
+    assert ":blue-badge[busy] work01234567, running drift-4-1" in said
     assert ":red-badge[dead] desk01234567" in said
     assert "last heartbeat 10 min ago" in said
     assert "**desk** · 1 waiting" in said
@@ -70,8 +75,8 @@ def test_workers_are_named_busy_idle_and_dead(desk: Desk) -> None:
     found = by_name(health.look(desk))["Workers"]
     assert not found.healthy
     assert "No worker is running for the queue desk" in found.says
-    crew(desk, worker("work"), worker("desk"))
-    assert by_name(health.look(desk))["Workers"].says == "2 idle"
+    crew(desk, worker("work"), worker("train"), worker("desk"))
+    assert by_name(health.look(desk))["Workers"].says == "3 idle"
 
 
 def test_case_h_a_redis_that_refuses_writes_is_told_and_no_worker_is_called_dead(
@@ -168,7 +173,7 @@ def test_one_that_hangs_keeps_nobody_waiting(desk: Desk, monkeypatch: pytest.Mon
     assert hung.wait(30)
     assert found["Queue (Redis)"].healthy is None
     watch.look(0.2)  # it is not asked a second time while the first question is out
-    asking = [t for t in threading.enumerate() if t.name == "ask Queue (Redis)"]
+    asking = [t for t in threading.enumerate() if t.name == "ask /Queue (Redis)"]
     assert len(asking) == 1
     hang.set()
     asking[0].join(30)

@@ -11,21 +11,25 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from core.adapters.rq_queue import entry_id
+from core.adapters.rq_queue import Queue, entry_id
 from core.domain.errors import QueueUnavailable, StoreBusy
 from core.domain.jobs import Job, JobState
 from core.platform import tracing
 from core.rules.ops.notification import Event, failed
 from core.usecases.alias_agreement import Watchman
 from core.usecases.open_candidates import needs_renewal, renew
+from core.usecases.queueing import ahead_of
+from core.usecases.retention import Retention
 from workers.reconciler.forward_scores import score_forward
 from workers.reconciler.live_windows import watch_traffic
 from workers.reconciler.outbox import post_due
 from workers.reconciler.periodic_tasks import Duty
+from workers.reconciler.retention import Hourly
 from workers.reconciler.schedules import fire_due
 from workers.reconciler.settle_promotions import settle_promotions
 from workers.runtime.services import Services
@@ -42,31 +46,34 @@ log = structlog.get_logger()
 
 
 def duties(services: Services) -> tuple[Duty, ...]:
-    """Everything that the reconciler looks after, each apart from the others."""
+    """Everything that the reconciler does for a dataset, each apart from the others."""
     watchman = Watchman(services.store, services.registry, services.push)
-    return (
-        Duty("take over jobs", lambda: take_over(services)),
-        Duty("settle promotions", lambda: settle_promotions(services)),
-        Duty("compare the alias with the record", watchman.look),
-        Duty("queue jobs again", lambda: requeue(services)),
-        Duty("re-evaluate candidates", lambda: renew_candidates(services)),
-        Duty("fire schedules", lambda: fire_due(services)),
-        Duty("post notices", lambda: post_due(services)),
-        Duty("watch live traffic", lambda: watch_traffic(services)),
-        Duty("score versions on new batches", lambda: score_forward(services)),
-    )
+    hourly = Hourly(Retention.of(services.store, services.settings))
+    acts: dict[str, Callable[[], bool | None]] = {
+        "take over jobs": lambda: take_over(services),
+        "settle promotions": lambda: settle_promotions(services),
+        "compare the alias with the record": watchman.look,
+        "queue jobs again": lambda: requeue(services),
+        "re-evaluate candidates": lambda: renew_candidates(services),
+        "fire schedules": lambda: fire_due(services),
+        "post notices": lambda: post_due(services),
+        "watch live traffic": lambda: watch_traffic(services),
+        "score versions on new batches": lambda: score_forward(services),
+        "prune": hourly.step,
+    }
+    return tuple(Duty(name, act, dataset=services.dataset.name) for name, act in acts.items())
 
 
 def reconcile(services: Services) -> list[str]:
     """Do one turn of every duty, one after the other; returns the names of those that failed."""
-    beat(services)
+    beat(services.queue)
     return [duty.name for duty in duties(services) if not duty.turn()]
 
 
-def beat(services: Services) -> None:
+def beat(queue: Queue) -> None:
     """Say in Redis that a reconciler looks after things; without Redis nothing is told."""
     try:
-        services.queue.beat(f"{socket.gethostname()}:{os.getpid()}", datetime.now(UTC))
+        queue.beat(f"{socket.gethostname()}:{os.getpid()}", datetime.now(UTC))
     except QueueUnavailable as error:
         log.debug("Redis is away", reason=str(error))
 
@@ -109,13 +116,15 @@ def requeue(services: Services) -> None:
         StoreUnavailable, QueueUnavailable: one of the two is away.
     """
     with services.store.read() as work:
-        now = work.now
-        waiting = [
-            job
-            for job in work.jobs.open()
-            if job.state is JobState.REQUESTED
-            or (job.state is JobState.QUEUED and job.requested_at < now - _PATIENCE)
-        ]
+        now, jobs = work.now, work.jobs.open()
+    waiting = [
+        job
+        for job in jobs
+        if job.state is JobState.REQUESTED
+        or (job.state is JobState.QUEUED and job.requested_at < now - _PATIENCE)
+    ]
+    if services.in_turn:
+        waiting = [job for job in waiting if ahead_of(job, jobs) is None]
     if not waiting:
         return
     known = services.queue.waiting()

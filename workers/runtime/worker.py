@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,16 +15,15 @@ from rq.executions import Execution
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
-from core.adapters.rq_queue import FUNCTIONS, WORK, KnownJob, connect
+from core.adapters.rq_queue import FUNCTIONS, TRAIN, WORK, KnownJob, connect
 from core.adapters.rq_queue import Queue as JobQueue
-from core.adapters.store import Store
 from core.adapters.store.timeouts import LOOKING
 from core.domain.errors import DriftdeskError, Refused
 from core.platform import tracing
-from core.platform.dataset_file import load
 from core.platform.metrics_endpoint import expose, new_registry
 from core.platform.settings import Settings
 from workers.runtime.enduring_worker import EnduringWorker
+from workers.runtime.job_dataset import find
 from workers.runtime.temp_files import Scratch
 from workers.runtime.watchdog import Cause, Pulse, Watch
 from workers.runtime.worker_metrics import Runs
@@ -32,15 +32,16 @@ _HEAVY = {
     WORK: (
         "workers.steps.ingest",
         "workers.steps.drift",
-        "workers.steps.train",
         "workers.steps.judge",
-    )
+    ),
+    TRAIN: ("workers.steps.train",),
 }
 """What each queue's jobs import: loaded once, before the fork, instead of in every job."""
 
 KINDS = {function: kind.value for kind, function in FUNCTIONS.items()}
 """The kind of job that each function runs."""
 
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _ALWAYS = ("workers.jobs", "workers.steps.promote")
 
 log = structlog.get_logger()
@@ -131,8 +132,8 @@ class _Worker(EnduringWorker):
         self._died = ""
         with self._runs.working():
             super().execute_job(job, queue)
-        kind = KINDS.get(job.func_name or "", "unknown")
-        self._runs.ended(kind, self._died or _result(job), time.monotonic() - began)
+        kind, dataset = KINDS.get(job.func_name or "", "unknown"), _dataset(job)
+        self._runs.ended(dataset, kind, self._died or _result(job), time.monotonic() - began)
 
     def monitor_work_horse(self, job: RqJob, queue: Queue, execution: Execution) -> None:
         """Wait for the child, and watch over it meanwhile."""
@@ -148,7 +149,7 @@ class _Worker(EnduringWorker):
             attempt,
             pulse=self._pulse,
             still=self._settings.lease_seconds,
-            store=lambda: _open(self._settings),
+            store=lambda: find(self._settings, job_id, LOOKING).store,
             queue=lambda: JobQueue(self._settings.redis_url),
         )
         with self._watch:
@@ -173,6 +174,12 @@ def _numbers(entry: RqJob) -> tuple[int, int]:
     if not isinstance(entry, KnownJob):
         raise Refused("This queue entry is no job of driftdesk.")
     return entry.numbers
+
+
+def _dataset(job: RqJob) -> str:
+    """The dataset that the entry says it is of; it is a label, and decides nothing."""
+    told = job.meta.get("dataset") if isinstance(job.meta, dict) else None
+    return told if isinstance(told, str) and _NAME.fullmatch(told) else ""
 
 
 def _result(job: RqJob) -> str:
@@ -201,8 +208,9 @@ def _settle(settings: Settings, job_id: int, attempt: int, cause: Cause | None) 
 
     Raises:
         StoreUnavailable: the database is away.
+        DatasetNotReady: its dataset was taken away meanwhile; the job waits.
     """
-    store = _open(settings)
+    store = find(settings, job_id, LOOKING).store
     try:
         with store.begin() as work:
             if not work.jobs.release(job_id, attempt):
@@ -214,8 +222,3 @@ def _settle(settings: Settings, job_id: int, attempt: int, cause: Cause | None) 
             work.commit()
     finally:
         store.close()
-
-
-def _open(settings: Settings) -> Store:
-    """A store for the parent, which looks and waits for nothing; closed before the next fork."""
-    return Store.open(settings.database, load(settings.dataset_path), LOOKING)

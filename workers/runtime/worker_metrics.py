@@ -26,11 +26,11 @@ class Runs:
     """The figures of one worker process."""
 
     def __init__(self, registry: CollectorRegistry, queue: str) -> None:
-        name, labels = "driftdesk_worker_runs", ["queue", "kind", "result"]
+        name, labels = "driftdesk_worker_runs", ["queue", "dataset", "kind", "result"]
         text = "Runs that this worker process has seen to their end."
         self._ended = Counter(name, text, labels, registry=registry)
         name, text = "driftdesk_worker_run_seconds", "How long they took, with the fork."
-        labels = ["queue", "kind"]
+        labels = ["queue", "dataset", "kind"]
         self._seconds = Histogram(name, text, labels, buckets=_BUCKETS, registry=registry)
         name, text = "driftdesk_worker_busy", "Whether this worker process has a job."
         self._busy = Gauge(name, text, ["queue"], registry=registry).labels(queue)
@@ -46,11 +46,11 @@ class Runs:
         finally:
             self._busy.set(0)
 
-    def ended(self, kind: str, result: str, seconds: float) -> None:
+    def ended(self, dataset: str, kind: str, result: str, seconds: float) -> None:
         """Count a run."""
         result = result if result in RESULTS else "unknown"
-        self._ended.labels(self._queue, kind, result).inc()
-        self._seconds.labels(self._queue, kind).observe(seconds)
+        self._ended.labels(self._queue, dataset, kind, result).inc()
+        self._seconds.labels(self._queue, dataset, kind).observe(seconds)
 
 
 class _Children(Collector):

@@ -44,7 +44,8 @@ class Ingest:
 
     `remote` is the spool that workers of several hosts share, where they do not share the folder.
     `is_cancel_announced` says whether a cancel of the job was announced. A compressed file has at
-    most `most_bytes` once decompressed.
+    most `most_bytes` once decompressed. `named` and `is_foreign` are about names of files in the
+    spool: see `Spool`.
     """
 
     source: Source
@@ -57,6 +58,8 @@ class Ingest:
     retain_epochs: int = 1
     most_bytes: int = MOST_BYTES
     remote: RemoteSpool | None = None
+    named: str = ""
+    is_foreign: Callable[[str], bool] = lambda _name: False
 
     def __call__(self, run: Run) -> None:
         """Take in the next batch, or the one that an earlier run left unread.
@@ -72,7 +75,8 @@ class Ingest:
             ReadQuarantine(self.dataset, self.submit, self.is_cancel_announced)(run, batch_id)
             return
         self.spool.mkdir(parents=True, exist_ok=True)
-        spool = Spool(self.remote or LocalSpool(self.spool), self.source.asks_once)
+        folder = self.remote or LocalSpool(self.spool)
+        spool = Spool(folder, self.source.asks_once, self.named, self.is_foreign)
         spool.enter_leftovers(run)
         tries = Tries(spool.folder, self.max_tries)
         batch = tries.first_in_line(run, self._ordered_end(run))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import file_digest
@@ -24,6 +24,7 @@ from core.domain.batches import Batch, BatchState
 from core.domain.errors import SpoolUnavailable
 from core.domain.safe_text import printable
 from core.domain.sources import UPLOADING, Format
+from core.rules.data.spool_names import named, owner, plain
 from workers.runtime.job_run import Run
 from workers.sources.port import LONGEST_ORIGIN, UNKNOWN, Received
 from workers.steps.batch_attempts import EXCUSED
@@ -44,11 +45,11 @@ _DONE = (BatchState.STORED, BatchState.REPEATED)
 """States after which the bytes are not needed any more; others keep their spool file."""
 
 _SUFFIX = "|".join(Format)
-_PART_NAME = re.compile(r"e(\d{1,9})-[0-9a-z]+\.part")
-_ASKED_AGAIN = re.compile(r"e\d{1,9}-s[0-9a-f]+\..*")
+_PART_NAME = re.compile(r"(?:.*--)?e(\d{1,9})-[0-9a-z]+\.part")
+_ASKED_AGAIN = re.compile(r"(?:.*--)?e\d{1,9}-s[0-9a-f]+\..*")
 """Answers of a source that is asked again; uploads and answers of a data API have no s."""
 
-_WHOLE_NAME = re.compile(rf"e(\d{{1,9}})-[0-9a-z]+\.({_SUFFIX})(?:\.gz|\.zst)?")
+_WHOLE_NAME = re.compile(rf"(?:.*--)?e(\d{{1,9}})-[0-9a-z]+\.({_SUFFIX})(?:\.gz|\.zst)?")
 _LOOKS_WHOLE = re.compile(rf".*\.({_SUFFIX})(?:\.gz|\.zst)?")
 
 log = structlog.get_logger()
@@ -58,11 +59,15 @@ log = structlog.get_logger()
 class Spool:
     """The spool, as the one running ingest sees it.
 
-    `asks_once` says whether the source may count an incomplete answer as delivered.
+    `asks_once` says whether the source may count an incomplete answer as delivered. `dataset` is
+    the name that its files carry, empty on a desk with only one. `is_foreign` says of a file
+    without a name whether it belongs to another dataset.
     """
 
     folder: SpoolFolder
     asks_once: bool = True
+    dataset: str = ""
+    is_foreign: Callable[[str], bool] = lambda _name: False
 
     def enter_leftovers(self, run: Run) -> None:
         """Bring spool and ledger together, before anything new is asked for.
@@ -71,9 +76,10 @@ class Spool:
             SpoolUnavailable: SPOOL_URL does not answer.
         """
         for staging in self.folder.local.glob("*.arrow"):
-            staging.unlink(missing_ok=True)
+            if self._is_own(staging.name):
+                staging.unlink(missing_ok=True)
         self._send_held_back(run)
-        files = self.folder.files()
+        files = self._files()
         wholes = self._answers(files, _LOOKS_WHOLE, _WHOLE_NAME)
         arrived = {_stem(whole.name) for whole in wholes}
         for part in self._answers(files, re.compile(r".*\.part"), _PART_NAME):
@@ -92,7 +98,8 @@ class Spool:
         If this process dies, the next ingest finds the announcement and puts on record that an
         answer may be lost.
         """
-        part = self.folder.local / f"e{epoch}-{'' if self.asks_once else 's'}{uuid4().hex}{PART}"
+        name = f"e{epoch}-{'' if self.asks_once else 's'}{uuid4().hex}{PART}"
+        part = self.folder.local / named(self.dataset, name)
         if self.asks_once:
             self.folder.announce(part.name)
         try:
@@ -167,7 +174,8 @@ class Spool:
         entered by another host, or is asked for again.
         """
         there = {file.name for file in self.folder.files()}
-        for file in [f for f in self.folder.local.iterdir() if f.name not in there]:
+        here = [f for f in self.folder.local.iterdir() if f.name not in there]
+        for file in [f for f in here if self._is_own(f.name)]:
             if not (_WHOLE_NAME.fullmatch(file.name) or _PART_NAME.fullmatch(file.name)):
                 continue
             with run.store.read() as work:
@@ -177,6 +185,15 @@ class Spool:
                 self.folder.put(file.name)
             else:
                 file.unlink(missing_ok=True)
+
+    def _files(self) -> list[SpoolFile]:
+        """The files of this dataset."""
+        return [file for file in self.folder.files() if self._is_own(file.name)]
+
+    def _is_own(self, name: str) -> bool:
+        """Whether a file is of this dataset: by its name, or, without one, by the ledgers."""
+        of = owner(name)
+        return of == self.dataset if of or not self.dataset else not self.is_foreign(name)
 
     def _answers(
         self, files: list[SpoolFile], like: re.Pattern[str], name: re.Pattern[str]
@@ -217,7 +234,7 @@ class Spool:
 
     def _clear(self) -> None:
         """Delete markers without an answer, broken-off uploads, and old interrupted answers."""
-        files = sorted(self.folder.files(), key=lambda f: f.modified)
+        files = sorted(self._files(), key=lambda f: f.modified)
         names = {file.name for file in files}
         lost = [file.name for file in files if file.name.endswith(LOST)]
         old = [
@@ -245,7 +262,7 @@ def _uploaded_as(run: Run, whole: str) -> str:
 
 def _epoch_of(name: str) -> int:
     """The epoch that a spool file's name carries."""
-    return int(name.split("-", 1)[0].removeprefix("e"))
+    return int(plain(name).split("-", 1)[0].removeprefix("e"))
 
 
 def _stem(name: str) -> str:
