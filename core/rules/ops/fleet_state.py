@@ -49,8 +49,8 @@ class Line:
 
     Of a file that cannot be used `name` is the file's, and there are no `facts`; `reason` says why,
     or why the dataset is disabled. `errors` are those of the live version on its last batches,
-    oldest first. `verdict` is that about the newest compared batch, None without one; `asks` says whether it requires
-    retraining.
+    oldest first. `verdict` is that about the newest compared batch, None without one; `asks` says
+    whether it requires retraining.
     """
 
     name: str
