@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from core.adapters.mlflow.records import TrackedRun
 from core.adapters.mlflow.registry import RegisteredVersion, digest_of
 from core.adapters.mlflow.version_numbers import replaced
 from core.adapters.rq_queue import LINES, QUEUES, QueueFacts, WorkerInfo, entry_id
@@ -18,6 +19,7 @@ from core.domain.errors import (
     ServingUnavailable,
 )
 from core.domain.jobs import JobKind
+from core.domain.registry_names import JOB_TAG
 
 
 class FakeRegistry:
@@ -34,6 +36,7 @@ class FakeRegistry:
         self.kept: dict[int, dict[str, bytes]] = {}
         """The files that came with each version's run."""
         self.metrics: dict[int, dict[str, float]] = {}
+        self.parameters: dict[int, dict[str, str]] = {}
         self.away = False
 
     def _check(self) -> None:
@@ -65,12 +68,20 @@ class FakeRegistry:
         self._jobs[version] = job
         self.kept[version] = dict(files or {})
         self.metrics[version] = dict(metrics)
+        self.parameters[version] = {key: str(value) for key, value in parameters.items()}
         return version
 
     def log_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
         self._check()
         self.fetch(version)
         self.metrics[version] |= metrics
+
+    def training_run(self, version: int) -> TrackedRun | None:
+        self.fetch(version)
+        tags = {JOB_TAG: self._jobs[version]}
+        return TrackedRun(
+            f"run{version}", "7", "", "FINISHED", 0, 0, "", tags, self.parameters[version], {}
+        )
 
     def _next(self) -> int:
         return max(self._models, default=0) + 1

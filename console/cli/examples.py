@@ -18,6 +18,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "batch skip": ('batch skip 1/3 --reason "the file is truncated"',),
     "cancel": ("cancel 12",),
     "candidates": ("candidates", "candidates --json"),
+    "compare": ("compare 1/2 1/5", "compare version:4 1/5 --json"),
     "confirm": ("confirm 4 --actor grace --wait",),
     "continue-numbers": ('continue-numbers --reason "MLflow was installed again"',),
     "dataset check": ("dataset check feb.csv", "dataset check feb.csv --dataset prices.toml"),

@@ -13,6 +13,7 @@ from console import actions, queries
 from console.cli import (
     audit,
     batches,
+    comparison,
     datasets,
     decisions,
     examples,
@@ -255,7 +256,7 @@ def log(desk: Desk, job_id: JobId) -> Output:
 
 
 for panel, commands in (
-    (PIPELINE, (status.status, fleet.search)),
+    (PIPELINE, (status.status, fleet.search, comparison.compare)),
     (DECIDE, decisions.COMMANDS),
     (RECORD, audit.COMMANDS),
     (OPERATE, (*maintenance.COMMANDS, fleet.costs, notifications.notify_test)),

@@ -54,6 +54,18 @@ def report_lines(reports: list[StoredReport], view: queries.drift.View | None = 
     return lines
 
 
+def comparison_lines(found: queries.comparison.Comparison) -> list[str]:
+    """A comparison on demand: its sides, and each breach."""
+    lines = [
+        f"{found.current.name} against {found.reference.name}: {found.report.verdict}",
+        *_reasons(found.report),
+    ]
+    if breaches := found.report.measure_reasons:
+        lines.append(f"additional measures: {len(breaches)} beyond limit and noise")
+        lines += [f"  {reason.says}" for reason in breaches]
+    return lines
+
+
 def window_lines(now: queries.live_traffic.Waiting, windows: list[Window]) -> list[str]:
     """The progress of the next window of live traffic, then each window with its reasons."""
     against = f"to be compared with version {now.live}" if now.live else "and no model is live"

@@ -48,8 +48,11 @@ def distribution(
 def class_shares(
     before: ColumnProfile, after: ColumnProfile, names: tuple[str, str]
 ) -> dict[str, Any]:
-    """The share of each class in both profiles, the most common ones of the reference first."""
-    classes = list(dict.fromkeys([*before.categories, *after.categories]))[:MOST_CLASSES]
+    """The share of each category in both profiles, the most common ones of the reference first.
+
+    Of many categories those with the largest shares on either side are shown.
+    """
+    classes = _largest(before, after)
     places = list(range(len(classes)))
     data = [
         _columns(places, _shares(profile, classes), name, colour, pattern)
@@ -66,6 +69,14 @@ def class_shares(
         "yaxis": style.shares() | {"tickformat": ".0%", "title": style.title("share of rows")},
     }
     return {"data": data, "layout": layout}
+
+
+def _largest(before: ColumnProfile, after: ColumnProfile) -> list[str]:
+    every = list(dict.fromkeys([*before.categories, *after.categories]))
+    sides = zip(_shares(before, every), _shares(after, every), strict=True)
+    largest = [max(pair) for pair in sides]
+    order = sorted(range(len(every)), key=lambda n: -largest[n])[:MOST_CLASSES]
+    return [every[n] for n in sorted(order)]
 
 
 def _shares(profile: ColumnProfile, classes: Sequence[str]) -> list[float]:

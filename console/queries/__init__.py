@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from console.queries import (  # noqa: F401 - for type checkers
+        comparison,
         dataset_files,
         doctor,
         doctor_fleet,

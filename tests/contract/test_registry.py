@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 from core.adapters.mlflow.registry import Registry, digest_of
 from core.domain.dataset import Dataset
 from core.domain.errors import LeaseLost, Missing, ModelRefused, RegistryUnavailable
+from core.domain.registry_names import JOB_TAG
 from tests.build import contract
 from tests.fakes import FakeRegistry
 from tests.models import tiny_model
@@ -60,6 +61,19 @@ def test_versions_count_up_and_come_back_as_published(registry: Any, dataset: Da
     assert [v.digest for v in registry.versions()] == [
         digest_of(tiny_model(contract(dataset), f)) for f in (2.0, 1.0)
     ]
+
+
+def test_the_training_run_of_a_version_has_its_parameters_and_its_job(
+    registry: Any, dataset: Dataset
+) -> None:
+    publish(registry, dataset, "12")
+    run = registry.training_run(1)
+    assert run.params == {"rows": "10"}
+    assert run.tags[JOB_TAG] == "12"
+    assert run.id
+    assert run.experiment
+    with pytest.raises(Missing):
+        registry.training_run(2)
 
 
 def test_metrics_are_added_to_those_of_the_run(registry: Any, dataset: Dataset) -> None:

@@ -192,6 +192,31 @@ def test_a_held_training_batch_is_told_on_the_page_and_by_the_command_line(desk:
     assert any("held on" in line for line in dossier_lines(promotion.evidence_report(desk, 1)))
 
 
+def test_the_training_run_is_told_with_its_recipe_job_and_links_to_mlflow(desk: Desk) -> None:
+    with desk.store.begin() as work:
+        job = work.jobs.request(JobKind.TRAIN, {}, "ana")[0].id
+        work.commit()
+    desk.registry.publish(
+        b"model", job=str(job), parameters={"recipe": "boosting", "rows": 90}, metrics={}, tags={},
+        signature=None, requirements=[],
+    )  # fmt: skip
+    proposed(desk.store, 1, data_digest="d" * 64)
+    app = page("promotion", evidence="Training data and files")
+    told = text(app)
+    assert f"recipe **boosting** · job {job}" in told
+    assert "/#/experiments/7/runs/run1)" in told
+    assert "/#/models/fake/versions/1)" in told
+    assert any("rows" in str(frame.value) and "90" in str(frame.value) for frame in app.dataframe)
+
+
+def test_without_mlflow_the_evidence_stays_and_the_page_names_what_is_away(desk: Desk) -> None:
+    proposed(desk.store, 1, data_digest="d" * 64)
+    desk.registry.away = True  # type: ignore[attr-defined]
+    told = text(page("promotion", evidence="Training data and files"))
+    assert "training rows" in told
+    assert "MLflow at nowhere did not answer." in told
+
+
 # Candidates follow the champion
 
 

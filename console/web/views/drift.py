@@ -10,7 +10,14 @@ from console.figures import drift_heatmap
 from console.queries import drift
 from console.text import formatting
 from console.web import reading, session, widgets
-from console.web.panels.drift import comparison, impact, live_traffic, profiles, statistics
+from console.web.panels.drift import (
+    comparison,
+    impact,
+    live_traffic,
+    on_demand,
+    profiles,
+    statistics,
+)
 from console.web.panels.drift import limits as limits_panel
 from console.web.panels.pipeline.steps import ask_why_train
 from core.domain.drift import Reference, StoredReport
@@ -206,10 +213,15 @@ def compared() -> None:
         widgets.page_link("pipeline")
 
 
-batches, live = st.tabs(["Batches", "Live traffic"], key="show", bind="query-params")
+batches, live, compare = st.tabs(
+    ["Batches", "Live traffic", "Compare"], key="show", bind="query-params"
+)
 if batches.open:
     with batches:
         compared()
 if live.open:
     with live:
         live_traffic.live_traffic()
+if compare.open:
+    with compare:
+        on_demand.on_demand()

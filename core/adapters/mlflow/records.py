@@ -66,6 +66,7 @@ class TrackedRun:
     """A run; `metrics` has the latest value of each, `start` and `end` are milliseconds, UTC."""
 
     id: str
+    experiment: str
     name: str
     status: str
     start: int | None
@@ -148,6 +149,7 @@ def tracked_run(answer: Any) -> TrackedRun:
     info, data = answer["info"], answer.get("data") or {}
     return TrackedRun(
         str(info["run_id"]),
+        _text(info, "experiment_id"),
         _text(info, "run_name"),
         _text(info, "status"),
         _number(info, "start_time"),

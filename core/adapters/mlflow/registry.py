@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from core.adapters.mlflow.api import ModelRegistry, Tracking
 from core.adapters.mlflow.artifacts import Artifacts
 from core.adapters.mlflow.errors import file_missing, translated
-from core.adapters.mlflow.records import Metric, ModelVersion
+from core.adapters.mlflow.records import Metric, ModelVersion, TrackedRun
 from core.adapters.mlflow.rest import Rest
 from core.adapters.mlflow.version_numbers import (
     counted,
@@ -121,6 +121,16 @@ class Registry:
         with translated(self.uri):
             run, now = self.api.version(version).run_id, round(1000 * time.time())
             self.tracking.log(run, [Metric(name, value, now, 0) for name, value in metrics.items()])
+
+    def training_run(self, version: int) -> TrackedRun | None:
+        """The run that a version was published from; None if it names none.
+
+        Raises:
+            Missing: there is no such version, or its run was deleted for good.
+        """
+        with translated(self.uri):
+            run = self.api.version(version).run_id
+            return self.tracking.run(run) if run else None
 
     def require_ready(self, above: int) -> None:
         """Check that a model can be published with a number above the highest on record.

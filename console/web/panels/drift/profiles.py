@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from console.figures import distributions as distribution_charts
+from console.figures.distributions import MOST_CLASSES
 from console.text import formatting
 from console.text.csv_output import inert
 from console.web import session, widgets
@@ -14,6 +15,9 @@ from core.rules.data.profile_bins import beyond, categories, overlay
 from core.rules.data.quality import null_share
 
 Profiles = dict[str, ColumnProfile]
+
+_DRAWABLE = {ColumnType.NUMBER, ColumnType.CATEGORY, ColumnType.BOOLEAN}
+"""Columns with a distribution to draw: codes and dates have too many values."""
 
 
 def distributions(
@@ -25,10 +29,11 @@ def distributions(
     prefix of the widget keys: two tabs that share a widget lose its value.
     """
     dataset = session.desk().dataset
-    named = {c.label: c for c in dataset.columns if c.type is ColumnType.NUMBER}
+    # Numbers first: they are what the drift rule compares.
+    drawable = sorted((c for c in dataset.columns if c.type in _DRAWABLE), key=lambda c: c.is_text)
     if dataset.task.is_classifier:
-        named = {dataset.target.label: dataset.target} | named
-    named = {label: c for label, c in named.items() if c.name in then and c.name in now}
+        drawable.insert(0, dataset.target)
+    named = {c.label: c for c in drawable if c.name in then and c.name in now}
     if not named:
         st.caption("There is no reference profile to compare with.")
         return
@@ -60,12 +65,14 @@ def distributions(
 def _class_shares(
     column: Column, before: ColumnProfile, after: ColumnProfile, names: tuple[str, str], file: str
 ) -> None:
-    """The share of each class of the target in both profiles."""
+    """The share of each category, or class of the target, in both profiles."""
     figure = distribution_charts.class_shares(before, after, names)
-    alt = f"{column.label}: share of rows of each class, reference and current."
+    alt = f"{column.label}: share of rows of each category, reference and current."
     name = f"distribution-{column.name}-{file}"
     widgets.chart(figure, f"classes-{file}-{column.name}", name, alt)
-    st.caption(f"{before.count:,} and {after.count:,} values.")
+    categories_shown = len({*before.categories, *after.categories})
+    of = f" The {MOST_CLASSES} largest categories." if categories_shown > MOST_CLASSES else ""
+    st.caption(f"{before.count:,} and {after.count:,} values.{of}")
 
 
 def data_quality(then: Profiles, now: Profiles, against: str) -> None:

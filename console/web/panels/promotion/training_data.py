@@ -1,11 +1,13 @@
-"""What a version was trained and evaluated on."""
+"""What a version was trained and evaluated on, and the run that made it."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from console.queries.promotion import EvidenceReport
-from console.web import widgets
+from console.queries.training_run import training_run
+from console.text import formatting
+from console.web import reading, widgets
 
 
 def show(report: EvidenceReport) -> None:
@@ -46,4 +48,26 @@ def show(report: EvidenceReport) -> None:
         ],
         height=min(38 + 35 * max(len(full.batches), 1), 320),
         alt="The batches it was trained on",
+    )
+    _run(full.candidate.version)
+
+
+def _run(version: int) -> None:
+    """The training's recipe, duration and parameters, with links to MLflow."""
+    st.markdown("##### Training run")
+    run = reading.query_or_none(training_run, version)
+    if run is None:
+        st.caption(f"MLflow has no run of version {version}.")
+        return
+    facts = [f"recipe **{widgets.plain(run.recipe)}**"] if run.recipe else []
+    if run.job:
+        facts.append(f"job {run.job.id}")
+        facts.append(formatting.duration(run.job.started_at, run.job.finished_at))
+    links = {"Run in MLflow": run.run_link, "Version in MLflow": run.version_link}
+    facts += [f"[{label}]({link})" for label, link in links.items() if link]
+    st.markdown(" · ".join(facts))
+    widgets.table(
+        [{"Parameter": name, "Value": value} for name, value in sorted(run.parameters.items())],
+        height=min(38 + 35 * max(len(run.parameters), 1), 320),
+        alt="The parameters of the training run",
     )

@@ -1,0 +1,33 @@
+"""`driftdesk compare`: two batches, or a batch and the training rows of a version."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from console import queries
+from console.cli import output
+from console.cli.shared import Output
+from console.desk import Desk
+from console.text.as_json import jsonable
+
+_HELP = "2/3 for batch 3 of epoch 2, or version:4 for the rows that version 4 was trained on."
+
+
+def compare(
+    desk: Desk,
+    reference: Annotated[str, typer.Argument(help=f"Compare with this: {_HELP}")],
+    current: Annotated[str, typer.Argument(help="What is compared, named in the same way.")],
+) -> Output:
+    """Compare any two batches or versions on demand, with the limits in force.
+
+    Nothing is stored, and no verdict follows from it.
+    """
+    found = queries.comparison.compare(desk, reference, current)
+    value = {
+        "reference": found.reference.address,
+        "current": found.current.address,
+        "report": jsonable(found.report),
+    }
+    return Output(value, output.comparison_lines(found))
