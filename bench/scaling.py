@@ -45,14 +45,15 @@ class Yard:
 
     @contextmanager
     def workers(self, count: int) -> Iterator[None]:
-        """So many workers on the queue of heavy work, all ready."""
+        """So many workers on the queue `work`, and one for trainings, all ready."""
         with ExitStack() as stack:
-            ready = [self.folder / f"ready-{count}-{n}" for n in range(count)]
-            for file in ready:
+            queues = ["work"] * count + ["train"]
+            ready = [self.folder / f"ready-{count}-{n}" for n in range(len(queues))]
+            for file, queue in zip(ready, queues, strict=True):
                 file.unlink(missing_ok=True)
                 stack.enter_context(
                     process(
-                        [sys.executable, "-m", "workers", "run", "--queue", "work"],
+                        [sys.executable, "-m", "workers", "run", "--queue", queue],
                         self.folder / "worker.log",
                         self.env | {"READY_FILE": str(file)},
                     )

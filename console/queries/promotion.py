@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -218,6 +219,14 @@ def audit(
             since=work.now - timedelta(days=days) if days else None,
             before_id=before_id,
         )
+
+
+def audit_of(
+    desk: Desk, datasets: Collection[str], limit: int = 50, *, subject: str = ""
+) -> list[AuditEvent]:
+    """The newest events about these datasets; "" is the whole desk."""
+    with desk.store.desk() as work:
+        return work.audit.latest(limit, subject=subject, datasets=datasets)
 
 
 def audit_names(desk: Desk) -> tuple[list[str], list[str]]:

@@ -38,9 +38,12 @@ def session(model: bytes) -> ort.InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        made = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common base
         raise ModelRefused(f"The file cannot be loaded as a model: {error}") from error
+    # It keeps the file to change providers, which nobody does here: memory of each model.
+    vars(made)["_model_bytes"] = None
+    return made
 
 
 class Runtime:

@@ -91,7 +91,7 @@ def test_case_h_a_redis_that_refuses_writes_is_told_and_no_worker_is_called_dead
         assert found[name].healthy is None
         assert found[name].advice == ""
     said = text(page("services"))
-    assert said.count(refused) == 3  # its card, and each line of work
+    assert said.count(refused) == 4  # its card, and each line of work
     assert "Start a worker" not in said
     assert "-badge[dead]" not in said
 
