@@ -12,7 +12,7 @@ import structlog
 
 from console.desk import Desk
 from core.domain.errors import NotAllowed, StoreUnavailable
-from core.rules.access.roles import Actor, Right
+from core.rules.access.roles import OF_THE_DESK, Actor, Right
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,5 +53,11 @@ def demand(desk: Desk, actor: Actor, right: Right, verb: str) -> None:
         log.warning("refused", actor=actor.name, verb=verb, needs=right.name.lower())
         with suppress(StoreUnavailable), desk.store.transaction(actor) as work:
             subject = f"right:{right.name.lower()}"
-            work.audit.add(actor.name, "refused", subject, details={"verb": verb})
+            about = whole_desk(desk) if right in OF_THE_DESK else None
+            work.audit.add(actor.name, "refused", subject, details={"verb": verb}, dataset=about)
         raise
+
+
+def whole_desk(desk: Desk) -> str | None:
+    """The dataset of an audit row about the whole desk: "", or its only one."""
+    return "" if desk.settings.datasets else None

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from console.actions.access import needs
+from console.actions.access import needs, whole_desk
 from console.desk import Desk
 from core.domain.errors import BadInput, Missing
 from core.platform.dataset_folder import DatasetFolder
@@ -100,7 +100,9 @@ def _change(
     """Replace the file and write its audit row, both or neither."""
     path = _path(desk)
     with desk.store.transaction(actor) as work:
-        work.audit.add(actor.name, action, f"key:{name}", details=details or None, dataset="")
+        work.audit.add(
+            actor.name, action, f"key:{name}", details=details or None, dataset=whole_desk(desk)
+        )
         try:
             _write(path, write_keys(keys))
         except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.actions.access import needs
+from console.actions.access import needs, whole_desk
 from console.desk import Desk
 from core.domain.errors import Missing, SettingsError
 from core.rules.access.roles import Actor, Right
@@ -40,5 +40,7 @@ def send_test(desk: Desk, actor: Actor) -> str:
     with desk.store.transaction(actor) as work:
         text = f"This is a test from driftdesk, requested by {actor.name}."
         uid = work.notifications.add(Event.TEST, "webhook", text)
-        work.audit.add(actor.name, "test webhook", "webhook", details={"id": uid}, dataset="")
+        work.audit.add(
+            actor.name, "test webhook", "webhook", details={"id": uid}, dataset=whole_desk(desk)
+        )
     return uid

@@ -9,28 +9,44 @@ import typer
 
 from console import queries
 from console.cli import output
-from console.cli.shared import Output
+from console.cli.shared import DatasetName, Output
+from console.cli.view import View
 from console.desk import Desk
 from console.text import formatting
 from console.text.audit_sentences import sentence
+from core.rules.access.roles import Right
 
 
 def audit(
-    desk: Desk,
+    view: View,
     *,
     subject: Annotated[str, typer.Option(help="Only this subject, such as version:3.")] = "",
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify the hash chain: that no event was altered.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many events.")] = 50,
+    dataset: DatasetName = "",
 ) -> Output:
-    """Who did what, when and why, newest first."""
+    """Who did what, when and why, newest first.
+
+    Where there are several datasets and none is named, of each that you may see. The hash chain is
+    one for all.
+    """
+    names = view.only(dataset)
+    desk = view.desk(names[0] if names else "")
     if verify:
         chain = queries.promotion.verify_audit(desk)
         return Output(chain, [chain.says], code=0 if chain.whole else 1)
-    events = queries.promotion.audit(desk, limit, subject=subject)
-    now = datetime.now(UTC)
-    lines = [f"{formatting.ago(e.at, now):>12}  {sentence(e)} {e.reason}".rstrip() for e in events]
+    of_the_desk = [""] if not dataset and view.actor().may(Right.SEE) else []
+    events = queries.promotion.audit_of(desk, [*names, *of_the_desk], limit, subject=subject)
+    now, several = datetime.now(UTC), len(names) > 1
+    width = max((len(e.dataset) for e in events), default=0)
+    lines = [
+        f"{formatting.ago(e.at, now):>12}  "
+        + (f"{e.dataset:<{width}}  " if several else "")
+        + f"{sentence(e)} {e.reason}".rstrip()
+        for e in events
+    ]
     return Output(events, lines or ["There are no events yet."])
 
 

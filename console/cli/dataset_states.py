@@ -47,7 +47,7 @@ def show(view: View, name: Name = "") -> Output:
         "model": f"{of.model} in MLflow",
         "serving": of.predict,
     }
-    return Output(of, [f"{title:<9}{says}" for title, says in rows.items()])
+    return Output(of, [f"{title:<10}{says}" for title, says in rows.items()])
 
 
 @dataset_as_argument

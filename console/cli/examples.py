@@ -8,7 +8,7 @@ import typer
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "approve": ("approve 4 --wait", "approve 4 --dossier 1f0c9a63be21"),
-    "audit": ("audit --subject version:4", "audit --verify"),
+    "audit": ("audit --subject version:4", "audit --dataset homes", "audit --verify"),
     "backup": ("backup /backups", "backup /backups/friday.tar.gz --without-models"),
     "batch dismiss": ('batch dismiss 1/3 --reason "a known campaign"',),
     "batch hold": ('batch hold 1/3 --reason "prices in cents"',),

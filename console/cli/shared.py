@@ -272,13 +272,15 @@ def at_desk(
 
     It is the desk of `dataset`, or with `whole` one for what concerns every dataset.
     """
+    from console.identity import command_line_actor
+
     with in_view(actor, timeouts) as (view, acting):
         if whole:
             acting.demand(roles.Right.SEE, view.settings.auth_contact)
             yield view.any_desk(), acting
         else:
             desk = view.desk(dataset)
-            yield desk, view.actor(desk.dataset.name)
+            yield desk, command_line_actor(desk.settings, actor, desk.dataset.name)
 
 
 def confirm_end(ends: Ending | None, *, yes: bool) -> int | None:

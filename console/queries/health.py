@@ -51,7 +51,7 @@ class Answers:
         if key in self._asking or now - at < _REST:
             return
         self._asking[key] = now
-        thread = Thread(target=self._run, args=(key, check), name=f"ask {key}", daemon=True)
+        thread = Thread(target=self._run, args=(key, check), name=f"ask {check.name}", daemon=True)
         thread.start()
 
     def _run(self, key: str, check: Check) -> None:

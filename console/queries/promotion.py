@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from console.desk import Desk
 from console.text.as_json import jsonable
+from core.adapters.store import Work
+from core.adapters.store.desk_work import DeskWork
 from core.domain.audit_event import AuditEvent
 from core.domain.dossier import Dossier
 from core.domain.errors import DriftdeskError, Missing
@@ -202,8 +206,11 @@ def audit(
     days: int = 0,
     before_id: int | None = None,
 ) -> list[AuditEvent]:
-    """A page of the audit log, newest first; `days` limits it to that many days unless 0."""
-    with desk.store.read() as work:
+    """A page of the audit log, newest first; `days` limits it to that many days unless 0.
+
+    On a desk with one dataset it also has the events of the whole desk, such as a new API key.
+    """
+    with _trail(desk) as work:
         return work.audit.latest(
             limit,
             subject=subject,
@@ -214,7 +221,19 @@ def audit(
         )
 
 
+def audit_of(
+    desk: Desk, datasets: Collection[str], limit: int = 50, *, subject: str = ""
+) -> list[AuditEvent]:
+    """The newest events about these datasets; "" is the whole desk."""
+    with desk.store.desk() as work:
+        return work.audit.latest(limit, subject=subject, datasets=datasets)
+
+
 def audit_names(desk: Desk) -> tuple[list[str], list[str]]:
     """The actions and the actors on record."""
-    with desk.store.read() as work:
+    with _trail(desk) as work:
         return work.audit.names()
+
+
+def _trail(desk: Desk) -> AbstractContextManager[Work | DeskWork]:
+    return desk.store.read() if desk.settings.datasets else desk.store.desk()

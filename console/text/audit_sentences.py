@@ -46,7 +46,7 @@ _SENTENCES = {
     "begin epoch": "{subject} began with {actor}'s ingest",
     "set limits": "{actor} changed drift limits",
     "add columns": "columns were added to the table of {subject}",
-    "revise dataset": "the file of {subject} changed",
+    "revise dataset": "the file of {subject} has changed",
     "disable dataset": "{actor} disabled {subject}",
     "enable dataset": "{actor} enabled {subject}",
     "add schedule": "{actor} added {subject}",

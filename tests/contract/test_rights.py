@@ -48,7 +48,7 @@ MODULES = (
 )  # fmt: skip
 
 # What only looks. Everything else that is public in these modules is a verb.
-READS = {
+READS: set[object] = {
     schedules.schedules, schedules.soonest, schedules.is_overdue, schedules.schedule,
     notifications.notices, notifications.notice, api_keys.names, retention.due,
     events.sender,

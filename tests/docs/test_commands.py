@@ -47,6 +47,7 @@ RUN_BY = {
     "how-to/alerts.md": HERE,
     "tutorial/classes.md": HERE,
     "how-to/own-code.md": HERE,
+    "how-to/several-datasets.md": HERE,
     "how-to/files.md": "tests/contract/test_source_check.py",
     "how-to/sql.md": "tests/contract/test_source_check.py",
     "serving.md": "tests/serving/test_docs.py",
@@ -56,7 +57,7 @@ RUN_BY = {
 """Pages with commands, and the test that runs them."""
 
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
-FIRST_DAY, OWN_DATA, OWN_API, STORES, ALERTS, CLASSES, OWN_CODE = list(RUN_BY)[:7]
+FIRST_DAY, OWN_DATA, OWN_API, STORES, ALERTS, CLASSES, OWN_CODE, SEVERAL = list(RUN_BY)[:8]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -134,6 +135,18 @@ def test_metrics_of_ones_own(tmp_path: Path) -> None:
     with ExitStack() as stack:
         start = partial(stack.enter_context, house.running())
         follow(OWN_CODE, house.cli_env, tmp_path, start)
+
+
+def test_several_datasets(tmp_path: Path) -> None:
+    """Its commands need the folder and the database alone."""
+    script = titled(SEVERAL, "make_tables.py")
+    (tmp_path / "make_tables.py").write_text(script, encoding="utf-8")
+    env = {
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "ACTOR": "ana",
+        "DATASETS": "datasets", "REDIS_URL": "redis://127.0.0.1:1/0",
+    }  # fmt: skip
+    migrate = partial(shell, [".venv/bin/python -m workers migrate"], env, tmp_path)
+    follow(SEVERAL, env, tmp_path, migrate)
 
 
 @pytest.mark.whole

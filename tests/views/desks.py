@@ -37,7 +37,8 @@ def at_a_desk(
         FakeQueue(), FakeRegistry(), FakeServing(),  # type: ignore[arg-type]
     )  # fmt: skip
     monkeypatch.setattr("console.web.session.Desk.make", lambda *_: made)
-    monkeypatch.setattr("console.web.session.read_settings", lambda: made.settings)
+    for where in ("console.web.session", "core.platform.settings"):  # pages and commands
+        monkeypatch.setattr(f"{where}.read_settings", lambda: made.settings)
     st.cache_resource.clear()
     yield made
     made.store.close()

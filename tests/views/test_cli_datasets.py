@@ -71,7 +71,14 @@ def test_where_there_are_several_a_command_lists_them_until_one_is_named(
 
 @pytest.mark.usefixtures("two")
 def test_a_name_that_is_not_there_is_refused_with_those_that_are() -> None:
-    for words in (["audit"], ["drift", "--show"], ["status"], ["costs"], ["dataset", "check"]):
+    for words in (
+        ["batch", "list"],
+        ["audit"],
+        ["drift", "--show"],
+        ["status"],
+        ["costs"],
+        ["dataset", "check"],
+    ):
         said = run(*words, "--dataset", "boats")
         assert (said.exit_code, said.output) == (
             1, "There is no dataset 'boats' that you may see. Datasets: rides, trips.\n",
@@ -251,6 +258,26 @@ def test_a_dataset_is_disabled_with_a_reason_and_enabled_again(two: Folder) -> N
     assert "ana disabled trips. its source moves" in run("audit", "--dataset", "trips").output
 
 
+def test_the_audit_of_all_names_each_dataset_and_the_whole_desk_for_who_may_see_it(
+    guarded: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del guarded
+    assert "nobody here" in run("keys", "add", "shop", "--actor", "tess").output
+    run("dataset", "disable", "trips", "--reason", "x", "--actor", "tess")
+    run("schedule", "add", "daily", "--dataset", "rides", "--actor", "ben")  # refused
+    monkeypatch.setenv("ACTOR", "vic")
+    run("notify-test")  # refused, too
+    said = run("audit").output.splitlines()
+    assert [line.split()[2:4] for line in said[:1]] == [["vic", "was"]]
+    assert "rides  ben was refused" in said[1]
+    assert "trips  tess disabled trips. x" in said[2]
+    assert len(run("audit", "--dataset", "rides").output.splitlines()) == 1
+    monkeypatch.setenv("ACTOR", "tess")
+    assert "rides" not in run("audit").output
+    assert "vic" not in run("audit").output
+    assert run("audit", "--verify").exit_code == 0
+
+
 def test_a_person_disables_only_what_they_administer(
     guarded: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,9 +294,9 @@ def test_a_person_disables_only_what_they_administer(
 @pytest.mark.usefixtures("two")
 def test_a_dataset_is_shown_with_the_names_that_others_know_it_by() -> None:
     lines = run("dataset", "show", "trips").output.splitlines()
-    assert "title    Trips" in lines
-    assert "model    trips in MLflow" in lines
-    assert "serving  /datasets/trips/predict" in lines
+    assert "title     Trips" in lines
+    assert "model     trips in MLflow" in lines
+    assert "serving   /datasets/trips/predict" in lines
     assert json.loads(run("dataset", "show", "rides", "--json").output)["model"] == "rides"
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from console.actions import notifications, pipeline
 from console.desk import Desk
-from console.queries import health, local_logs, service_checks, status
+from console.queries import health, local_logs, promotion, service_checks, status
 from console.queries.health import Watch
 from core.adapters.rq_queue import WorkerInfo
 from core.domain.dataset import Dataset
@@ -173,7 +173,7 @@ def test_one_that_hangs_keeps_nobody_waiting(desk: Desk, monkeypatch: pytest.Mon
     assert hung.wait(30)
     assert found["Queue (Redis)"].healthy is None
     watch.look(0.2)  # it is not asked a second time while the first question is out
-    asking = [t for t in threading.enumerate() if t.name == "ask Queue (Redis)"]
+    asking = [t for t in threading.enumerate() if t.name == "ask /Queue (Redis)"]
     assert len(asking) == 1
     hang.set()
     asking[0].join(30)
@@ -257,7 +257,7 @@ def test_a_test_is_sent_by_the_button_and_goes_through_the_outbox(desk: Desk) ->
     button(app, "Send a test").click().run()
     with desk.store.read() as work:
         (notice,) = work.notifications.latest()
-        assert work.audit.latest()[0].action == "test webhook"
+    assert promotion.audit(desk)[0].action == "test webhook"
     assert (notice.event, notice.state) == (Event.TEST, Delivery.PENDING)
     assert list(app.dataframe[0].value["State"]) == ["pending"]
 

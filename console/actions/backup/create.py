@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from console.actions.access import needs
+from console.actions.access import needs, whole_desk
 from console.actions.backup.archive import Writer, create
 from console.actions.backup.contents import (
     Contents,
@@ -104,7 +104,8 @@ def back_up(desk: Desk, actor: Actor, where: Path, *, models: bool = True) -> Ba
         details: dict[str, Any] = {"rows": backup.rows, "versions": backup.versions}
         if backup.lost_versions:
             details["lost_versions"] = list(backup.lost_versions)
-        work.audit.add(actor.name, "backup", f"backup:{path.name}"[:100], details=details)
+        subject = f"backup:{path.name}"[:100]
+        work.audit.add(actor.name, "backup", subject, details=details, dataset=whole_desk(desk))
     return backup
 
 

@@ -49,7 +49,8 @@ class Line:
 
     Of a file that cannot be used `name` is the file's, and there are no `facts`; `reason` says why,
     or why the dataset is disabled. `errors` are those of the live version on its last batches,
-    oldest first. `verdict` is that about the newest compared batch, None without one.
+    oldest first. `verdict` is that about the newest compared batch, None without one; `asks` says
+    whether it requires retraining.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Line:
     reason: str = ""
     errors: tuple[float, ...] = ()
     verdict: str | None = None
+    asks: bool = False
 
     @property
     def needs_somebody(self) -> bool:
@@ -81,6 +83,7 @@ def line(dataset: Dataset, facts: FleetFacts, known: KnownDataset | None = None)
         f"{known.disabled_by} disabled it: {known.reason}" if known and disabled else "",
         errors,
         _verdict(dataset, facts.drift),
+        asks(dataset, facts.drift),
     )
 
 

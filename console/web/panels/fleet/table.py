@@ -107,7 +107,8 @@ def _verdict(line: Line, link: Link) -> str:
     if report is None or line.verdict is None:
         return _none("not compared")
     place = {"batch": f"{report.epoch}/{report.batch_number}"}
-    return link(line.verdict, "drift", place) + _small(f"batch {report.batch_number}")
+    kind = "asks" if line.asks else ""
+    return link(line.verdict, "drift", place, kind) + _small(f"batch {report.batch_number}")
 
 
 def _errors(errors: Sequence[float], dataset: Dataset, link: Link) -> str:
