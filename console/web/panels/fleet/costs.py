@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from console.queries import fleet as fleet_queries
@@ -19,21 +21,21 @@ def panel() -> None:
     if found is None:
         return
     name = session.dataset_name()
-    rows = [_row(costs) for costs in found if name in ("", costs.cost.dataset)]
     number = st.column_config.NumberColumn(format="localized")
     hours = st.column_config.NumberColumn(format="%.2f", help="Hours of work of ended jobs.")
-    kinds = {kind for costs in found for kind in costs.cost.seconds}
+    kinds = sorted({kind for costs in found for kind in costs.cost.seconds})
+    rows = [_row(costs, kinds) for costs in found if name in ("", costs.cost.dataset)]
     columns = {"Rows": number, "Predictions": number, "Work (h)": hours}
     columns["Received (MB)"] = st.column_config.NumberColumn(format="%.1f")
-    widgets.table(rows, column_config=columns | dict.fromkeys(_headings(kinds), hours))
+    widgets.table(rows, column_config=columns | dict.fromkeys(map(_heading, kinds), hours))
     st.caption("Rows in the database now; bytes received, work and predictions since the start.")
 
 
-def _headings(kinds: set[str]) -> list[str]:
-    return [f"{kind} (h)" for kind in sorted(kinds)]
+def _heading(kind: str) -> str:
+    return f"{kind.capitalize()} (h)"
 
 
-def _row(costs: Costs) -> dict[str, object]:
+def _row(costs: Costs, kinds: Sequence[str]) -> dict[str, object]:
     cost = costs.cost
     return {
         "Dataset": costs.title,
@@ -41,5 +43,5 @@ def _row(costs: Costs) -> dict[str, object]:
         "Received (MB)": cost.bytes / 1e6,
         "Predictions": cost.predictions,
         "Work (h)": sum(cost.seconds.values()) / _HOUR,
-        **{f"{kind} (h)": cost.seconds[kind] / _HOUR for kind in sorted(cost.seconds)},
+        **{_heading(kind): cost.seconds.get(kind, 0.0) / _HOUR for kind in kinds},
     }
