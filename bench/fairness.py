@@ -7,7 +7,8 @@ and asks for a training, many judgements and the next ingest at once; then each 
 an ingest, whose drift check follows. What is measured is how long those jobs waited for a worker.
 
 Once as before: every job has its place in one line at once, trainings as well. Once as it is: a
-dataset has one place in a queue, and trainings have a queue and a third worker of their own.
+dataset has one job of a queue at a time, and trainings have a queue and a third worker of their
+own.
 """
 
 from __future__ import annotations
@@ -223,14 +224,11 @@ def main() -> None:
     chosen = options.parse_args()
     with yard() as made:
         model(made, chosen.rows)
-        lines = [
-            line
-            for batch, fair in ((1, False), (2, True))
-            for line in rush(made, chosen.rows, batch, chosen.judgements, fair=fair)
-        ]
-    print("| of the nine small datasets | | median, s | longest, s |")
-    print("|---|---|---|---|")
-    print("\n".join(lines))
+        print("| of the nine small datasets | | median, s | longest, s |")
+        print("|---|---|---|---|")
+        for batch, fair in ((1, False), (2, True)):
+            lines = rush(made, chosen.rows, batch, chosen.judgements, fair=fair)
+            print("\n".join(lines), flush=True)
 
 
 if __name__ == "__main__":

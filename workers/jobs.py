@@ -50,12 +50,14 @@ def _claim_and_run(settings: Settings, kind: JobKind, job_id: int, attempt: int)
         return LEFT_ALONE
     container = Container.make(settings, dataset=found.dataset, store=found.store)
     with structlog.contextvars.bound_contextvars(dataset=found.dataset.name):
-        run = Run.claim(container.store, job_id, attempt, container.lease)
-        container.submit_next(kind)
-        if run is None:
-            log.info("not waiting to be run; left alone")
-            return LEFT_ALONE
-        return run_to_its_end(run, container)
+        try:
+            run = Run.claim(container.store, job_id, attempt, container.lease)
+            if run is None:
+                log.info("not waiting to be run; left alone")
+                return LEFT_ALONE
+            return run_to_its_end(run, container)
+        finally:  # where this process dies, the reconciler does it
+            container.submit_next(kind)
 
 
 def _runs(kind: JobKind) -> Callable[[int, int], str]:

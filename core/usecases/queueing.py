@@ -1,7 +1,8 @@
-"""Queueing: a recorded job is put in line, where each dataset has at most one place in a queue.
+"""Queueing: a recorded job is put in line, where each dataset has at most one job of a queue.
 
-With several datasets the others of a dataset wait as rows, so that a dataset with a hundred jobs is
-asked in turn with one that has a single job. Within a dataset the oldest is the next.
+With several datasets the others of a dataset wait as rows until that one has ended, so that a
+dataset with a hundred jobs takes turns with one that has a single job, and holds one worker of a
+queue at most. Within a dataset the oldest is the next.
 """
 
 from __future__ import annotations
@@ -22,28 +23,23 @@ log = structlog.get_logger()
 def ahead_of(job: Job, open_jobs: Sequence[Job]) -> Job | None:
     """The job that a REQUESTED one waits for; None if it is its turn.
 
-    `open_jobs` are those of its dataset. One that stands in the queue's line is ahead of all; else
-    the oldest of that queue is next.
+    `open_jobs` are those of its dataset. One of its queue that runs or stands in line is ahead of
+    all; else the oldest is next.
     """
-    waiting = [
-        other
-        for other in open_jobs
-        if QUEUES[other.kind] == QUEUES[job.kind]
-        and other.state in (JobState.REQUESTED, JobState.QUEUED)
-    ]
-    first = min(waiting, key=_turn, default=job)
+    rivals = [other for other in open_jobs if QUEUES[other.kind] == QUEUES[job.kind]]
+    first = min(rivals, key=_turn, default=job)
     return None if first.id == job.id or job.state is not JobState.REQUESTED else first
 
 
 def _turn(job: Job) -> tuple[bool, float, int]:
-    return job.state is not JobState.QUEUED, job.requested_at.timestamp(), job.id
+    return job.state is JobState.REQUESTED, job.requested_at.timestamp(), job.id
 
 
 def waits_for(other: Job) -> str:
     """Why a job waits whose turn comes after another's."""
     return (
-        f"Waits for {other.kind.value} {other.id} of this dataset: a dataset has one job at a time "
-        "in the line, so that each gets its turn."
+        f"Waits for {other.kind.value} {other.id} of this dataset: a dataset has one job of a "
+        "queue at a time, so that each gets its turn."
     )
 
 
@@ -70,7 +66,7 @@ def submit(store: Store, queue: Queue, job: Job, *, in_turn: bool) -> Job:
 
 
 def submit_next(store: Store, queue: Queue, kind: JobKind) -> None:
-    """Put the dataset's next job in the line that this kind of job has just left.
+    """Put the dataset's next job in line, after one of this kind has ended.
 
     Raises:
         StoreUnavailable: the database is away.

@@ -58,9 +58,14 @@ class Two:
         of = self.homes if name == self.homes.dataset.name else self.rides
         with of.store.transaction() as work:
             assert work.jobs.claim(job_id, attempt, "me", LEASE)
-        of.submit_next(kind)
+        requeue(of)  # while it runs, the reconciler puts no other one there
+        assert job_id not in self.line()
+        with of.store.read() as work:
+            waiting = {job.id for job in work.jobs.open()} - {job_id}
+        assert not waiting & set(self.line())
         with of.store.transaction() as work:
             work.jobs.finish(job_id, "me", JobState.SUCCEEDED)
+        of.submit_next(kind)
         return job_id
 
 

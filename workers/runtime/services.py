@@ -85,7 +85,7 @@ class Services:
         queueing.submit(self.store, self.queue, job, in_turn=self.in_turn)
 
     def submit_next(self, kind: JobKind) -> None:
-        """Put the next job in the line that one of this kind has left; else the reconciler does."""
+        """Put the next job in line after one of this kind; else the reconciler does."""
         if not self.in_turn:
             return
         try:
