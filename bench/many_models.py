@@ -182,7 +182,7 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=9)
     options.add_argument("--starts", type=int, default=3)
     options.add_argument("--seconds", type=float, default=3.0)
-    options.add_argument("--rows", type=Path, default=REALTOR)
+    options.add_argument("--rows", type=Path, default=REALTOR / "rows.csv")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ExitStack() as open_:
         try:

@@ -15,6 +15,7 @@ from core.domain.promotions import PromotionState
 from core.platform.dataset_folder import DatasetFile, DatasetFolder, Datasets
 from serving.model.followers import MOST_THREADS, Followers
 from serving.model.live_model import LiveModel
+from serving.model.loaded import release_memory
 
 log = structlog.get_logger()
 
@@ -194,6 +195,7 @@ class Fleet:
         models = [served.live for served in self.served.values()]
         with ThreadPoolExecutor(MOST_THREADS, "warm-start") as pool:
             list(pool.map(LiveModel.warm_start, models))
+        release_memory()
 
     def start(self) -> None:
         """Start to follow everything."""

@@ -10,7 +10,7 @@ import structlog
 from core.domain.errors import DriftdeskError, Missing
 from core.platform import tracing
 from serving.model.decided_versions import DeskRecord
-from serving.model.loaded import LoadedModel, ModelCache, load
+from serving.model.loaded import LoadedModel, ModelCache, load, release_memory
 from serving.model.mlflow_rest import Champion, ChampionSource
 from serving.model.version_choice import Alias, Choice, choose
 from serving.problems import Problem
@@ -133,6 +133,7 @@ class LiveModel:
                 self.refused = refused
             return False
         self.current, self._file = live, model
+        release_memory()
         self.swaps += 1
         log.info(
             "model is live", version=champion.version, before=before.version if before else None

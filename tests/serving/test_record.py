@@ -99,7 +99,8 @@ def test_a_registry_that_loses_what_is_live_costs_no_answer_and_is_told(
         assert predict(url).json()["model_version"] == 1
         ready = requests.get(f"{url}/health/ready", timeout=5)
         assert (ready.status_code, ready.json()["notice"]) == (200, notice(url))
-        assert "driftdesk_serving_alias_agrees 0.0" in _metrics(url)
+        agrees = 'driftdesk_serving_alias_agrees{dataset="real_estate"} 0.0'
+        assert agrees in _metrics(url)
     # Its own restart changes nothing about that.
     with api(registry, tmp_path, database_url) as url:
         assert predict(url).json()["model_version"] == 1
