@@ -21,6 +21,8 @@ predictions = sa.Table(
     # The interval, or label, probabilities and set; and feature contributions if requested.
     sa.Column("answer", sa.JSON(none_as_null=True)),
 )
+# For searches by the beginning of an id.
+sa.Index("ix_predictions_id", predictions.c.dataset, predictions.c.id)
 # For pages, newest first, of all and of one version. The second begins with the version, so that
 # SQLite does not take it for the first.
 sa.Index("ix_predictions_at_id", predictions.c.dataset, predictions.c.at, predictions.c.id)

@@ -41,6 +41,7 @@ TABLES: dict[str, Keys] = {
         "ix_notifications_state": ("dataset", "state"),
     },
     "predictions": {
+        "ix_predictions_id": ("dataset", "id"),
         "ix_predictions_at_id": ("dataset", "at", "id"),
         "ix_predictions_version_at_id": ("model_version", "dataset", "at", "id"),
     },
