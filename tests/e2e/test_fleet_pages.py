@@ -53,6 +53,7 @@ def shows(page: Page, address: str, title: str) -> None:
 def test_links_keep_the_dataset_and_back_returns(page: Page, desk: str) -> None:
     page.goto(desk)
     shows(page, f"{desk}/", "Fleet")
+    page.locator(".fleet tbody tr").nth(1).wait_for()
     names = page.locator(".fleet tbody tr strong").all_inner_texts()
     assert names == ["Boats", "Bikes"]  # boats has a candidate
     page.get_by_role("link", name="Version 2 awaits approval").click()
