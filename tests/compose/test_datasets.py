@@ -18,13 +18,13 @@ def test_every_program_that_reads_dataset_files_has_them() -> None:
     having = set()
     for manifest in manifests(NAME):
         if manifest["kind"] in {"Deployment", "StatefulSet", "Job"}:
-            mounts = {m["name"]: m for m in container(manifest).get("volumeMounts", ())}
+            mounts = {m["name"]: m for m in container(dict(manifest)).get("volumeMounts", ())}
             if "datasets" in mounts:
                 assert mounts["datasets"] == {
                     "name": "datasets", "mountPath": "/datasets", "readOnly": True,
                 }  # fmt: skip
                 assert {"name": "datasets"} in [
-                    v.get("configMap") for v in pod(manifest)["volumes"]
+                    v.get("configMap") for v in pod(dict(manifest))["volumes"]
                 ]
                 having.add(manifest["metadata"]["labels"].get("app.kubernetes.io/name") or "")
                 having.add(manifest["metadata"]["name"].split("-")[0])
