@@ -14,6 +14,7 @@ from typing import Any
 from console.actions.access import demand, needs
 from console.actions.queueing import submit
 from console.desk import Desk
+from core.domain.audit_event import DISMISS
 from core.domain.errors import (
     ConfirmationRequired,
     IllegalTransition,
@@ -29,7 +30,7 @@ from core.rules.data.training_set import ANYWAY
 from core.rules.drift.batch_verdict import BatchVerdict
 from core.rules.model.promotion_states import require_reason
 from core.usecases import decisions
-from core.usecases.batch_facts import DISMISS, already_learned, newest_batches, today, verdict_of
+from core.usecases.batch_facts import already_learned, newest_batches, today, verdict_of
 from core.usecases.epoch_end import ends_epoch, trainable
 from core.usecases.open_candidates import judge_key
 from core.usecases.registered_version import require_registered

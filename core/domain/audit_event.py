@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+DISMISS = "dismiss batch"
+"""The action when a person decides against training on a batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:

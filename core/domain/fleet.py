@@ -44,7 +44,11 @@ class NewestBatch:
 
 @dataclass(frozen=True, slots=True)
 class NewestReport:
-    """The newest comparison of a batch with the one before."""
+    """The newest comparison of a batch with the one before.
+
+    `recommendation` is the one that was stored with it, "" without. `answered`: a person dismissed
+    the batch, or a version was trained on it.
+    """
 
     batch_id: int
     epoch: int
@@ -53,6 +57,8 @@ class NewestReport:
     reasons: tuple[Reason, ...]
     measure_reasons: tuple[Reason, ...]
     created_at: datetime
+    recommendation: str = ""
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.adapters.store import Work
 from core.adapters.store.drift import VerdictRow
+from core.domain.audit_event import DISMISS
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
 from core.domain.dossier import Lesson
@@ -27,9 +28,6 @@ EARLIER = 50
 
 VERSIONS = 50
 """The number of newest versions that are considered, besides the live one."""
-
-DISMISS = "dismiss batch"
-"""The action in the audit trail when a person decides against training on a batch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from sqlalchemy import event
 
 from core.adapters.store import Store
 from core.adapters.store.migrate import migrate, prepare_dataset
-from core.adapters.store.tables import predictions, replicas
+from core.adapters.store.tables import notifications, predictions, replicas
+from core.domain.audit_event import DISMISS
 from core.domain.batches import BatchState
 from core.domain.dataset import Dataset
 from core.domain.drift import DriftReport, Reason, Reference
@@ -19,7 +20,7 @@ from core.domain.errors import DatasetError, DecidedAlready, Missing, SchemaMism
 from core.domain.fleet import BatchErrors, Cost, FleetFacts, Hit, OpenCandidate, Refusal
 from core.domain.jobs import JobKind, JobState
 from core.rules.drift.recommendation import BatchScore
-from core.rules.ops.notification import Event
+from core.rules.ops.notification import Delivery, Event
 from core.rules.ops.schedule import Task, Timing
 from tests import build
 from tests.build import NOON
@@ -100,8 +101,40 @@ def test_the_facts_of_each_dataset_are_its_own(rides: Store, cars: Store) -> Non
     assert found.errors == (BatchErrors(batch.id, 3, {"rmse": 2.5}),)
     assert found.next_run_at == LATER
     waiting = (found.follow_ups, found.force_requests, found.held_batches, found.undelivered)
-    assert waiting == (1, 1, 1, 1)
+    assert waiting == (1, 1, 1, 0)
     assert (found.replicas, found.refusals) == (1, (Refusal("http://one", "version 2: odd"),))
+
+
+def test_only_a_notification_that_was_given_up_is_undelivered(cars: Store) -> None:
+    with cars.transaction() as work:
+        for subject in ("batch:1/1", "batch:1/2"):
+            work.notifications.add(Event.BREACH, subject, "x")
+        work._connection.execute(
+            sa.update(notifications)
+            .where(notifications.c.subject == "batch:1/2")
+            .values(state=Delivery.GIVEN_UP)
+        )
+    with cars.desk() as desk:
+        assert desk.fleet(["cars"])["cars"].undelivered == 1
+
+
+@pytest.mark.parametrize("answer", ["dismissed", "trained"])
+def test_a_batch_that_was_dismissed_or_learned_from_is_answered(
+    rides: Store, cars: Store, answer: str
+) -> None:
+    for store in (rides, cars):
+        batch = build.stored_batch(store, 1)
+        with store.transaction() as work:
+            report = DriftReport(True, (Reason("price mean"),), ())
+            work.drift.put(batch, Reference.PREVIOUS, "0", report)
+    with cars.transaction() as work:
+        if answer == "dismissed":
+            work.audit.add("ana", DISMISS, batch.subject, reason="a known campaign")
+        else:
+            work.lineage.trained(1, [batch.id])
+    with cars.desk() as desk:
+        facts = desk.fleet(["rides", "cars"])
+    assert [f.drift.answered for f in facts.values() if f.drift] == [False, True]
 
 
 def test_a_job_that_was_made_good_is_no_failed_one(cars: Store) -> None:
@@ -126,7 +159,7 @@ def test_the_newest_twelve_scores_are_shown_oldest_first(cars: Store) -> None:
 
 def test_the_fleet_takes_as_many_queries_for_many_datasets_as_for_one(cars: Store) -> None:
     many = [f"dataset_{n}" for n in range(50)]
-    assert queries(cars, many) == queries(cars, ["cars"]) <= 15
+    assert queries(cars, many) == queries(cars, ["cars"]) <= 17
 
 
 def test_open_jobs_of_all_datasets_come_oldest_first(rides: Store, cars: Store) -> None:

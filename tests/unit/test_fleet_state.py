@@ -31,9 +31,15 @@ def of(name: str = "rides", **facts: Any) -> Line:
     return line(small_dataset(name=name), FleetFacts(name, **facts))
 
 
-def report(*, retrain: bool = True, could_be_noise: bool = False) -> NewestReport:
+def report(
+    *,
+    retrain: bool = True,
+    could_be_noise: bool = False,
+    recommendation: str = "",
+    answered: bool = False,
+) -> NewestReport:
     reasons = (Reason("It moved.", "mean", could_be_noise),)
-    return NewestReport(1, 2, 7, retrain, reasons, (), NOON)
+    return NewestReport(1, 2, 7, retrain, reasons, (), NOON, recommendation, answered)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +53,9 @@ def report(*, retrain: bool = True, could_be_noise: bool = False) -> NewestRepor
         ({"follow_ups": 1}, State.PENDING),
         ({"force_requests": 1}, State.PENDING),
         ({"drift": report()}, State.PENDING),
+        ({"drift": report(recommendation="retrain")}, State.PENDING),
+        ({"drift": report(recommendation="ignore"), "newest_batch": BATCH}, State.QUIET),
+        ({"drift": report(answered=True), "newest_batch": BATCH}, State.QUIET),
         ({"failed_jobs": (FAILED,)}, State.ALERT),
         ({"refusals": (Refusal("http://a", "no"),)}, State.ALERT),
         ({"failed_jobs": (FAILED,), "open_jobs": {JobState.RUNNING: 1}}, State.ALERT),

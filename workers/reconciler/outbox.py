@@ -25,7 +25,7 @@ def post_due(services: Services) -> None:
         due = work.notifications.due()
     if not due:
         return
-    webhook = Webhook.of(services.settings)
+    webhook = Webhook.of(services.settings, services.dataset.name)
     for notice in due:
         if why := _unwanted(services, notice, webhook):
             with services.store.transaction() as work:

@@ -26,21 +26,24 @@ class Webhook:
 
     Each request has the headers `webhook-id` (the same for every attempt), `webhook-timestamp`
     (seconds since 1970) and, with a secret, `webhook-signature`: see `core.rules.ops.notification`.
+    `dataset` is that of the notifications on a desk with several, else empty.
     """
 
     url: str
     secret: str
     console: str
     proxied: bool = False
+    dataset: str = ""
 
     @classmethod
-    def of(cls, settings: Settings) -> Webhook | None:
-        """The receiver in the settings, or None."""
+    def of(cls, settings: Settings, dataset: str) -> Webhook | None:
+        """The receiver in the settings of a dataset's notifications, or None."""
         url = settings.webhook_url.get_secret_value()
         secret = settings.webhook_secret.get_secret_value()
         if not url:
             return None
-        return cls(url, secret, settings.console_link, settings.outbound_proxies)
+        named = dataset if settings.datasets else ""
+        return cls(url, secret, settings.console_link, settings.outbound_proxies, named)
 
     def post(self, notice: Notice) -> None:
         """Send a notification once.
@@ -49,7 +52,7 @@ class Webhook:
             NotDelivered: the receiver refused it or did not answer.
                 The message contains nothing of the answer and at most the host of the URL.
         """
-        content = json.dumps(body(notice, self.console), ensure_ascii=False).encode()
+        content = json.dumps(body(notice, self.console, self.dataset), ensure_ascii=False).encode()
         sent = int(time.time())
         headers = {
             "content-type": "application/json; charset=utf-8",

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from core.adapters.store.replicas import ALIVE
 from core.adapters.store.tables import (
+    audit,
     batch_scores,
     batches,
     drift_reports,
@@ -21,7 +22,9 @@ from core.adapters.store.tables import (
     promotions,
     replicas,
     schedules,
+    trained_on,
 )
+from core.domain.audit_event import DISMISS
 from core.domain.drift import Reason, Reference
 from core.domain.fleet import (
     BatchErrors,
@@ -43,7 +46,6 @@ JOBS_LOOKED_THROUGH = 10_000
 """The newest jobs of the desk, among which the failed ones are found."""
 
 _OPEN = tuple(state for state in JobState if not state.is_over)
-_UNDELIVERED = (Delivery.PENDING, Delivery.GIVEN_UP)
 
 _Found = dict[str, Any]
 
@@ -139,15 +141,31 @@ class _Facts:
         last = sa.select(sa.func.max(d.id)).where(with_previous).group_by(d.dataset)
         report = sa.select(
             d.dataset, d.batch_id, d.epoch, d.batch_number, d.retrain, d.reasons,
-            d.measure_reasons, d.created_at,
+            d.measure_reasons, d.created_at, d.advice,
         )  # fmt: skip
-        for name, row in self._rows(report.where(d.id.in_(last))):
+        found = list(self._rows(report.where(d.id.in_(last))))
+        answered = self._answered([row for _, row in found])
+        for name, row in found:
             reasons, measured = (
                 tuple(map(Reason.from_json, r or ())) for r in (row.reasons, row.measure_reasons)
             )
             compared = (row.batch_id, row.epoch, row.batch_number, row.retrain)
-            about = NewestReport(*compared, reasons, measured, row.created_at)
-            self.found[name]["drift"] = about
+            recommended = str((row.advice or {}).get("recommendation", ""))
+            self.found[name]["drift"] = NewestReport(
+                *compared, reasons, measured, row.created_at, recommended, row.batch_id in answered
+            )
+
+    def _answered(self, reports: list[Any]) -> set[int]:
+        """The ids of those batches that a person dismissed, or that a version was trained on."""
+        ids = {(r.dataset, f"batch:{r.epoch}/{r.batch_number}"): r.batch_id for r in reports}
+        t, a = trained_on.c, audit.c
+        trained = sa.select(t.dataset, t.batch_id).where(t.batch_id.in_(ids.values())).distinct()
+        dismissed = sa.select(a.dataset, a.subject).where(
+            a.action == DISMISS, a.subject.in_({subject for _, subject in ids})
+        )
+        return {row.batch_id for _, row in self._rows(trained)} | {
+            ids[key] for _, row in self._rows(dismissed) if (key := tuple(row)) in ids
+        }
 
     def counts(self) -> None:
         """The next run, and what waits for a person or for the network."""
@@ -159,7 +177,7 @@ class _Facts:
             ("follow_ups", follow_ups, follow_ups.c.closed_at.is_(None)),
             ("force_requests", force_requests, force_requests.c.open_key.is_not(None)),
             ("held_batches", batches, batches.c.held_at.is_not(None)),
-            ("undelivered", notifications, notifications.c.state.in_(_UNDELIVERED)),
+            ("undelivered", notifications, notifications.c.state == Delivery.GIVEN_UP),
         ):
             of = table.c.dataset
             for name, row in self._rows(sa.select(of, sa.func.count()).where(where).group_by(of)):

@@ -14,6 +14,7 @@ from core.domain.dataset import Dataset
 from core.domain.drift import RetrainWhen, breach_reasons
 from core.domain.fleet import FleetFacts, KnownDataset, NewestReport
 from core.domain.metrics import error_in
+from core.rules.drift.recommendation import Recommendation
 
 
 class State(StrEnum):
@@ -145,9 +146,11 @@ def _needs(dataset: Dataset, facts: FleetFacts) -> Iterable[Need]:
 
 
 def asks(dataset: Dataset, report: NewestReport | None) -> bool:
-    """Whether the finding that decides (`retrain_when`) requires retraining on a batch."""
-    if report is None:
+    """Whether the finding that decides (`retrain_when`) asks for an answer about a batch."""
+    if report is None or report.answered:
         return False
+    if dataset.retrain_when is RetrainWhen.RECOMMENDATION and report.recommendation:
+        return report.recommendation != Recommendation.IGNORE.value
     if dataset.retrain_when is RetrainWhen.RULE:
         return report.retrain
     return any(not reason.could_be_noise for reason in breach_reasons(report))
@@ -156,6 +159,8 @@ def asks(dataset: Dataset, report: NewestReport | None) -> bool:
 def _verdict(dataset: Dataset, report: NewestReport | None) -> str | None:
     if report is None:
         return None
+    if report.answered:
+        return "answered"
     return "retraining recommended" if asks(dataset, report) else "no retraining needed"
 
 
