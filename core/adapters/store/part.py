@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ def select(record: type[Any], table: sa.Table, **renamed: str) -> sa.Select[Any]
     return sa.select(*(table.c[column].label(name) for name, column in columns if column))
 
 
+@cache
 def whole(table: sa.Table, *but: str) -> sa.Select[Any]:
     """The columns of a table but these and its dataset, which the connection knows."""
     return sa.select(*(c for c in table.c if c.name not in ("dataset", *but)))

@@ -12,8 +12,8 @@ from core.domain.serving_tables import FEEDBACK, PREDICTIONS, REPLICAS
 predictions = sa.Table(
     PREDICTIONS.name,
     metadata,
-    sa.Column("id", sa.String(36), primary_key=True),
     dataset_column(),
+    sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("model_version", sa.Integer, nullable=False),
     sa.Column("inputs", sa.JSON, nullable=False),
@@ -21,12 +21,15 @@ predictions = sa.Table(
     # The interval, or label, probabilities and set; and feature contributions if requested.
     sa.Column("answer", sa.JSON(none_as_null=True)),
 )
-# For pages, newest first, of all and of one version.
+# For searches by the beginning of an id.
+sa.Index("ix_predictions_id", predictions.c.dataset, predictions.c.id)
+# For pages, newest first, of all and of one version. The second begins with the version, so that
+# SQLite does not take it for the first.
 sa.Index("ix_predictions_at_id", predictions.c.dataset, predictions.c.at, predictions.c.id)
 sa.Index(
     "ix_predictions_version_at_id",
-    predictions.c.dataset,
     predictions.c.model_version,
+    predictions.c.dataset,
     predictions.c.at,
     predictions.c.id,
 )
@@ -36,8 +39,8 @@ sa.Index(
 feedback = sa.Table(
     FEEDBACK.name,
     metadata,
-    sa.Column("id", sa.String(36), primary_key=True),
     dataset_column(),
+    sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("prediction_id", sa.String(36), nullable=False, index=True),
     sa.Column("actual", sa.Double),
     sa.Column("at", UtcDateTime, nullable=False),
@@ -51,8 +54,8 @@ feedback = sa.Table(
 replicas = sa.Table(
     REPLICAS.name,
     metadata,
-    sa.Column("id", sa.String(36), primary_key=True),  # new with each start
     dataset_column(key=True),
+    sa.Column("id", sa.String(36), primary_key=True),  # new with each start
     sa.Column("url", sa.String(255), nullable=False),
     sa.Column("model_version", sa.Integer),
     sa.Column("digest", sa.String(64), nullable=False),

@@ -41,12 +41,13 @@ TABLES: dict[str, Keys] = {
         "ix_notifications_state": ("dataset", "state"),
     },
     "predictions": {
+        "ix_predictions_id": ("dataset", "id"),
         "ix_predictions_at_id": ("dataset", "at", "id"),
-        "ix_predictions_version_at_id": ("dataset", "model_version", "at", "id"),
+        "ix_predictions_version_at_id": ("model_version", "dataset", "at", "id"),
     },
     "feedback": {"ix_feedback_at": ("dataset", "at")},
     "replicas": {
-        "pk_replicas": ("id", "dataset"),
+        "pk_replicas": ("dataset", "id"),
         "ix_replicas_heard_at": ("dataset", "heard_at"),
     },
     "live_windows": {
