@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import date
 from pathlib import Path
@@ -96,7 +97,7 @@ def test_a_file_that_does_harm_is_refused_with_a_reason_that_can_be_read(
         assert 10 < len(refused()["reason"]) <= 1_000
         metrics = requests.get(f"{url}/metrics", timeout=5)
         assert metrics.status_code == 200
-        assert 'refused_info{reason="' in metrics.text
+        assert re.search(r'refused_info\{dataset="real_estate",reason="', metrics.text)
         assert predict(url).json()["model_version"] == 1
 
 
