@@ -63,11 +63,19 @@ class NewestReport:
 
 @dataclass(frozen=True, slots=True)
 class BatchErrors:
-    """The metrics of the live version on one batch's held-out rows."""
+    """The metrics of the live version on one batch's held-out rows.
+
+    `spread` is the standard deviation of the rows' errors. `seen`: a person has seen the alert
+    about the live version on this batch.
+    """
 
     batch_id: int
     rows: int
     metrics: Mapping[str, float]
+    spread: float = 0.0
+    epoch: int = 0
+    number: int = 0
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +90,16 @@ class Refusal:
 class FleetFacts:
     """What a line of the fleet says about one dataset; the defaults are those of an empty one.
 
-    `open_jobs` counts jobs by state. `errors` has the last 12 batches that the live version was
-    scored on, oldest first. `next_run_at` is that of the next schedule; None if none runs.
+    `approved` has the live version's metrics in its dossier. `open_jobs` counts jobs by state.
+    `errors` has the last 12 batches that the live version was scored on and that are not held,
+    oldest first. `next_run_at` is that of the next schedule; None if none runs.
     `replicas` counts replicas of serving that reported lately.
     """
 
     dataset: str
     live_version: int | None = None
     live_since: datetime | None = None
+    approved: Mapping[str, float] = field(default_factory=dict)
     candidates: tuple[OpenCandidate, ...] = ()
     open_jobs: Mapping[JobState, int] = field(default_factory=dict)
     failed_jobs: tuple[FailedJob, ...] = ()

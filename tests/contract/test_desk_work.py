@@ -20,6 +20,7 @@ from core.domain.errors import DatasetError, DecidedAlready, Missing, SchemaMism
 from core.domain.fleet import BatchErrors, Cost, FleetFacts, Hit, OpenCandidate, Refusal
 from core.domain.jobs import JobKind, JobState
 from core.rules.drift.recommendation import BatchScore
+from core.rules.ops.live_alerts import SEEN
 from core.rules.ops.notification import Delivery, Event
 from core.rules.ops.schedule import Task, Timing
 from tests import build
@@ -98,7 +99,8 @@ def test_the_facts_of_each_dataset_are_its_own(rides: Store, cars: Store) -> Non
     assert (found.newest_batch.number, found.newest_batch.state) == (1, BatchState.STORED)
     assert found.drift
     assert (found.drift.retrain, found.drift.reasons) == (True, (Reason("price mean"),))
-    assert found.errors == (BatchErrors(batch.id, 3, {"rmse": 2.5}),)
+    assert found.errors == ()  # its batch is held
+    assert found.approved["mae"] == build.dossier(1).candidate.metrics["mae"]
     assert found.next_run_at == LATER
     waiting = (found.follow_ups, found.force_requests, found.held_batches, found.undelivered)
     assert waiting == (1, 1, 1, 0)
@@ -147,6 +149,21 @@ def test_a_job_that_was_made_good_is_no_failed_one(cars: Store) -> None:
         assert desk.fleet(["cars"])["cars"].failed_jobs == ()
 
 
+def test_a_seen_alert_is_that_of_the_live_version_on_its_batch(rides: Store, cars: Store) -> None:
+    for store in (rides, cars):
+        build.live(store, 1)
+        batch = build.stored_batch(store, 1)
+        with store.transaction() as work:
+            work.scores.put(BatchScore(batch.id, 1, 40, {"mae": 9.0}, 1.5, ""))
+    with cars.transaction() as work:
+        work.audit.add("ana", SEEN, batch.subject, details={"version": 1})
+    with cars.desk() as desk:
+        facts = desk.fleet(["rides", "cars"])
+    expected = BatchErrors(batch.id, 40, {"mae": 9.0}, 1.5, 1, 1, seen=True)
+    assert facts["cars"].errors == (expected,)
+    assert [e.seen for e in facts["rides"].errors] == [False]
+
+
 def test_the_newest_twelve_scores_are_shown_oldest_first(cars: Store) -> None:
     build.live(cars, 1)
     with cars.transaction() as work:
@@ -159,7 +176,7 @@ def test_the_newest_twelve_scores_are_shown_oldest_first(cars: Store) -> None:
 
 def test_the_fleet_takes_as_many_queries_for_many_datasets_as_for_one(cars: Store) -> None:
     many = [f"dataset_{n}" for n in range(50)]
-    assert queries(cars, many) == queries(cars, ["cars"]) <= 17
+    assert queries(cars, many) == queries(cars, ["cars"]) <= 19
 
 
 def test_open_jobs_of_all_datasets_come_oldest_first(rides: Store, cars: Store) -> None:

@@ -42,6 +42,12 @@ def report(
     return NewestReport(1, 2, 7, retrain, reasons, (), NOON, recommendation, answered)
 
 
+def jump(*, rows: int = 60, seen: bool = False) -> dict[str, Any]:
+    """The live version's error is ten times that of its approval."""
+    errors = (BatchErrors(3, rows, {"mae": 30.0}, 2.0, 1, 3, seen),)
+    return {"live_version": 1, "approved": {"mae": 3.0}, "errors": errors, "newest_batch": BATCH}
+
+
 @pytest.mark.parametrize(
     ("facts", "state"),
     [
@@ -57,6 +63,9 @@ def report(
         ({"drift": report(recommendation="ignore"), "newest_batch": BATCH}, State.QUIET),
         ({"drift": report(answered=True), "newest_batch": BATCH}, State.QUIET),
         ({"failed_jobs": (FAILED,)}, State.ALERT),
+        (jump(), State.ALERT),
+        (jump(rows=3), State.QUIET),
+        (jump(seen=True), State.QUIET),
         ({"refusals": (Refusal("http://a", "no"),)}, State.ALERT),
         ({"failed_jobs": (FAILED,), "open_jobs": {JobState.RUNNING: 1}}, State.ALERT),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.adapters.store.dossier_json import readable_summary
 from core.adapters.store.replicas import ALIVE
 from core.adapters.store.tables import (
     audit,
@@ -37,6 +38,7 @@ from core.domain.fleet import (
 )
 from core.domain.jobs import JobState
 from core.domain.promotions import PromotionState
+from core.rules.ops.live_alerts import SEEN
 from core.rules.ops.notification import Delivery
 
 SCORED = 12
@@ -87,8 +89,12 @@ class _Facts:
         """The live version, and its error on the newest batches that it was scored on."""
         p, s = promotions.c, batch_scores.c
         is_live = p.live_key.is_(True)
-        for name, row in self._rows(sa.select(p.dataset, p.version, p.live_at).where(is_live)):
-            self.found[name] |= {"live_version": row.version, "live_since": row.live_at}
+        live = sa.select(p.dataset, p.version, p.live_at, p.dossier).where(is_live)
+        for name, row in self._rows(live):
+            evidence = readable_summary(row.version, row.dossier)
+            approved = evidence.candidate.metrics if evidence else {}
+            about = {"live_version": row.version, "live_since": row.live_at, "approved": approved}
+            self.found[name] |= about
         place = sa.func.row_number().over(partition_by=s.dataset, order_by=s.batch_id.desc())
         scored = (
             sa.select(s.dataset, s.batch_id, s.version, place.label("place"))
@@ -98,12 +104,35 @@ class _Facts:
         )
         same = (s.batch_id == scored.c.batch_id, s.version == scored.c.version)
         newest = (
-            sa.select(s.dataset, s.batch_id, s.rows, s.metrics)
+            sa.select(s.dataset, s.batch_id, s.rows, s.metrics, s.spread)
             .join(scored, sa.and_(*same))
             .where(scored.c.place <= SCORED)
             .order_by(s.batch_id)
         )
-        self._gather(newest, "errors", lambda r: BatchErrors(r.batch_id, r.rows, r.metrics))
+        self._gather(newest, "errors", lambda r: BatchErrors(*r[1:]))
+        self._name_scored()
+
+    def _name_scored(self) -> None:
+        """Give the scored batches their numbers, drop held ones, and mark alerts that were seen."""
+        b, a = batches.c, audit.c
+        ids = {e.batch_id for of in self.found.values() for e in of.get("errors", ())}
+        numbered = sa.select(b.dataset, b.id, b.epoch, b.number, b.held_at).where(b.id.in_(ids))
+        known = {row.id: row for _, row in self._rows(numbered)}
+        subjects = {f"batch:{row.epoch}/{row.number}" for row in known.values()}
+        events = sa.select(a.dataset, a.subject, a.details).where(
+            a.action == SEEN, a.subject.in_(subjects)
+        )
+        seen = {
+            (name, row.subject)
+            for name, row in self._rows(events)
+            if row.details.get("version") == self.found[name].get("live_version")
+        }
+        for name, of in self.found.items():
+            of["errors"] = tuple(
+                _numbered(e, known.get(e.batch_id), {s for n, s in seen if n == name})
+                for e in of.get("errors", ())
+                if not (e.batch_id in known and known[e.batch_id].held_at)
+            )
 
     def open_work(self) -> None:
         """Open candidates, open jobs, and jobs that failed and were not made good."""
@@ -193,3 +222,11 @@ class _Facts:
             of["replicas"] = of.get("replicas", 0) + 1
             if row.refused:
                 of["refusals"] = (*of.get("refusals", ()), Refusal(row.url, row.refused))
+
+
+def _numbered(errors: BatchErrors, batch: Any, seen: Collection[str]) -> BatchErrors:
+    """With the batch's epoch and number, and whether its subject is among those that were seen."""
+    if batch is None:
+        return errors
+    is_seen = f"batch:{batch.epoch}/{batch.number}" in seen
+    return replace(errors, epoch=batch.epoch, number=batch.number or 0, seen=is_seen)

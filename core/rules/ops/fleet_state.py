@@ -14,7 +14,8 @@ from core.domain.dataset import Dataset
 from core.domain.drift import RetrainWhen, breach_reasons
 from core.domain.fleet import FleetFacts, KnownDataset, NewestReport
 from core.domain.metrics import error_in
-from core.rules.drift.recommendation import Recommendation
+from core.rules.drift.recommendation import BatchScore, Recommendation
+from core.rules.ops.live_alerts import batch_error
 
 
 class State(StrEnum):
@@ -120,6 +121,7 @@ def _state(facts: FleetFacts, needs: tuple[Need, ...]) -> State:
 
 def _needs(dataset: Dataset, facts: FleetFacts) -> Iterable[Need]:
     """What needs somebody, in the order of importance, apart from urgency."""
+    yield from _errors(dataset, facts)
     for job in facts.failed_jobs:
         query = {"job": str(job.id)}
         yield Need(f"The last {job.kind.value} job failed", "pipeline", query, urgent=True)
@@ -143,6 +145,19 @@ def _needs(dataset: Dataset, facts: FleetFacts) -> Iterable[Need]:
     if facts.follow_ups:
         title = _many(facts.follow_ups, "follow-up", "is", "are")
         yield Need(f"{title} open", "promotion", {"tab": "Follow-ups"})
+
+
+def _errors(dataset: Dataset, facts: FleetFacts) -> Iterable[Need]:
+    """The newest error far above the approved one that nobody has seen; see `live_alerts`."""
+    approved = error_in(facts.approved)
+    for on in reversed(facts.errors):
+        score = BatchScore(
+            on.batch_id, facts.live_version or 0, on.rows, dict(on.metrics), on.spread
+        )
+        alert = batch_error(approved, score, on.number, dataset)
+        if alert and not on.seen:
+            yield Need(alert.title, "drift", {"batch": f"{on.epoch}/{on.number}"}, urgent=True)
+            return
 
 
 def asks(dataset: Dataset, report: NewestReport | None) -> bool:
