@@ -288,6 +288,17 @@ def test_a_database_that_holds_something_is_left_alone_without_force(
     assert contents(source.database, dataset) == before
 
 
+def test_a_desk_that_runs_and_has_done_nothing_is_empty(
+    saved: Path, empty: Settings, dataset: Dataset
+) -> None:
+    migrated(empty.database, dataset)
+    store = Store.open(empty.database, dataset)
+    with store.desk_transaction() as desk:
+        desk.saw(dataset.name, "d" * 64)  # the reconciler does so at once
+    put_back(empty, saved)
+    store.close()
+
+
 def test_force_puts_the_backup_in_the_place_of_all_that_is_there(
     source: Settings, saved: Path, dataset: Dataset
 ) -> None:

@@ -28,6 +28,7 @@ from core.adapters.store.tables import (
     UtcDateTime,
     audit_head,
     batches,
+    datasets,
     jobs,
     metadata,
     replicas,
@@ -165,11 +166,13 @@ class Replacement:
         self._now = datetime.now(UTC)
 
     def is_empty(self) -> bool:
-        """Whether the database is as freshly migrated."""
+        """Whether the database is as freshly migrated; a running desk has seen its datasets."""
         for table in self._tables:
             query = sa.select(sa.literal(1)).select_from(table).limit(1)
             if table is audit_head:
                 query = query.where(audit_head.c.last_id > 0)
+            elif table is datasets:
+                query = query.where(datasets.c.disabled_at.is_not(None))
             if self._connection.execute(query).scalar():
                 return False
         return True
