@@ -289,13 +289,14 @@ def test_a_database_that_holds_something_is_left_alone_without_force(
 
 
 def test_a_desk_that_runs_and_has_done_nothing_is_empty(
-    saved: Path, empty: Settings, dataset: Dataset
+    saved: Path, tmp_path: Path, dataset: Dataset
 ) -> None:
-    migrated(empty.database, dataset)
-    store = Store.open(empty.database, dataset)
+    target = empty(tmp_path)
+    migrated(target.database, dataset)
+    store = Store.open(target.database, dataset)
     with store.desk_transaction() as desk:
         desk.saw(dataset.name, "d" * 64)  # the reconciler does so at once
-    put_back(empty, saved)
+    put_back(target, saved)
     store.close()
 
 
