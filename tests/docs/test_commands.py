@@ -231,11 +231,12 @@ def check_the_rights(urls: dict[str, str], spool: Path) -> None:
         assert jobs[-1].result.epoch == 2
         writes = Database(urls["serving"])
         at = datetime(2026, 11, 26, tzinfo=UTC).replace(tzinfo=None)
-        asked = ("a" * 36, at, 1, "{}", 1.0, None)
-        told = ("b" * 36, "a" * 36, 2.0, at, "", None)
+        asked = ("real_estate", "a" * 36, at, 1, "{}", 1.0, None)
+        told = ("real_estate", "b" * 36, "a" * 36, 2.0, at, "", None)
         for _ in range(2):  # what is sent twice is there once
             assert writes.insert([asked], [told]) == 0
-            writes.upsert_replica(("c" * 36, "http://127.0.0.1:8000", 1, "", "", at, at))
+            url = "http://127.0.0.1:8000"
+            writes.upsert_replica([("real_estate", "c" * 36, url, 1, "", "", at, at)])
         with store.read() as work:
             assert len(work.predictions.latest(5)) == 1
         writes.delete_replica("c" * 36)
