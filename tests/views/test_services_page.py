@@ -173,7 +173,7 @@ def test_one_that_hangs_keeps_nobody_waiting(desk: Desk, monkeypatch: pytest.Mon
     assert hung.wait(30)
     assert found["Queue (Redis)"].healthy is None
     watch.look(0.2)  # it is not asked a second time while the first question is out
-    asking = [t for t in threading.enumerate() if t.name == "ask /Queue (Redis)"]
+    asking = [t for t in threading.enumerate() if t.name == "ask Queue (Redis)"]
     assert len(asking) == 1
     hang.set()
     asking[0].join(30)

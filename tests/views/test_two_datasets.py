@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit import config
 
 from console.fleet import Fleet
-from console.web import session
+from console.web import reading, session
 from core.domain.jobs import JobKind, JobState
 from tests.build import live, proposed, stored_batch
 from tests.views.desks import button, labels, text
@@ -74,6 +74,7 @@ def test_the_first_page_has_a_line_for_each_dataset_and_who_needs_somebody_first
     assert "The last ingest job failed" in html(app)
     assert 'href="/pipeline?dataset=boats&amp;job=' in html(app)
     proposed(fleet.desk("bikes").store, 1)
+    reading.clear_cache()  # the fleet is read again every few seconds
     assert lines(opened()) == ["Boats", "Bikes"]  # an alert comes before a question
     assert "Version 1 awaits approval" in html(opened())
 
