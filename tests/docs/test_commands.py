@@ -137,6 +137,7 @@ def test_metrics_of_ones_own(tmp_path: Path) -> None:
         follow(OWN_CODE, house.cli_env, tmp_path, start)
 
 
+@pytest.mark.whole
 def test_several_datasets(tmp_path: Path) -> None:
     """Its commands need the folder and the database alone."""
     script = titled(SEVERAL, "make_tables.py")
