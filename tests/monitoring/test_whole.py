@@ -189,7 +189,11 @@ def test_lines_of_every_program_carry_the_same_trace(watched: Watched) -> None:
     assert done["verb"] == "request_ingest"
     assert done["actor"] == "ana"
     assert {line["program"] for line in said["work"]} == {"worker"}
-    ingest = [line for line in said["work"] if line.get("kind") == "ingest"]
+    # An entry that the reconciler queued a second time may be left alone after the end.
+    ingest = [
+        line for line in said["work"]
+        if line.get("kind") == "ingest" and not line["event"].endswith("left alone")
+    ]  # fmt: skip
     assert ingest[-1]["batch"] == 1
     assert ingest[-1]["trace"] == done["trace"]
 
