@@ -133,3 +133,18 @@ def test_the_filters_ask_for_states_and_for_every_word() -> None:
     assert [found.name for found in matching(lines, [State.ALERT])] == ["bikes"]
     assert [found.name for found in matching(lines, text="RIDES boa")] == ["boats"]
     assert matching(lines, [State.ALERT], "boats") == []
+
+
+@pytest.mark.parametrize(
+    ("answered", "could_be_noise", "says"),
+    [
+        (False, False, "retraining recommended"),
+        (True, False, "answered"),
+        (True, True, "no retraining needed"),
+        (False, True, "no retraining needed"),
+    ],
+)
+def test_only_a_batch_that_asked_is_answered(
+    says: str, *, answered: bool, could_be_noise: bool
+) -> None:
+    assert of(drift=report(answered=answered, could_be_noise=could_be_noise)).verdict == says

@@ -162,8 +162,10 @@ def _errors(dataset: Dataset, facts: FleetFacts) -> Iterable[Need]:
 
 def asks(dataset: Dataset, report: NewestReport | None) -> bool:
     """Whether the finding that decides (`retrain_when`) asks for an answer about a batch."""
-    if report is None or report.answered:
-        return False
+    return report is not None and not report.answered and _found(dataset, report)
+
+
+def _found(dataset: Dataset, report: NewestReport) -> bool:
     if dataset.retrain_when is RetrainWhen.RECOMMENDATION and report.recommendation:
         return report.recommendation != Recommendation.IGNORE.value
     if dataset.retrain_when is RetrainWhen.RULE:
@@ -174,9 +176,9 @@ def asks(dataset: Dataset, report: NewestReport | None) -> bool:
 def _verdict(dataset: Dataset, report: NewestReport | None) -> str | None:
     if report is None:
         return None
-    if report.answered:
-        return "answered"
-    return "retraining recommended" if asks(dataset, report) else "no retraining needed"
+    if not _found(dataset, report):
+        return "no retraining needed"
+    return "answered" if report.answered else "retraining recommended"
 
 
 def _many(number: int, noun: str, one: str, more: str, plural: str = "") -> str:
