@@ -77,7 +77,7 @@ def files(folder: Path, names: list[str]) -> Path:
 
 
 def start(server: Server, folder: Path) -> tuple[float, float, float]:
-    """Start it anew; seconds, processor seconds and megabytes when every dataset answers."""
+    """Restart it; seconds, processor seconds and megabytes when every dataset answers."""
     server.stop()
     server.port = free_port()
     begun = time.perf_counter()

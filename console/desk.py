@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -54,20 +52,6 @@ class Desk:
             return _LazyDesk(settings, dataset, sibling.store.for_dataset(dataset))
         store = Store.open(settings.database, dataset, timeouts or LOOKING)
         return _LazyDesk(settings, dataset, store)
-
-    @classmethod
-    @contextmanager
-    def opened(cls, settings: Settings, timeouts: Timeouts | None = None) -> Iterator[Desk]:
-        """A desk for a while; its store is closed afterwards.
-
-        Raises:
-            DatasetError: the dataset file cannot be used.
-        """
-        desk = cls.make(settings, timeouts)
-        try:
-            yield desk
-        finally:
-            desk.store.close()
 
 
 class _LazyDesk(Desk):

@@ -59,7 +59,7 @@ class View:
     def problems(self) -> dict[str, str]:
         """Why each other file cannot be used, for who may see every dataset.
 
-        Whose dataset an unreadable file is, is unknown, so that nobody else is told of it.
+        A file that cannot be read names no dataset, so no role for one dataset covers it.
         """
         return dict(self.fleet.datasets().problems) if self.actor().may(Right.SEE) else {}
 

@@ -34,7 +34,7 @@ def kept(address: str) -> str:
 def of(dataset: str, page: str = _FIRST, parameters: Mapping[str, str] | None = None) -> str:
     """The path of a page of a dataset; "" is a page about all of them.
 
-    A browser that follows it loads the page anew, so that nothing of another dataset stays in the
+    A browser that follows it reloads the page, so that nothing of another dataset stays in the
     tab.
     """
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")

@@ -6,6 +6,7 @@ import json
 import os
 import time
 import tomllib
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,8 @@ def test_the_desk_names_the_source_and_refuses_to_restart_it(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = configured(tmp_path, monkeypatch, f'kind = "files"\nurl = "{folder}"\n')
-    with Desk.opened(Settings(_env_file=None)) as desk:
+    desk = Desk.make(Settings(_env_file=None))
+    with closing(desk.store):
         (check,) = [c for c in service_checks.checks(desk) if c.name == "Source (files)"]
         assert check.run().says == f"files at {folder}; no ingest has ended yet"
         with desk.store.begin() as work:

@@ -129,7 +129,7 @@ def test_one_datasets_trouble_touches_no_other(
             assert requests.get(f"{url}/health/ready", timeout=5).status_code == 503
             homes.released.set()
         wait_for(
-            "nobody is told",
+            "serving is not ready",
             lambda: requests.get(f"{url}/health/ready", timeout=5).status_code == 200,
         )
         state = requests.get(f"{url}/health/ready", timeout=5).json()["datasets"]

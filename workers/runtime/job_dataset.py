@@ -43,7 +43,7 @@ def find(settings: Settings, job_id: int, timeouts: Timeouts) -> OfJob:
             name = work.dataset_of_job(job_id) if settings.datasets else name
             known = work.known().get(name)
         _require_ready(settings, datasets, name, known)
-    except BaseException:
+    except BaseException:  # an ended worker, too, leaves no connection open
         store.close()
         raise
     dataset = datasets.usable[name]

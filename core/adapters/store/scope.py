@@ -109,6 +109,7 @@ def _bounds(sources: list[Any], compiler: SQLCompiler) -> list[sa.ColumnElement[
 
 @compiles(sa.Select)
 def _select(statement: sa.Select[Any], compiler: SQLCompiler, **kw: Any) -> str:
+    # `get_final_froms` would compile the statement, and so call this function again without end.
     bounds = _bounds(SelectState(statement, compiler).froms, compiler)
     return str(compiler.visit_select(statement.where(*bounds), **kw))  # type: ignore[no-untyped-call]
 

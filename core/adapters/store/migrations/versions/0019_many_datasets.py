@@ -102,7 +102,7 @@ def upgrade() -> None:
     name = str(context.config.attributes.get("dataset") or "")
     if not name and any(_has_rows(connection, table) for table in TABLES):
         raise ValueError("the rows of this database belong to a dataset: say to which")
-    # It refers to tables that are replaced, and is made anew after the migrations.
+    # It refers to tables that are replaced; `prepare` creates it again after the migrations.
     op.execute("DROP VIEW IF EXISTS data_comp")
     inspector = sa.inspect(connection)
     change = _replace if connection.dialect.name == "sqlite" else _alter
