@@ -64,8 +64,8 @@ bench-serving: $(SYNCED)  ## serving beside its peers, four minutes; ARGS="--rou
 campaign: $(SYNCED)  ## disturb a whole system for HOURS=1 on DATABASE=sqlite or mariadb; SEED=7 replays
 	@$(BIN)/python -m tests.campaign --hours $(or $(HOURS),1) --database $(or $(DATABASE),sqlite) $(if $(SEED),--seed $(SEED))
 
-shots: $(SYNCED)  ## a screenshot of each page of the running console, into shots/
-	@$(BIN)/python -m tests.shots
+shots: $(SYNCED)  ## a screenshot of each page of the running console, into shots/; STATES=1 shows a desk of its own empty, normal, alarming and broken
+	@$(BIN)/python -m tests.$(if $(STATES),states,shots) $(ARGS)
 
 SITE := --builder dirhtml --conf-dir docs/generator --doctree-dir .doctrees docs site
 

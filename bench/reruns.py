@@ -19,7 +19,8 @@ import os
 import statistics
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 from mlflow.tracking import MlflowClient
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from core.adapters.mlflow.registry import digest_of
@@ -36,10 +38,10 @@ from core.adapters.store.tables import predictions
 from core.domain.dataset import Dataset
 from core.domain.dossier import Difference, Points, Slice, TrainingBatch
 from core.domain.drift import Reference
+from core.domain.job_results import SourceEnded
 from core.domain.jobs import JobKind, JobState
 from core.domain.profiles import ColumnProfile
 from core.domain.promotions import Verdict
-from core.platform.dataset_file import load
 from core.platform.dataset_folder import DatasetFolder
 from core.platform.settings import SHIPPED_DATASETS, Settings
 from core.rules.data.profile import Profiler
@@ -56,6 +58,8 @@ PAGES = ["overview", "pipeline", "drift", "promotion", "predict", "audit", "serv
 BATCHES, VERSIONS, PREDICTIONS, EVENTS, JOBS = 200, 60, 100_000, 3_000, 600
 EMPTY = "import streamlit as st\nst.set_page_config(layout='wide')\nst.title('Empty')\n"
 SEED = 20261124
+REFUSED = ":material/lock:"
+"""The icon of the error that takes the place of every page."""
 
 
 def profiles(dataset: Dataset, rng: np.random.Generator, level: float) -> tuple[ColumnProfile, ...]:
@@ -96,7 +100,7 @@ def fill(store: Store, digest: str) -> None:
         for n in range(JOBS):
             job, _ = work.jobs.request(list(JobKind)[n % 3], {}, "ana", key=f"{n}")
             work.jobs.claim(job.id, 1, "w", timedelta(seconds=30))
-            work.jobs.finish(job.id, "w", JobState.SUCCEEDED, result={"note": f"Done {n}."})
+            work.jobs.finish(job.id, "w", JobState.SUCCEEDED, result=SourceEnded(note=f"Done {n}."))
         for n in range(EVENTS):
             work.audit.add(
                 f"person {n % 7}", "approve", f"version:{n % VERSIONS}", reason="because"
@@ -208,8 +212,48 @@ def timed(app: AppTest) -> float:
     start = time.perf_counter()
     app.run()
     took = time.perf_counter() - start
+    assert app.title
     assert not app.exception, app.exception
+    refused = [e.value for e in app.error if e.icon == REFUSED]
+    assert not refused, refused
     return 1000 * took
+
+
+@contextmanager
+def desk(datasets_: int) -> Iterator[tuple[dict[str, str], str]]:
+    """The desk with its history; yields the console's settings, and the dataset of its pages."""
+    with ExitStack() as open_:
+        folder = Path(open_.enter_context(tempfile.TemporaryDirectory()))
+        mlflow = open_.enter_context(stacks.mlflow(folder))
+        redis = open_.enter_context(stacks.valkey(folder))
+        url = f"sqlite:///{folder / 'desk.db'}"
+        files = {}
+        if datasets_ > 1:
+            dataset_files(folder / "datasets", datasets_)
+            files = {"datasets": str(folder / "datasets")}
+        port = stacks.free_port()
+        settings = Settings(
+            _env_file=None, data_dir=folder / "s", database_url=url, serving_port=port,
+            serving_poll=60,  # it runs in this process, where it would take time from the pages
+            **files,  # type: ignore[arg-type]
+        )  # fmt: skip
+        datasets = list(DatasetFolder(settings).read().usable.values())
+        migrate(url, datasets)
+        store, known = Store.open(url, datasets[0]), np.random.default_rng(SEED)
+        model = tiny_model(describe(datasets[0], profiles(datasets[0], known, 1.0)))
+        fill(store, digest_of(model))
+        for other in datasets[1:]:
+            fill_a_little(store.for_dataset(other), digest_of(model))
+        for one in datasets:
+            register(mlflow, one.name, digest_of(model))
+        serving = open_.enter_context(
+            stacks.serve(create_app(settings, OneModel(model, VERSIONS - 1)), port)
+        )
+        yield {
+            "DATABASE_URL": url, "REDIS_URL": redis, "MLFLOW_TRACKING_URI": mlflow,
+            "SERVING_URL": serving, "DATA_API_URL": f"{serving}", "DATA_DIR": str(folder),
+            **{name.upper(): value for name, value in files.items()},
+        }, datasets[0].name if files else ""  # fmt: skip
 
 
 def main() -> None:
@@ -217,36 +261,11 @@ def main() -> None:
     parser.add_argument("--reruns", type=int, default=15)
     parser.add_argument("--datasets", type=int, default=1)
     told = parser.parse_args()
-    logging.disable(logging.INFO)  # serving's own lines would drown the table
-    first = load(SHIPPED_DATASETS / "real_estate.toml")
-    model = tiny_model(describe(first, profiles(first, np.random.default_rng(SEED), 1.0)))
-    with ExitStack() as open_:
-        folder = Path(open_.enter_context(tempfile.TemporaryDirectory()))
-        mlflow = open_.enter_context(stacks.mlflow(folder))
-        redis = open_.enter_context(stacks.valkey(folder))
-        url = f"sqlite:///{folder / 'desk.db'}"
-        files = {}
-        if told.datasets > 1:
-            dataset_files(folder / "datasets", told.datasets)
-            files = {"datasets": str(folder / "datasets")}
-        settings = Settings(_env_file=None, data_dir=folder / "s", database_url=url, **files)  # type: ignore[arg-type]
-        datasets = list(DatasetFolder(settings).read().usable.values())
-        migrate(url, datasets)
-        store = Store.open(url, datasets[0])
-        fill(store, digest_of(model))
-        for other in datasets[1:]:
-            fill_a_little(store.for_dataset(other), digest_of(model))
-        for one in datasets:
-            register(mlflow, one.name, digest_of(model))
-        serving = open_.enter_context(
-            stacks.serve(create_app(settings, OneModel(model, VERSIONS - 1)))
-        )
-        os.environ |= {
-            "DATABASE_URL": url, "REDIS_URL": redis, "MLFLOW_TRACKING_URI": mlflow,
-            "SERVING_URL": serving, "DATA_API_URL": f"{serving}", "DATA_DIR": str(folder),
-            **{name.upper(): value for name, value in files.items()},
-        }  # fmt: skip
-        measure(told.reruns, datasets[0].name if files else "")
+    logging.disable(logging.WARNING)  # the lines of serving and Streamlit would drown the table
+    config.set_option("server.address", "127.0.0.1")  # without a login pages need loopback
+    with desk(told.datasets) as (settings, dataset):
+        os.environ |= settings
+        measure(told.reruns, dataset)
 
 
 def opened(name: str, dataset: str) -> AppTest:

@@ -19,7 +19,7 @@ from pathlib import Path
 from string import Template
 
 import bcrypt
-from dotenv import dotenv_values
+from dotenv import dotenv_values, set_key
 
 from core.domain.errors import SettingsError
 from core.rules.access.api_keys import Key, digest_of, new_key, write_keys
@@ -187,12 +187,26 @@ def links(env: Path, logins: Path) -> list[str]:
     return [*lines, f"Logins: {logins}. Stop with make down."]
 
 
+def add_demo(compose: Path, env: Path) -> str:
+    """Write the demo's three datasets for the containers, and name their folder in the settings.
+
+    Returns what was done.
+    """
+    from compose import demo  # noqa: PLC0415 - it needs pandas and scikit-learn
+
+    demo.prepare_containers(compose)
+    set_key(env, "DATASETS", "/datasets", quote_mode="never")
+    return f"Three datasets in {compose / 'datasets'}; DATASETS=/datasets in {env}."
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Prepare this checkout and print the names of the created files."""
     parser = argparse.ArgumentParser(prog="python -m compose.prepare", description=__doc__)
     parser.add_argument("--links", action="store_true", help="only print the URLs of the programs")
+    parser.add_argument("--demo", action="store_true", help="also add the demo's three datasets")
     folder, env = HERE / "secrets", HERE / ".env"
-    if parser.parse_args(arguments).links:
+    options = parser.parse_args(arguments)
+    if options.links:
         print("\n".join(links(env, folder / "logins.txt")))  # noqa: T201
         return 0
     try:
@@ -202,6 +216,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if created:
         print(f"Created in {folder}: {', '.join(created)}.")  # noqa: T201
+    if options.demo:
+        print(add_demo(HERE, env))  # noqa: T201
     return 0
 
 

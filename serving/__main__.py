@@ -14,6 +14,7 @@ from core.platform.log import configure
 from core.platform.settings import read_settings
 from serving.http.app import create_app
 from serving.http.head_limits import HeadLimits, bounded
+from serving.memory import limit_arenas
 
 _SWITCH_SECONDS = 0.001
 """Longest time that another thread blocks the event loop; Python's 5 ms are noticeable."""
@@ -41,6 +42,7 @@ def main() -> int:
     # uvicorn finishes open requests and then raises the signal again: exit with 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     forbid_pickle()
+    limit_arenas()
     gc.set_threshold(*_GC_THRESHOLDS)
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:

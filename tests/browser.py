@@ -39,7 +39,9 @@ def chromium(*more: str) -> Iterator[Browser]:
 def tab(browser: Browser, *, dark: bool = False, width: int = 1400) -> Page:
     """A tab of its own, with nothing of another's cookies; a page error or a dialog fails it."""
     context = browser.new_context(
-        viewport={"width": width, "height": 1000}, color_scheme="dark" if dark else "light"
+        viewport={"width": width, "height": 1000},
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",  # without a screen, each frame of an animation is drawn by the CPU
     )
     page = context.new_page()
     page.set_default_timeout(_TIMEOUT_MS)

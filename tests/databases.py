@@ -6,7 +6,7 @@ import atexit
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,9 @@ import sqlalchemy as sa
 from core.adapters.store import migrate as migration
 from core.adapters.store.engine import make_file
 from core.domain.dataset import Dataset
+
+Datasets = Dataset | Sequence[Dataset]
+"""The only dataset of a desk, or all of them."""
 
 _created: list[tuple[str, str]] = []
 _files: dict[str, Path] = {}
@@ -47,34 +50,34 @@ def drop_databases(server: str) -> None:
         _created.remove(pair)
 
 
-def migrated(url: str, dataset: Dataset) -> None:
+def migrated(url: str, datasets: Datasets) -> None:
     """Bring an empty database to the current schema, as the migrations would, from a template."""
     if sa.make_url(url).get_backend_name() == "sqlite":
         make_file(url)
-        shutil.copyfile(_sqlite_template(dataset), str(sa.make_url(url).database))
+        shutil.copyfile(_sqlite_template(datasets), str(sa.make_url(url).database))
         return
     address = sa.make_url(url)
     server = address.set(database=None).render_as_string(hide_password=False)
     with _connection(url) as connection:
-        _template(server, dataset).copy_to(connection)
+        _template(server, datasets).copy_to(connection)
 
 
-def _sqlite_template(dataset: Dataset) -> Path:
-    if repr(dataset) not in _files:
+def _sqlite_template(datasets: Datasets) -> Path:
+    if repr(datasets) not in _files:
         folder = Path(tempfile.mkdtemp(prefix="driftdesk-template-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        migration.migrate(f"sqlite:///{folder / 'store.db'}", dataset)
-        (_files[repr(dataset)],) = folder.iterdir()  # one file: the write-ahead log is empty
-    return _files[repr(dataset)]
+        migration.migrate(f"sqlite:///{folder / 'store.db'}", datasets)
+        (_files[repr(datasets)],) = folder.iterdir()  # one file: the write-ahead log is empty
+    return _files[repr(datasets)]
 
 
 class Template:
     """The schema of a migrated database on a server, and the rows that the migrations insert."""
 
-    def __init__(self, server: str, dataset: Dataset) -> None:
+    def __init__(self, server: str, datasets: Datasets) -> None:
         url = fresh_database(server)
         name = str(sa.make_url(url).database)
-        migration.migrate(url, dataset)
+        migration.migrate(url, datasets)
         with _connection(url) as connection:
             names = sorted(sa.inspect(connection).get_table_names())
             views = sorted(sa.inspect(connection).get_view_names())
@@ -158,10 +161,10 @@ def shape(connection: sa.Connection) -> list[list[tuple[object, ...]]]:
     return [sorted(map(tuple, connection.exec_driver_sql(query)), key=repr) for query in SHAPE]
 
 
-def _template(server: str, dataset: Dataset) -> Template:
-    key = server, repr(dataset)
+def _template(server: str, datasets: Datasets) -> Template:
+    key = server, repr(datasets)
     if key not in _templates:
-        _templates[key] = Template(server, dataset)
+        _templates[key] = Template(server, datasets)
     return _templates[key]
 
 

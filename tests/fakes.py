@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +21,8 @@ from core.domain.errors import (
 )
 from core.domain.jobs import JobKind
 from core.domain.registry_names import JOB_TAG
+from core.rules.model.contract import Contract
+from core.rules.model.unusual_values import unusual_given
 
 
 class FakeRegistry:
@@ -218,6 +221,7 @@ class FakeServing:
         self.about: dict[str, Any] = {}
         self.away = False
         self.asked: list[dict[str, Any]] = []
+        self.actors: list[str] = []
         self.beside: dict[str, Any] = {}
         self.told: list[tuple[str, float | str]] = []
 
@@ -235,12 +239,20 @@ class FakeServing:
     def refresh(self, url: str, secret: str) -> bool:
         return False
 
-    def predict(self, row: dict[str, Any], *, explain: bool = False) -> dict[str, Any]:
-        self.asked.append(row)
-        answer = {"prediction": 250_000.0, "model_version": 3, "prediction_id": "p-1"}
-        return answer | self.beside
-
-    def predict_batch(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def predict(
+        self, row: dict[str, Any], *, explain: bool = False, actor: str = ""
+    ) -> dict[str, Any]:
         if self.away:
             raise ServingUnavailable("Serving at nowhere did not answer.")
-        return [self.predict(row) for row in rows]
+        self.asked.append(row)
+        self.actors.append(actor)
+        answer = {"prediction": 250_000.0, "model_version": 3, "prediction_id": "p-1"}
+        if self.about:
+            contract = Contract.from_json(json.dumps(self.about["contract"]))
+            answer["warnings"] = unusual_given(contract, row)
+        return answer | self.beside
+
+    def predict_batch(
+        self, rows: Sequence[dict[str, Any]], *, actor: str = ""
+    ) -> list[dict[str, Any]]:
+        return [self.predict(row, actor=actor) for row in rows]

@@ -9,9 +9,9 @@ import pytest
 import structlog
 
 from core.adapters.store import Store
-from core.adapters.store.migrate import migrate
 from core.domain.dataset import Dataset
 from core.platform.dataset_file import parse_text
+from tests.databases import migrated
 from tests.stacks import ROOT
 
 NOWHERE = "http://127.0.0.1:1"
@@ -54,7 +54,7 @@ def folder_of(
     folder.files.mkdir()
     for name in names:
         folder.add(name)
-    migrate(folder.url, [folder.dataset(name) for name in names])
+    migrated(folder.url, [folder.dataset(name) for name in names])
     told = {
         "DATASETS": str(folder.files), "DATABASE_URL": folder.url, "DATA_DIR": str(tmp_path),
         "ACTOR": "eve", "REDIS_URL": "redis://127.0.0.1:1/0", "MLFLOW_TRACKING_URI": NOWHERE,

@@ -1,19 +1,27 @@
-"""A screenshot of each page of a running console, light and dark, wide and narrow, into shots/."""
+"""A screenshot of each page of a running console, light and dark, wide and narrow, into shots/.
+
+`CONSOLE_URL` names the console, and `SHOTS` another folder. On a desk with several datasets
+`DATASET` names the one whose pages are shown.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from playwright.sync_api import Page, sync_playwright
-
-from tests.browser import ARGUMENTS
+from tests.browser import chromium, tab
 from tests.stacks import ROOT
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+FLEET = {"fleet": "", "search": "search?q=1", "services-of-all": "services"}
+"""The pages about all datasets."""
+
 PAGES = {
-    "overview": "",
+    "overview": "overview",
     "pipeline": "pipeline",
     "pipeline-batches": "pipeline?view=Batches",
     "drift": "drift",
@@ -35,9 +43,10 @@ PAGES = {
     "audit": "audit",
     "services": "services",
 }
-LOOKS = [("light", 1400), ("dark", 1400), ("light", 420)]
+LOOKS = [("light", 1400), ("dark", 1400), ("light", 420), ("dark", 420)]
 _HEIGHT, _HIGHEST = 900, 8000
-_PATIENCE, _LOOKS = 120_000, 40  # milliseconds, and how often a page is looked at
+_PATIENCE, _LOOKS, _PAUSE = 120_000, 60, 500  # milliseconds, and how often a page is looked at
+_READY = "[data-testid=stApp][data-test-script-state=notRunning]"
 _SCROLLS = "[data-testid=stMain]"
 
 
@@ -45,7 +54,7 @@ def settled_height(page: Page) -> int:
     """The page's full height, once nothing is being loaded and the height does not change."""
     height = -1
     for _ in range(_LOOKS):
-        page.wait_for_timeout(1500)
+        page.wait_for_timeout(_PAUSE)
         before, height = height, int(page.locator(_SCROLLS).evaluate("main => main.scrollHeight"))
         if before == height and not page.locator("[data-testid^=stSkeleton]").count():
             break
@@ -62,34 +71,40 @@ def whole(page: Page, path: Path) -> None:
     page.set_viewport_size({"width": width, "height": _HEIGHT})
 
 
-def main() -> int:
-    console = os.environ.get("CONSOLE_URL", "http://127.0.0.1:8501")
-    only = set(sys.argv[1:])
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium:
-        print("Chromium is not on this machine.", file=sys.stderr)
-        return 1
-    folder = ROOT / "shots"
-    folder.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+def addresses(dataset: str) -> dict[str, str]:
+    """The pages by name; with a dataset's name those of a desk with several."""
+    if not dataset:
+        return PAGES | {"overview": ""}
+    named = {
+        name: f"{path}{'&' if '?' in path else '?'}dataset={dataset}"
+        for name, path in PAGES.items()
+    }
+    return FLEET | named
+
+
+def take(console: str, folder: Path, only: set[str], dataset: str = "") -> None:
+    """Save the pages of this console as pictures; `only` names pages, looks or pictures."""
+    folder.mkdir(exist_ok=True, parents=True)
+    with chromium() as browser:
         for scheme, width in LOOKS:
-            context = browser.new_context(
-                viewport={"width": width, "height": _HEIGHT},
-                color_scheme="dark" if scheme == "dark" else "light",
-            )
-            context.set_default_timeout(_PATIENCE)
-            page = context.new_page()
-            for name, path in PAGES.items():
+            page = tab(browser, dark=scheme == "dark", width=width)
+            page.context.set_default_timeout(_PATIENCE)
+            page.set_default_timeout(_PATIENCE)
+            for name, path in addresses(dataset).items():
                 shot = f"{name}-{scheme}-{width}"
-                if only and not only & {name, shot}:
+                if only and not only & {name, shot, f"{scheme}-{width}"}:
                     continue
                 page.goto(f"{console}/{path}", wait_until="networkidle")
                 page.locator("h1").wait_for()
-                page.wait_for_load_state("networkidle")
+                page.locator(_READY).wait_for()
                 whole(page, folder / f"{shot}.png")
-            context.close()
-        browser.close()
+            page.context.close()
+
+
+def main() -> int:
+    console = os.environ.get("CONSOLE_URL", "http://127.0.0.1:8501")
+    folder = Path(os.environ.get("SHOTS", ROOT / "shots"))
+    take(console, folder, set(sys.argv[1:]), os.environ.get("DATASET", ""))
     print(f"Look at {folder}.")
     return 0
 

@@ -1,4 +1,4 @@
-"""The demo with three datasets: `make run ARGS=--demo`.
+"""The demo with three datasets: `make run ARGS=--demo`, or `python -m compose.prepare --demo`.
 
 Real estate comes from the simulated data API; a classifier and a small regression come from files
 that the demo writes. In the last file of each something has changed, so that drift shows.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # pandas takes a second to import
     import pandas as pd
 
 HERE = Path(__file__).parent
-_BATCHES = "/batches/"
+_BATCHES = "/batches"
 """Where the dataset files look for batches, as a container has it."""
 
 _SEED = 1
@@ -28,15 +28,28 @@ def prepare(folder: Path) -> Path:
 
     Files that are there stay as they are: a person may have changed them.
     """
-    datasets = folder / "datasets"
-    datasets.mkdir(parents=True, exist_ok=True)
-    for source in (SHIPPED_DATASETS / "real_estate.toml", *sorted(HERE.glob("*.toml"))):
-        if not (datasets / source.name).exists():
-            text = source.read_text(encoding="utf-8")
-            text = text.replace(f'"{_BATCHES}', f'"{folder / "batches"}/')
-            (datasets / source.name).write_text(text, encoding="utf-8")
+    _write_datasets(folder / "datasets", str(folder / "batches"))
     write_batches(folder / "batches")
-    return datasets
+    return folder / "datasets"
+
+
+def prepare_containers(compose: Path) -> None:
+    """Write both into the folders that the containers see as /datasets and /batches.
+
+    Files that are there stay as they are.
+    """
+    _write_datasets(compose / "datasets", _BATCHES)
+    write_batches(compose / "batches")
+
+
+def _write_datasets(folder: Path, batches: str) -> None:
+    """Write the dataset files; `batches` is where their programs find the batches."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in (SHIPPED_DATASETS / "real_estate.toml", *sorted(HERE.glob("*.toml"))):
+        if not (folder / source.name).exists():
+            text = source.read_text(encoding="utf-8")
+            text = text.replace(f'"{_BATCHES}/', f'"{batches}/')
+            (folder / source.name).write_text(text, encoding="utf-8")
 
 
 def write_batches(folder: Path) -> None:
@@ -52,14 +65,19 @@ def write_batches(folder: Path) -> None:
 
 
 def _tumours() -> list[pd.DataFrame]:
-    """The rows in four lots; another microscope saw those of the last one."""
+    """The rows in four lots; another microscope saw those of the last one.
+
+    The first lot is half of them: on few rows no model is clearly better than the class shares.
+    """
     from sklearn.datasets import load_breast_cancer  # noqa: PLC0415 - only where they are written
 
     loaded = load_breast_cancer(as_frame=True)
     rows = loaded.frame.filter(like="mean ")
     rows.columns = [c.removeprefix("mean ").replace(" ", "_") for c in rows.columns]
     rows = rows.assign(diagnosis=loaded.target_names[loaded.frame["target"]])
-    *before, last = _lots(rows.sample(frac=1, random_state=_SEED))
+    rows = rows.sample(frac=1, random_state=_SEED)
+    half = len(rows) // 2
+    *before, last = [rows[:half], *_lots(rows[half:], 3)]
     wider = {"radius": _WIDER, "perimeter": _WIDER, "area": _WIDER**2}
     return [*before, last.assign(**{c: last[c] * by for c, by in wider.items()})]
 

@@ -1,4 +1,4 @@
-"""Predictions of the live model, and feedback on them; the decorator alone needs the actor."""
+"""Predictions of the live model, and feedback on them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ PREDICTED_AT_ONCE = 500
 
 @needs(Right.PREDICT)
 def predict(
-    desk: Desk, _actor: Actor, row: Mapping[str, Any], *, explain: bool = False
+    desk: Desk, actor: Actor, row: Mapping[str, Any], *, explain: bool = False
 ) -> dict[str, Any]:
-    """Predict one row; with `explain`, also its feature contributions.
+    """Predict one row with its warnings; with `explain`, also its feature contributions.
 
     Raises:
         BadRow: the row does not fit the live model.
         ServingUnavailable: serving is unavailable, or has no model yet.
     """
-    return desk.serving.predict(row, explain=explain)
+    return desk.serving.predict(row, explain=explain, actor=actor.name)
 
 
 @needs(Right.PREDICT)
@@ -43,9 +43,9 @@ def give_feedback(desk: Desk, _actor: Actor, prediction_id: str, actual: float |
 
 @needs(Right.PREDICT)
 def predict_rows(
-    desk: Desk, _actor: Actor, rows: Sequence[Mapping[str, Any]]
+    desk: Desk, actor: Actor, rows: Sequence[Mapping[str, Any]]
 ) -> Iterator[list[dict[str, Any]]]:
-    """Predict many rows, some hundreds at a time; yields the answers of each chunk.
+    """Predict many rows with their warnings, some hundreds at a time; yields each chunk's answers.
 
     Raises:
         BadRow: a row does not fit the live model, which may have changed meanwhile; the chunks
@@ -53,4 +53,5 @@ def predict_rows(
         ServingUnavailable: serving is unavailable, or has no model any more.
     """
     for start in range(0, len(rows), PREDICTED_AT_ONCE):
-        yield desk.serving.predict_batch(rows[start : start + PREDICTED_AT_ONCE])
+        part = rows[start : start + PREDICTED_AT_ONCE]
+        yield desk.serving.predict_batch(part, actor=actor.name)

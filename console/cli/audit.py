@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,9 +11,11 @@ from console.cli import output
 from console.cli.shared import DatasetName, Output
 from console.cli.view import View
 from console.desk import Desk
-from console.text import formatting
 from console.text.audit_sentences import sentence
 from core.rules.access.roles import Right
+
+if TYPE_CHECKING:
+    from console.cli import answers
 
 
 def audit(
@@ -26,7 +27,7 @@ def audit(
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many events.")] = 50,
     dataset: DatasetName = "",
-) -> Output:
+) -> Output[answers.Audit]:
     """Who did what, when and why, newest first.
 
     Where there are several datasets and none is named, of each that you may see. The hash chain is
@@ -39,10 +40,10 @@ def audit(
         return Output(chain, [chain.says], code=0 if chain.whole else 1)
     of_the_desk = [""] if not dataset and view.actor().may(Right.SEE) else []
     events = queries.promotion.audit_of(desk, [*names, *of_the_desk], limit, subject=subject)
-    now, several = datetime.now(UTC), len(names) > 1
+    several = len(names) > 1
     width = max((len(e.dataset) for e in events), default=0)
     lines = [
-        f"{formatting.ago(e.at, now):>12}  "
+        f"{e.at:%Y-%m-%d %H:%M:%S} UTC  "
         + (f"{e.dataset:<{width}}  " if several else "")
         + f"{sentence(e)} {e.reason}".rstrip()
         for e in events
@@ -55,11 +56,11 @@ def passport(
     subject: Annotated[
         str,
         typer.Argument(
-            help="A prediction's id or its start, version:3, job:7, batch:2/3 (batch 3 of "
+            help="A prediction's id or its start, version:3, job:7, batch:2/3 or 2/3 (batch 3 of "
             "epoch 2), batch:3 (of the current epoch), batch-id:12 (an old record's batch:12)."
         ),
     ],
-) -> Output:
+) -> Output[answers.Passport]:
     """The lineage of one id: batches, training, version, decision, predictions, feedback."""
     record = queries.lineage.passport(desk, subject)
     return Output(record.to_json(), output.passport_lines(record))

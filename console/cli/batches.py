@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from core.domain.batches import Batch
 from core.domain.jobs import Job
 from core.rules.access.roles import Actor
 
+if TYPE_CHECKING:
+    from console.cli import answers
+
 app = Commands(
     no_args_is_help=True,
     help="Entries of the batch ledger: list, skip, retry, hold, release, dismiss.",
@@ -26,7 +29,7 @@ Entry = Annotated[
 
 
 @app.command("list")
-def list_(desk: Desk) -> Output:
+def list_(desk: Desk) -> Output[answers.Batches]:
     """The newest entries of the ledger."""
     entries = queries.status.ledger(desk)
     lines = [_line(batch) for batch in entries] or ["No batch has been received yet."]
@@ -34,7 +37,7 @@ def list_(desk: Desk) -> Output:
 
 
 @app.command()
-def skip(desk: Desk, actor: Actor, entry: Entry, *, reason: Reason = "") -> Output:
+def skip(desk: Desk, actor: Actor, entry: Entry, *, reason: Reason = "") -> Output[answers.Batch]:
     """Skip a batch that blocks the queue, or one that was closed; needs a reason.
 
     `driftdesk batch retry` undoes it.
@@ -49,21 +52,25 @@ def retry(desk: Desk, actor: Actor, entry: Entry, *, reason: Reason = "") -> Job
 
 
 @app.command()
-def hold(desk: Desk, actor: Actor, entry: Entry, *, reason: Reason = "") -> Output:
+def hold(desk: Desk, actor: Actor, entry: Entry, *, reason: Reason = "") -> Output[answers.Batch]:
     """Hold a batch: it is not compared with or trained on until it is released."""
     batch_id = ledger_entry(desk, entry)
     return _shown(actions.batch_holds.hold_batch(desk, actor, batch_id, reason=reason))
 
 
 @app.command()
-def dismiss(desk: Desk, actor: Actor, entry: Entry, *, reason: Reason = "") -> Output:
+def dismiss(
+    desk: Desk, actor: Actor, entry: Entry, *, reason: Reason = ""
+) -> Output[answers.Verdict]:
     """Dismiss the drift of a batch: no action is required for it; needs a reason."""
     verdict = actions.pipeline.dismiss_batch(desk, actor, ledger_entry(desk, entry), reason=reason)
     return Output(verdict, [verdict.sentence])
 
 
 @app.command()
-def release(desk: Desk, actor: Actor, entry: Entry, *, reason: Reason = "") -> Output:
+def release(
+    desk: Desk, actor: Actor, entry: Entry, *, reason: Reason = ""
+) -> Output[answers.Batch]:
     """Release a held batch: it is a drift reference and training data again."""
     batch_id = ledger_entry(desk, entry)
     return _shown(actions.batch_holds.release_batch(desk, actor, batch_id, reason=reason))
@@ -74,7 +81,7 @@ def ledger_entry(desk: Desk, entry: str) -> int:
     return queries.lineage.ledger_id(desk, entry)
 
 
-def _shown(batch: Batch) -> Output:
+def _shown(batch: Batch) -> Output[answers.Batch]:
     return Output(batch, [_line(batch)])
 
 

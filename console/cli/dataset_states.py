@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +13,13 @@ from console.cli.view import View
 from console.desk import Desk
 from core.rules.access.roles import Actor
 
+if TYPE_CHECKING:
+    from console.cli import answers
+
 Name = Annotated[str, typer.Argument(help="The dataset's name; needed if there are several.")]
 
 
-def list_(view: View) -> Output:
+def list_(view: View) -> Output[answers.Datasets]:
     """The datasets of this desk; those that are wrong or disabled with the reason."""
     found, unknown = queries.dataset_files.listed(
         view.fleet, view.names, with_files=bool(view.problems)
@@ -30,7 +33,7 @@ def list_(view: View) -> Output:
     return Output(found, lines or ["There is no dataset file yet."])
 
 
-def show(view: View, name: Name = "") -> Output:
+def show(view: View, name: Name = "") -> Output[answers.Dataset]:
     """What the file of a dataset says, and by which names other services know the dataset."""
     of, unknown = queries.dataset_files.described(view.fleet, view.choose(name))
     if unknown:
@@ -51,14 +54,14 @@ def show(view: View, name: Name = "") -> Output:
 
 
 @dataset_as_argument
-def disable(desk: Desk, actor: Actor, *, reason: Reason = "") -> Output:
+def disable(desk: Desk, actor: Actor, *, reason: Reason = "") -> Output[answers.KnownDataset]:
     """Disable a dataset: no job, schedule or duty runs; needs a reason. Its model still answers."""
     known = actions.datasets.disable(desk, actor, reason=reason)
     return Output(known, [f"{known.name} is disabled: its jobs and schedules wait."])
 
 
 @dataset_as_argument
-def enable(desk: Desk, actor: Actor) -> Output:
+def enable(desk: Desk, actor: Actor) -> Output[answers.KnownDataset]:
     """Enable a dataset that was disabled; the jobs that waited go on."""
     known = actions.datasets.enable(desk, actor)
     return Output(known, [f"{known.name} is enabled."])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from core.domain.jobs import Job
 from core.domain.promotions import ForceRequest
 from core.rules.access.roles import Actor
 
+if TYPE_CHECKING:
+    from console.cli import answers
+
 Dossier = Annotated[
     str, typer.Option(help="The digest of the dossier decided on; default: the newest.")
 ]
@@ -28,7 +31,9 @@ def approve(
     return actions.decisions.approve(desk, actor, version, digest=dossier, reason=reason)
 
 
-def reject(desk: Desk, actor: Actor, version: Version, *, reason: Reason = "") -> Output:
+def reject(
+    desk: Desk, actor: Actor, version: Version, *, reason: Reason = ""
+) -> Output[answers.Version]:
     """Reject a candidate; needs a reason."""
     promotion = actions.decisions.reject(desk, actor, version, reason=reason)
     return Output(promotion, [f"version {version}: rejected"])
@@ -36,7 +41,7 @@ def reject(desk: Desk, actor: Actor, version: Version, *, reason: Reason = "") -
 
 def force(
     desk: Desk, actor: Actor, version: Version, *, reason: Reason = "", dossier: Dossier = ""
-) -> Output | Job:
+) -> Output[answers.Force] | Job:
     """Promote any version of the registry, even if it is not recommended; needs a reason."""
     outcome = actions.decisions.force(desk, actor, version, reason=reason, digest=dossier or None)
     if isinstance(outcome, ForceRequest):
@@ -50,7 +55,9 @@ def confirm(desk: Desk, actor: Actor, version: Version, *, dossier: Dossier = ""
     return actions.decisions.confirm_force(desk, actor, version, digest=dossier or None)
 
 
-def withdraw(desk: Desk, actor: Actor, version: Version, *, reason: Reason = "") -> Output:
+def withdraw(
+    desk: Desk, actor: Actor, version: Version, *, reason: Reason = ""
+) -> Output[answers.Force]:
     """Withdraw or decline a force that awaits a second person."""
     request = actions.decisions.withdraw_force(desk, actor, version, reason=reason)
     return Output(request, [f"version {version}: not forced"])
@@ -61,7 +68,7 @@ def judge(desk: Desk, actor: Actor, version: Version) -> Job:
     return actions.pipeline.request_judge(desk, actor, version)
 
 
-def dossier(desk: Desk, version: Version) -> Output:
+def dossier(desk: Desk, version: Version) -> Output[answers.Dossier]:
     """The evidence about a version, as it was recorded."""
     report = queries.promotion.evidence_report(desk, version)
     return Output(report.to_json(), output.dossier_lines(report))
@@ -75,7 +82,7 @@ def follow_ups(
     ] = None,
     *,
     note: Note = "",
-) -> Output:
+) -> Output[answers.FollowUps]:
     """List the open follow-ups; with a number, close that one with --note."""
     if close is not None:
         actions.decisions.close_follow_up(desk, actor, close, note=note)
@@ -92,7 +99,7 @@ def rollback(
         typer.Option(help="The version to go back to; default: the one before.", min=0, max=MOST),
     ] = None,
     reason: Reason = "",
-) -> Output | Job:
+) -> Output[answers.Rollbacks] | Job:
     """Go back to the version that was live before; needs a reason.
 
     The version before is the newest that was live before this one and that no rollback took away.
@@ -103,7 +110,9 @@ def rollback(
     live, before = queries.promotion.rollback(desk)
     if to is None and not reason:
         choices = queries.promotion.rollback_choices(desk)
-        return Output(choices, output.rollback_lines(live, before, choices), code=1)
+        return Output(
+            choices, output.rollback_lines(live, before, choices, desk.dataset.target.unit), code=1
+        )
     if to is None and before is not None:
         to = before.version
     if to is not None:
@@ -117,7 +126,7 @@ def seen(
     subject: Annotated[
         str, typer.Argument(help="What the alert is about: batch:EPOCH/NUMBER or window:ID.")
     ],
-) -> Output:
+) -> Output[answers.Seen]:
     """Mark an alert about the live model as seen; it leaves the Overview page."""
     actions.alerts.see(desk, actor, subject)
     line = f"{actor.name} has seen the alert about {in_words(subject)}."

@@ -1,9 +1,12 @@
-"""Waiting for a job on the command line: its progress, and the jobs that it queues."""
+"""Waiting on the command line: for a job and those that it queues, or for a yes."""
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,8 +15,12 @@ from console.cli import output
 from console.cli.printing import say, tell
 from console.desk import Desk
 from console.text import formatting
+from core.domain.errors import ConfirmationRequired
 from core.domain.job_results import next_job
 from core.domain.jobs import Job, JobState
+
+if TYPE_CHECKING:
+    from core.rules.data.epoch_ending import Ending
 
 _POLL_SECONDS = 0.3
 _STALL_CHECK_SECONDS = 2.0
@@ -26,12 +33,28 @@ def follow(desk: Desk, job: Job, *, wait: bool, as_json: bool) -> None:
         say(formatting.joined(job), err=True)
     if not wait and job.state is JobState.REQUESTED:
         say(f"  {_why_waiting(desk, job)}", err=True)
-    if wait:
-        job = _until_over(desk, job, as_json=as_json)
-        job = replace(_follow_up(desk, job, as_json=as_json), joined=joined)
-    tell(job, as_json=as_json, lines=lambda: [output.job_line(job)])
-    if job.state in (JobState.FAILED, JobState.CANCELLED):
+    jobs = _ended(desk, job, as_json=as_json) if wait else iter([job])
+    result = replace(next(jobs), joined=joined)
+    if not as_json:
+        say(output.job_line(result))
+    for after in jobs:
+        if not as_json:
+            say(output.job_line(after), err=True)
+        if after.state is JobState.FAILED:
+            result = after
+    if as_json:
+        tell(result, as_json=True, lines=list)
+    if result.state in (JobState.FAILED, JobState.CANCELLED):
         raise typer.Exit(1)
+
+
+def _ended(desk: Desk, job: Job, *, as_json: bool) -> Iterator[Job]:
+    """A job when it has ended, then each that was queued by it: drift, and training after drift."""
+    following: int | None = job.id
+    while following:
+        ended = _until_over(desk, queries.status.job(desk, following), as_json=as_json)
+        yield ended
+        following = next_job(ended.result)
 
 
 def _until_over(desk: Desk, job: Job, *, as_json: bool) -> Job:
@@ -59,15 +82,18 @@ def _why_waiting(desk: Desk, job: Job) -> str:
     return next((line.message for line in lines), "Waits to be queued.")
 
 
-def _follow_up(desk: Desk, job: Job, *, as_json: bool) -> Job:
-    """Wait for the jobs that this one queued: drift after ingest, training after drift."""
-    if following := next_job(job.result):
-        if not as_json:
-            say(output.job_line(job), err=True)
-        after = _until_over(desk, queries.status.job(desk, following), as_json=as_json)
-        if after.state is JobState.FAILED:
-            return after
-        last = _follow_up(desk, after, as_json=as_json)
-        if not as_json and last.id != job.id:
-            say(output.job_line(last), err=True)
-    return job
+def confirm_end(ends: Ending | None, *, yes: bool) -> int | None:
+    """Show the consequences of an epoch's end, and ask unless `yes`; returns the epoch.
+
+    Raises:
+        ConfirmationRequired: there is no terminal to ask on, or the answer was no.
+    """
+    if ends is None:
+        return None
+    consequences = f"{ends.coming} This ends epoch {ends.epoch}. {ends.counts}".strip()
+    if not yes and not sys.stdin.isatty():
+        raise ConfirmationRequired(f"{consequences} Confirm it with --yes.")
+    say(consequences, err=True)
+    if not yes and not typer.confirm("Continue?", err=True):
+        raise ConfirmationRequired("Nothing was done.")
+    return ends.epoch

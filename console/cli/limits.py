@@ -19,6 +19,7 @@ from core.rules.access.roles import Actor
 from core.rules.drift.thresholds import of_measures
 
 if TYPE_CHECKING:
+    from console.cli import answers
     from core.rules.drift.thresholds import Key
 
 app = Commands(no_args_is_help=True, help="The drift limits: list, set, reset.")
@@ -47,13 +48,13 @@ def _keys(desk: Desk, names: list[str]) -> list[Key]:
     return list(dict.fromkeys(key for name in names for key in named[name]))
 
 
-def _shown(desk: Desk) -> Output:
+def _shown(desk: Desk) -> Output[answers.Limits]:
     """The limits in force, and the dataset file's where they differ."""
     current = queries.drift.limits(desk)
     limits = {f"{c}_{s}": ((c, s), limit) for (c, s), limit in current.limits.items()}
     measures = {f"{c}_{m.value}": (m, limit) for (c, m), limit in current.measures.items()}
     width = max(map(len, [*limits, *measures]), default=0)
-    content = {
+    content: dict[str, answers.LimitInForce] = {
         name: {"limit": limit, "dataset": current.files[key], "set_here": key in current.set_here}
         for name, (key, limit) in limits.items()
     }
@@ -76,7 +77,7 @@ def _shown(desk: Desk) -> Output:
 
 
 @app.command("list")
-def list_(desk: Desk) -> Output:
+def list_(desk: Desk) -> Output[answers.Limits]:
     """Every limit in force, whether it overrides the dataset file, and those of the measures."""
     return _shown(desk)
 
@@ -92,7 +93,7 @@ def set_(
         bool, typer.Option("--preview", help="Change nothing; show which verdicts would differ.")
     ] = False,
     reason: Reason = "",
-) -> Output:
+) -> Output[answers.Limits]:
     """Set limits; needs a reason."""
     wanted = dict.fromkeys(_keys(desk, names), round(percent / 100, 9))
     if preview:
@@ -102,13 +103,13 @@ def set_(
 
 
 @app.command()
-def reset(desk: Desk, actor: Actor, names: Names, *, reason: Reason = "") -> Output:
+def reset(desk: Desk, actor: Actor, names: Names, *, reason: Reason = "") -> Output[answers.Limits]:
     """Reset limits to the dataset file's; needs a reason."""
     actions.limits.set_limits(desk, actor, dict.fromkeys(_keys(desk, names)), reason=reason)
     return _shown(desk)
 
 
-def _preview(desk: Desk, wanted: dict[Key, float]) -> Output:
+def _preview(desk: Desk, wanted: dict[Key, float]) -> Output[answers.Limits]:
     limits = queries.drift.limits(desk).limits | wanted
     history = queries.drift.history(desk, Reference.PREVIOUS)
     previews = queries.drift.would_have_said(history, limits)

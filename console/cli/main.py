@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,7 +30,7 @@ from console.cli import (
     status,
 )
 from console.cli import shared as options
-from console.cli.following import follow
+from console.cli.following import confirm_end, follow
 from console.cli.printing import say, tell
 from console.cli.shared import (
     Commands,
@@ -41,7 +41,6 @@ from console.cli.shared import (
     Yes,
     at_desk,
     begin,
-    confirm_end,
 )
 from console.desk import Desk
 from console.text.as_json import jsonable
@@ -50,6 +49,9 @@ from core.domain.errors import BadInput
 from core.domain.jobs import Job
 from core.domain.sources import takes_uploads
 from core.rules.access.roles import Actor
+
+if TYPE_CHECKING:
+    from console.cli import answers
 
 PIPELINE, PREDICT, DECIDE, RECORD, OPERATE = "Pipeline", "Predict", "Decide", "Record", "Operate"
 """The panels of `driftdesk --help`."""
@@ -145,13 +147,13 @@ def drift(
         tell(value, as_json=as_json, lines=lambda: lines)
 
 
-def _windows(desk: Desk) -> Output:
+def _windows(desk: Desk) -> Output[answers.LiveTraffic]:
     progress = queries.live_traffic.waiting(desk)
     windows = queries.live_traffic.windows(desk, _WINDOWS)
     return Output({"next": progress, "windows": windows}, output.window_lines(progress, windows))
 
 
-def _newest_reports(desk: Desk) -> Output:
+def _newest_reports(desk: Desk) -> Output[answers.Reports]:
     """The newest batch's reports, with its recommendation and verdict."""
     reports = queries.status.reports(desk, 2)
     newest = [r for r in reports if r.batch_id == reports[0].batch_id]
@@ -168,7 +170,7 @@ def train(desk: Desk, actor: Actor, *, reason: Reason = "", epoch: Epoch = None)
 
 
 @app.command(rich_help_panel=DECIDE)
-def candidates(desk: Desk) -> Output:
+def candidates(desk: Desk) -> Output[answers.Candidates]:
     """List every proposed version and its state."""
     versions, state = queries.status.promotions(desk), queries.status.status(desk)
     return Output(
@@ -181,7 +183,7 @@ def candidates(desk: Desk) -> Output:
 
 
 @app.command(rich_help_panel=PIPELINE)
-def cancel(desk: Desk, actor: Actor, job_id: JobId) -> Output:
+def cancel(desk: Desk, actor: Actor, job_id: JobId) -> Output[answers.Job]:
     """Cancel a queued or running job."""
     job = actions.pipeline.cancel(desk, actor, job_id)
     return Output(job, [output.job_line(job)])
@@ -214,7 +216,7 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--out", help="The file for the results; default: stdout.")
     ] = None,
-) -> Output:
+) -> Output[answers.Prediction]:
     """Predict one row, or every row of a CSV file, with the live model."""
     from console.cli.predict import predict_file, predict_row
 
@@ -230,12 +232,14 @@ def feedback(
     actor: Actor,
     prediction_id: Annotated[str, typer.Argument(help="The id of the answer.")],
     actual: Annotated[str, typer.Argument(help="The actual value, or the class.")],
-) -> Output:
+) -> Output[answers.Feedback]:
     """Report the actual value of a prediction, for the error over time."""
     actual_value = actual if desk.dataset.task.is_classifier else _number(actual)
     on_record = actions.predictions.give_feedback(desk, actor, prediction_id, actual_value)
     note = "Feedback saved." + ("" if on_record else " It counts once that id is on record.")
-    value = {"prediction_id": prediction_id, "actual": actual_value, "on_record": on_record}
+    value: answers.Feedback = {
+        "prediction_id": prediction_id, "actual": actual_value, "on_record": on_record
+    }  # fmt: skip
     return Output(value, [note])
 
 
@@ -249,10 +253,12 @@ def _number(text: str) -> float:
 
 
 @app.command(rich_help_panel=RECORD)
-def log(desk: Desk, job_id: JobId) -> Output:
+def log(desk: Desk, job_id: JobId) -> Output[answers.Log]:
     """Show the log of a job."""
     lines = queries.status.job_log(desk, queries.status.job(desk, job_id).id)
-    return Output(lines, [f"{line.at:%H:%M:%S} {line.level:<7} {line.message}" for line in lines])
+    return Output(
+        lines, [f"{line.at:%Y-%m-%d %H:%M:%S} UTC {line.level:<7} {line.message}" for line in lines]
+    )
 
 
 for panel, commands in (

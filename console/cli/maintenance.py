@@ -14,12 +14,17 @@ from console.cli.printing import say, tell
 from console.cli.shared import Output, Reason, at_desk, configured, in_words, permitted
 from console.cli.view import View
 from console.desk import Desk
+from console.text.formatting import count
 from core.domain.errors import DriftdeskError, NotAllowed
 from core.rules.access.roles import Actor, Right
 
 if TYPE_CHECKING:
+    from console.cli import answers
     from core.usecases.retention import Due
 
+OnlyDataset = Annotated[
+    str, typer.Option("--dataset", help="This dataset alone; DRIFTDESK_DATASET does not count.")
+]
 Models = Annotated[
     bool, typer.Option("--models/--without-models", help="Whether MLflow's models are included.")
 ]
@@ -62,7 +67,7 @@ def prune(
     actor: Actor,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what has expired.")] = False,
-) -> Output:
+) -> Output[answers.Pruned]:
     """Delete what has expired by the RETAIN settings, as the reconciler does every hour."""
     due = actions.retention.due(desk) if dry_run else actions.retention.prune(desk, actor)
     return Output(due.to_json(), _due_lines(due, dry_run=dry_run))
@@ -71,11 +76,16 @@ def prune(
 def backup(
     where: Annotated[Path, typer.Argument(help="A folder, or a file that does not exist yet.")],
     *,
+    dataset: OnlyDataset = "",
     models: Models = True,
     as_json: options.AsJson = False,
     actor: options.Actor = "",
 ) -> None:
-    """Back up database, models, spool and dataset file into one file, while the system runs."""
+    """Back up database, models, spool and dataset files into one file, while the system runs.
+
+    With --dataset the rows, models and files of that dataset, and the audit trail of the whole
+    desk: it is one hash chain, which cannot be verified in parts.
+    """
     from console.actions.backup.create import back_up
     from core.adapters.store.timeouts import WORKING
 
@@ -83,9 +93,12 @@ def backup(
         desk,
         acting,
     ):  # a large table needs a long timeout
-        done = back_up(desk, acting, where, models=models)
-        counts = f"{done.rows:,} rows, {done.versions} versions, {done.spool_files} spool files"
+        done = back_up(desk, acting, where, models=models, only=dataset)
+        versions, files = count(done.versions, "version"), count(done.spool_files, "spool file")
+        counts = f"{count(done.rows, 'row')}, {versions}, {files}"
         lines = [f"{done.path}: {done.bytes / 1e6:,.1f} MB; {counts}."]
+        if dataset:
+            lines.append(f"The dataset {dataset} alone, with the audit trail of the whole desk.")
         lines += _lost_lines(done.lost_versions)
         if not done.chain_is_whole:
             lines.append("The audit chain is broken; see driftdesk audit --verify.")
@@ -96,26 +109,37 @@ def restore(
     file: Annotated[Path, typer.Argument(help="A file made by driftdesk backup.")],
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the contents of the database.")
+        bool,
+        typer.Option("--force", help="Replace the contents of the database, or of the dataset."),
     ] = False,
+    dataset: OnlyDataset = "",
     models: Models = True,
     as_json: options.AsJson = False,
     actor: options.Actor = "",
 ) -> None:
-    """Verify a backup, then restore all of it into the stores that the settings name."""
+    """Verify a backup, then restore all of it into the stores that the settings name.
+
+    With --dataset that dataset alone, from a backup of one or of all: other datasets and the audit
+    trail stay.
+    """
     from console.actions.backup.restore import restore as put_back
+    from console.actions.backup.restore_dataset import restore_dataset
 
     with in_words():
         settings, acting = permitted(actor)
-        done = put_back(settings, acting, file, force=force, models=models)
+        if dataset:
+            done = restore_dataset(settings, acting, file, dataset, force=force, models=models)
+        else:
+            done = put_back(settings, acting, file, force=force, models=models)
         line = (
-            f"Restored as of {done.made_at}: {done.rows:,} rows, {done.versions} versions "
-            f"({done.added_versions} added to MLflow), {done.spool_files} spool files."
+            f"Restored{f' {dataset}' if dataset else ''} as of {done.made_at}: "
+            f"{count(done.rows, 'row')}, {count(done.versions, 'version')} "
+            f"({done.added_versions} added to MLflow), {count(done.spool_files, 'spool file')}."
         )
         tell(done, as_json=as_json, lines=lambda: [line, *_lost_lines(done.lost_versions)])
 
 
-def continue_numbers(desk: Desk, actor: Actor, *, reason: Reason = "") -> Output:
+def continue_numbers(desk: Desk, actor: Actor, *, reason: Reason = "") -> Output[answers.Numbers]:
     """Let MLflow number new versions above those on record, after its old ones were lost."""
     done = actions.retention.continue_numbers(desk, actor, reason=reason)
     line = f"Nothing to do: MLflow has already reached version {done.newest}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from console.cli.shared import Output, of_the_desk
 from console.desk import Desk
 from core.rules.access.roles import Actor
 from core.rules.ops.notification import Delivery
+
+if TYPE_CHECKING:
+    from console.cli import answers
 
 _POLL_SECONDS = 0.3
 
@@ -22,7 +25,7 @@ def notify_test(
     actor: Actor,
     *,
     seconds: Annotated[float, typer.Option(min=0, help="How long to wait for the delivery.")] = 30,
-) -> Output:
+) -> Output[answers.Notification]:
     """Send a test notification, and report whether it was delivered."""
     uid = actions.notifications.send_test(desk, actor)
     deadline = time.monotonic() + seconds

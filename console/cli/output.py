@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from console import queries
 from console.text import audit_sentences, formatting
 from console.text.lineage import Lineage, chain
+from console.text.prediction import recorded
 from core.domain.dossier import OwnFigure
 from core.domain.drift import DriftReport, StoredReport
 from core.domain.job_results import sentence
@@ -16,6 +17,7 @@ from core.domain.promotions import FollowUp, Promotion
 from core.rules.drift.live_windows import Window
 from core.rules.model.metric_comparison import change, signed
 from core.rules.model.promotion_states import decision_in_words, named
+from core.rules.ops.needs import Need
 
 _MOVED = {False: "a prediction that changes by more than 10 %", True: "another label"}
 
@@ -74,7 +76,7 @@ def window_lines(now: queries.live_traffic.Waiting, windows: list[Window]) -> li
         span = formatting.span(w.started_at, w.ended_at)
         refused = f", {w.unreadable} unreadable" if w.unreadable else ""
         verdict = "drifted" if w.drifted else w.report.verdict
-        lines.append(f"window {w.id}, {span}, {w.rows} requests{refused}, ")
+        lines.append(f"window {w.id}, {span}, {formatting.count(w.rows, 'request')}{refused}, ")
         lines[-1] += f"against version {w.version}: {verdict}"
         lines += _reasons(w.report)
         lines += [f"  {reason.says}" for reason in w.report.measure_reasons]
@@ -124,7 +126,7 @@ def service_lines(services: Sequence[queries.service_checks.Service]) -> list[st
     return lines
 
 
-def need_lines(needs: Sequence[queries.overview.Need]) -> list[str]:
+def need_lines(needs: Sequence[Need]) -> list[str]:
     """What a person has to do, the most urgent first."""
     return [f"todo       {need.title}: {need.detail}" for need in needs]
 
@@ -151,9 +153,9 @@ def candidate_lines(versions: list[Promotion], now: queries.status.Status) -> li
 
 
 def rollback_lines(
-    live: int | None, before: Promotion | None, choices: Sequence[Promotion]
+    live: int | None, before: Promotion | None, choices: Sequence[Promotion], unit: str = ""
 ) -> list[str]:
-    """The versions that can come back, and how to bring one back."""
+    """The versions that can come back, each with its scores, by whom and why; and the command."""
     if live is None:
         return ["Nothing is live, so there is nothing to roll back."]
     if not choices:
@@ -162,6 +164,10 @@ def rollback_lines(
     for p in choices:
         note = "  the default" if before is not None and p.version == before.version else ""
         lines.append(f"version {p.version}  last live {p.live_at:%Y-%m-%d %H:%M} UTC{note}")
+        scores = [f"{name} {formatting.metric(name, v, unit)}" for name, v in p.metrics.items()]
+        lines += [f"  {', '.join(scores)}"] if scores else []
+        if p.decided_by:
+            lines.append(f"  {decision_in_words(p)}{f': {p.reason}' if p.reason else ''}")
     return [*lines, "Roll back with: driftdesk rollback [--to VERSION] --reason WHY"]
 
 
@@ -189,7 +195,9 @@ def dossier_lines(report: queries.promotion.EvidenceReport) -> list[str]:
     lines += [f"  {line}" for own in dossier.own_metrics for line in _own_metric(own)]
     if newer := dossier.newer:
         batches = ", ".join(map(str, newer.batches))
-        lines.append(f"  newer than both models: batch {batches}, {newer.rows:,} rows")
+        lines.append(
+            f"  newer than both models: batch {batches}, {formatting.count(newer.rows, 'row')}"
+        )
         lines += [
             f"    {name}: {formatting.metric(name, value)} against "
             f"{formatting.metric(name, newer.champion[name])}"
@@ -233,11 +241,11 @@ def passport_lines(lineage: Lineage) -> list[str]:
     if lineage.verdict:
         lines.append(f"  {lineage.verdict.sentence}")
     if prediction := lineage.prediction:
-        answer_text = (prediction.answer or {}).get("label") or f"{prediction.prediction:,.2f}"
+        answer_text = recorded(prediction).in_words(lineage.unit)
         lines.append(f"  answered {answer_text} by version {prediction.model_version}")
     version = lineage.version
     lines += [
-        f"  {e.at:%Y-%m-%d %H:%M}  {audit_sentences.sentence(e)} {e.reason}".rstrip()
+        f"  {e.at:%Y-%m-%d %H:%M} UTC  {audit_sentences.sentence(e)} {e.reason}".rstrip()
         for e in lineage.decisions
     ]
     if version and version.dossier_digest:

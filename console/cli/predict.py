@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,7 +14,7 @@ from console.actions import predictions
 from console.cli.printing import say
 from console.cli.shared import Output
 from console.desk import Desk
-from console.queries import status
+from console.queries import served_model
 from console.text import prediction, prediction_tables
 from console.text.answer_lines import answer_lines
 from console.text.csv_input import UnknownColumns, as_typed, read_sheet
@@ -25,12 +25,15 @@ from core.domain.safe_text import printable_lines
 from core.rules.access.roles import Actor
 from core.rules.data.typed_values import read_number
 
+if TYPE_CHECKING:
+    from console.cli import answers
+
 _SHOWN = 20
 
 
 def predict_row(
     desk: Desk, actor: Actor, fields: Sequence[str], row: str, *, explain: bool
-) -> Output:
+) -> Output[answers.Prediction]:
     """Predict one row, given as name=value `fields` or as JSON.
 
     Raises:
@@ -59,11 +62,11 @@ def _read_row(fields: Sequence[str], row: str) -> dict[str, Any]:
 
 def _lines(desk: Desk, response: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[str]:
     """An answer as text: its interval, the coverage, and the contributions if requested."""
-    served = status.served(desk)
+    served = served_model.served(desk)
     units = {c.name: (c.label, c.unit) for c in desk.dataset.columns}
     answer = prediction.answered(response, inputs)
     if served and served["version"] == answer.version:
-        answer = prediction.answered(response, inputs, status.contract_of(served))
+        answer = prediction.answered(response, inputs, served_model.contract_of(served))
     yield from answer_lines(answer, units, desk.dataset.target.unit)
 
 
@@ -72,10 +75,12 @@ def _typed(desk: Desk, row: Mapping[str, Any]) -> dict[str, Any]:
 
     Text that is not a number stays text: serving names the field.
     """
-    served = status.served(desk)
+    served = served_model.served(desk)
     if not served:
         return dict(row)
-    numbers = {f.name for f in status.contract_of(served).fields if f.type is ColumnType.NUMBER}
+    numbers = {
+        f.name for f in served_model.contract_of(served).fields if f.type is ColumnType.NUMBER
+    }
     return {
         name: _number(value) if name in numbers and isinstance(value, str) else value
         for name, value in row.items()
@@ -104,11 +109,11 @@ def predict_file(
         ServingUnavailable: serving is unavailable, or has no model.
         BadRow: the live model changed, and takes other rows now.
     """
-    served = status.served(desk)
+    served = served_model.served(desk)
     if not served:
         raise ServingUnavailable("No model is live yet. Train one and approve it, then try again.")
     try:
-        contract = status.contract_of(served)
+        contract = served_model.contract_of(served)
         sheet = read_sheet(_content(source), contract, ignore_extra=ignore_extra)
     except UnknownColumns as error:
         raise BadInput(f"{error} Or ignore such columns with --ignore-extra.") from error
@@ -127,9 +132,9 @@ def predict_file(
     except (BadRow, ServingUnavailable):
         say(f"Aborted: {len(answers):,} of {total:,} rows are answered.", err=True)
         if answers:
-            _write(inert_csv(prediction_tables.result_rows(sheet.accepted, answers, contract)), out)
+            _write(inert_csv(prediction_tables.result_rows(sheet.accepted, answers)), out)
         raise
-    _write(inert_csv(prediction_tables.result_rows(sheet.accepted, answers, contract)), out)
+    _write(inert_csv(prediction_tables.result_rows(sheet.accepted, answers)), out)
     return len(sheet.rejected)
 
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import typer
 
 from console.text.as_json import jsonable
+from console.text.wrapping import wrapped
 from core.domain.safe_text import printable, printable_json
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Print one line; control characters are escaped."""
-    typer.echo(printable(line), err=err)
+    """Print one line, wrapped in a terminal; control characters are escaped."""
+    text, width = printable(line), _width(err=err)
+    for piece in wrapped(text, width) if width else [text]:
+        typer.echo(piece, err=err)
+
+
+def _width(*, err: bool) -> int | None:
+    """The terminal's width in columns; None for a pipe or a file, where a line stays one."""
+    stream = sys.stderr if err else sys.stdout
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def tell(value: Any, *, as_json: bool, lines: Callable[[], Iterable[str]]) -> None:

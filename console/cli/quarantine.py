@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from console.desk import Desk
 from console.text.quarantine import matching
 from core.domain.jobs import Job
 from core.rules.access.roles import Actor
+
+if TYPE_CHECKING:
+    from console.cli import answers
 
 app = Commands(no_args_is_help=True, help="Quarantined rows: list, retry.")
 
@@ -29,7 +32,7 @@ def list_(
     epoch: Epoch = None,
     search: Annotated[str, typer.Option(help="Only rows in which these words occur.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The most rows.")] = _SHOWN,
-) -> Output:
+) -> Output[answers.Quarantine]:
     """The batches with quarantined rows, or the rows of one: column, value and reason."""
     if not entry:
         batches = queries.quarantine.batches(desk, epoch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -15,6 +15,9 @@ from console.text import formatting
 from core.domain.errors import BadInput
 from core.rules.access.roles import Actor
 from core.rules.ops.schedule import DAYS, Cadence, Schedule, Task, Timing, cron_line, in_words
+
+if TYPE_CHECKING:
+    from console.cli import answers
 
 app = Commands(
     no_args_is_help=True,
@@ -31,18 +34,18 @@ def line(schedule: Schedule) -> str:
     else:
         local = schedule.next_run_at.astimezone(ZoneInfo(schedule.timing.zone))
         ahead = formatting.ahead(schedule.next_run_at, datetime.now(UTC))
-        due = f"next {local:%Y-%m-%d %H:%M} ({ahead})"
+        due = f"next {local:%Y-%m-%d %H:%M} {schedule.timing.zone} ({ahead})"
     task, timing = formatting.TASKS[schedule.task], in_words(schedule.timing)
     note = f"  {schedule.note}" if schedule.note else ""
     return f"schedule {schedule.id}  {task}  {timing}  {due}{note}"
 
 
-def _shown(schedule: Schedule) -> Output:
+def _shown(schedule: Schedule) -> Output[answers.Schedule]:
     return Output(schedule, [line(schedule)])
 
 
 @app.command("list")
-def list_(desk: Desk) -> Output:
+def list_(desk: Desk) -> Output[answers.Schedules]:
     """Every schedule and its next run."""
     every = actions.schedules.schedules(desk)
     none = ["There is no schedule yet: see driftdesk schedule add --help."]
@@ -64,7 +67,7 @@ def add(
     task: Annotated[
         Task, typer.Option("--queue", help="Only the next batch, or also training if it drifted.")
     ] = Task.INGEST,
-) -> Output:
+) -> Output[answers.Schedule]:
     """Add a schedule that queues ingests."""
     timing = Timing(_line(cadence, at, day, cron), zone)
     return _shown(actions.schedules.add(desk, actor, timing, task))
@@ -86,21 +89,21 @@ def _line(cadence: Cadence, at: str, day: str, cron: str) -> str:
 
 
 @app.command()
-def pause(desk: Desk, actor: Actor, schedule_id: ScheduleId) -> Output:
+def pause(desk: Desk, actor: Actor, schedule_id: ScheduleId) -> Output[answers.Schedule]:
     """Pause a schedule until it is resumed."""
     schedule = actions.schedules.schedule(desk, schedule_id)
     return _shown(actions.schedules.pause(desk, actor, schedule))
 
 
 @app.command()
-def resume(desk: Desk, actor: Actor, schedule_id: ScheduleId) -> Output:
+def resume(desk: Desk, actor: Actor, schedule_id: ScheduleId) -> Output[answers.Schedule]:
     """Resume a paused schedule."""
     schedule = actions.schedules.schedule(desk, schedule_id)
     return _shown(actions.schedules.resume(desk, actor, schedule))
 
 
 @app.command()
-def remove(desk: Desk, actor: Actor, schedule_id: ScheduleId) -> Output:
+def remove(desk: Desk, actor: Actor, schedule_id: ScheduleId) -> Output[answers.Schedule]:
     """Delete a schedule; the jobs that it queued stay."""
     schedule = actions.schedules.schedule(desk, schedule_id)
     actions.schedules.remove(desk, actor, schedule)

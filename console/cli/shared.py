@@ -9,13 +9,13 @@ modules of this folder import heavy modules inside the commands, so that `--help
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from inspect import Parameter, Signature, signature
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_args, get_type_hints
+from types import FunctionType
+from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple, TypeVar, get_type_hints
 
 import typer
 
@@ -26,19 +26,18 @@ from console.desk import Desk
 from core import VERSION
 from core.domain.errors import (
     BadRow,
-    ConfirmationRequired,
     DatasetError,
     DriftdeskError,
     ReasonRequired,
 )
 from core.domain.jobs import Job
 from core.domain.safe_text import storable
+from core.platform.hidden_imports import hidden
 from core.rules.access import roles
 
 if TYPE_CHECKING:
     from core.adapters.store.timeouts import Timeouts
     from core.platform.settings import Settings
-    from core.rules.data.epoch_ending import Ending
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the job to end.")]
@@ -79,15 +78,19 @@ _JSON, _WAIT, _ACTOR, _DATASET = (
     )
 )  # fmt: skip
 
+T = TypeVar("T")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _command: ContextVar[str] = ContextVar("driftdesk.command", default="")
 
 
-class Output(NamedTuple):
-    """The result of a command: a value for `--json`, lines for people, and the exit code."""
+class Output(NamedTuple, Generic[T]):
+    """The result of a command: a value for `--json`, lines for people, and the exit code.
 
-    value: Any
+    The type of the value is one of `console.cli.answers`.
+    """
+
+    value: T
     lines: Iterable[str]
     code: int = 0
 
@@ -115,12 +118,12 @@ def dataset_as_argument(function: _F) -> _F:
 
 def _at_desk(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as Typer sees it: without desk and actor, with the options that go with them."""
-    hints = get_type_hints(function, include_extras=True)
+    hints, returned = _hints(function)
     first = next((name for name in ("desk", "view") if name in hints), None)
     if first is None:
         return function
-    acts, returned = "actor" in hints, hints["return"]
-    queues = Job in (returned, *get_args(returned))
+    acts = "actor" in hints
+    queues = "Job" in [alternative.strip() for alternative in returned.split("|")]
     names_dataset = first == "desk" and not hasattr(function, "of_the_desk")
 
     def standing(actor: str, dataset: str) -> AbstractContextManager[tuple[Any, roles.Actor]]:
@@ -150,6 +153,17 @@ def _at_desk(function: Callable[..., Any]) -> Callable[..., Any]:
     vars(run)["__signature__"] = Signature(parameters)
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
+
+
+def _hints(function: Callable[..., Any]) -> tuple[dict[str, Any], str]:
+    """The types of a function's parameters, and the text of the one that it returns.
+
+    What it returns is only for the reference; to load it would make each start slow.
+    """
+    parameters = FunctionType(function.__code__, function.__globals__)
+    parameters.__annotations__ = dict(function.__annotations__)
+    returned = str(parameters.__annotations__.pop("return", ""))
+    return get_type_hints(parameters, include_extras=True), returned
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the option's value
@@ -206,25 +220,12 @@ def configured() -> Settings:
 def configure(settings: Settings) -> None:
     """Set up logging as the settings say."""
     # structlog imports Rich for coloured tracebacks, which are not used, and takes twice as long.
-    with _hidden("rich"):
+    with hidden("rich"):
         from core.platform import log
 
     # A command reports in one sentence which service did not answer; retries are not logged.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     log.configure(settings.log_format, "cli", settings.secrets)
-
-
-@contextmanager
-def _hidden(module: str) -> Iterator[None]:
-    """Let imports in the block find no such module, unless it is imported already."""
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[module]
 
 
 def permitted(actor: str = "") -> tuple[Settings, roles.Actor]:
@@ -281,20 +282,3 @@ def at_desk(
         else:
             desk = view.desk(dataset)
             yield desk, command_line_actor(desk.settings, actor, desk.dataset.name)
-
-
-def confirm_end(ends: Ending | None, *, yes: bool) -> int | None:
-    """Show the consequences of an epoch's end, and ask unless `yes`; returns the epoch.
-
-    Raises:
-        ConfirmationRequired: there is no terminal to ask on, or the answer was no.
-    """
-    if ends is None:
-        return None
-    consequences = f"{ends.coming} This ends epoch {ends.epoch}. {ends.counts}".strip()
-    if not yes and not sys.stdin.isatty():
-        raise ConfirmationRequired(f"{consequences} Confirm it with --yes.")
-    say(consequences, err=True)
-    if not yes and not typer.confirm("Continue?", err=True):
-        raise ConfirmationRequired("Nothing was done.")
-    return ends.epoch

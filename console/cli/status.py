@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from console.cli import fleet, output
 from console.cli.shared import DatasetName, Output
 from console.cli.view import View
 from console.desk import Desk
+from core.rules.ops.needs import RESTORED
+
+if TYPE_CHECKING:
+    from console.cli import answers
 
 A_SERVICE_IS_DOWN, ACTION_REQUIRED = 3, 4
 """Exit codes of `status`, the second with `--check`."""
@@ -23,7 +27,7 @@ def status(
         bool, typer.Option("--check", help="Exit with code 4 if a person has something to do.")
     ] = False,
     dataset: DatasetName = "",
-) -> Output:
+) -> Output[answers.Status]:
     """The state of the pipeline and its services; exit code 3 if a service is down.
 
     With `--check`, the required actions are listed, and exit code 4 says that there are any. Where
@@ -35,7 +39,7 @@ def status(
     return _of_one(view.desk(dataset), check=check)
 
 
-def _of_all(view: View, *, check: bool) -> Output:
+def _of_all(view: View, *, check: bool) -> Output[answers.Status]:
     """A line for each dataset, and the services that they share."""
     lines, table = fleet.table(view)
     needs_somebody = check and any(line.needs_somebody for line in lines)
@@ -47,16 +51,22 @@ def _of_all(view: View, *, check: bool) -> Output:
     )
 
 
-def _of_one(desk: Desk, *, check: bool) -> Output:
+def _of_one(desk: Desk, *, check: bool) -> Output[answers.Status]:
     state, stuck = queries.status.status(desk), queries.stalled_jobs.stuck(desk)
     services = queries.health.look(desk)
-    restored = [f"{need.title}: {need.detail}" for need in queries.overview.put_back(desk)]
-    needs = queries.overview.overview(desk).needs if check else ()
+    needs = queries.overview.required(desk)
+    restored = [f"{need.title}: {need.detail}" for need in needs if need.title == RESTORED]
+    value: answers.StatusOfOne = {
+        "status": state, "services": services, "stuck": stuck, "told": restored
+    }  # fmt: skip
+    if check:
+        value["needs"] = needs
+    lines = output.status_lines(state, services, stuck)
+    lines += output.need_lines(needs) if check else restored
     return Output(
-        {"status": state, "services": services, "stuck": stuck, "told": restored}
-        | ({"needs": needs} if check else {}),
-        [*output.status_lines(state, services, stuck), *restored, *output.need_lines(needs)],
-        _code(services, needs_somebody=bool(needs)),
+        value,
+        lines,
+        _code(services, needs_somebody=check and bool(needs)),
     )
 
 

@@ -143,7 +143,7 @@ def _curves(
     data: list[dict[str, Any]] = []
     if diagonal:
         line = {"color": _DIAGONAL, "dash": "dot", "width": 1.5}
-        chance = style.points("lines", [0, 1], [0, 1], line=line)
+        chance = style.points("lines", [0, 100], [0, 100], line=line)
         data.append(chance | {"hoverinfo": "skip", "showlegend": False})
     dashes = {of: _DASHES[n % len(_DASHES)] for n, of in enumerate(_classes(candidate, champion))}
     for name, curves, colour, symbol in (
@@ -153,14 +153,16 @@ def _curves(
         for curve in curves:
             trace_name = f"{name}, {inert(curve.of)}" if curve.of and len(dashes) > 1 else name
             data.append(
-                style.points(mode, curve.x, curve.y, name=trace_name)
+                style.points(
+                    mode, style.per_cent(curve.x), style.per_cent(curve.y), name=trace_name
+                )
                 | {
                     "line": {"color": colour, "width": 2, "dash": dashes[curve.of]},
                     "marker": {"color": colour, "size": 7, "symbol": symbol},
-                    "hovertemplate": "%{x:.1%}, %{y:.1%}<extra>" + trace_name + "</extra>",
+                    "hovertemplate": "%{x:.1f} %, %{y:.1f} %<extra>" + trace_name + "</extra>",
                 }
             )
-    axis = {"range": [-0.02, 1.02], "gridcolor": GRID, "tickformat": ".0%", "nticks": 6}
+    axis = style.PER_CENT | {"range": [-2, 102], "gridcolor": GRID, "nticks": 6}
     return {
         "data": data,
         "layout": style.layout(

@@ -39,10 +39,11 @@ def intervals(
     """Each metric's improvement over the champion with its 95 % confidence interval, in per cent.
 
     Right of zero is better for every metric: errors as their relative reduction, R² as the
-    relative reduction of the unexplained variance. A metric in which the champion is perfect has
+    relative reduction of the unexplained variance. The text at each point is the change as the
+    figures say it, that of R² as a plain difference. A metric in which the champion is perfect has
     no relative change and is in the table only.
     """
-    names, x, plus, minus, texts, colours = [], [], [], [], [], []
+    names, x, plus, minus, texts, changes, colours = [], [], [], [], [], [], []
     ends: list[float] = []
     for name, d in differences.items():
         mine, theirs = candidate.metrics[name], champion.metrics[name]
@@ -64,11 +65,14 @@ def intervals(
         minus.append(middle - low)
         plus.append(high - middle)
         colours.append(_COLOURS[certainty(name, d)])
+        changes.append(change(name, mine, theirs))
         texts.append(
-            f"{change(name, mine, theirs)} (95 % CI of the difference "
+            f"{changes[-1]} (95 % CI of the difference "
             f"{signed(name, d.low)} to {signed(name, d.high)})"
         )
-    trace = style.points("markers", x, names) | {
+    trace = style.points("markers+text", x, names) | {
+        "text": changes, "textposition": "top center", "textfont": {"size": 11},
+        "cliponaxis": False,
         "error_x": {
             "type": "data", "array": plus, "arrayminus": minus, "thickness": 2, "width": 6,
             "color": "#8a8f94",
@@ -78,17 +82,17 @@ def intervals(
         "hovertemplate": "%{y}: %{customdata}<extra></extra>",
     }  # fmt: skip
     layout = _layout(
-        60 + 42 * max(len(names), 1),
+        72 + 48 * max(len(names), 1),
         showlegend=False,
         xaxis={
             "range": _around_zero(ends),
-            "ticksuffix": " %",
             "gridcolor": GRID,
             "zeroline": True,
             "zerolinecolor": _ZERO,
             "zerolinewidth": 2,
-            "title": style.title("← worse · relative improvement over the champion · better →"),
-        },
+            "title": style.title("← worse · change · better →"),
+        }
+        | style.PER_CENT,
         yaxis={"autorange": "reversed", "automargin": True},
     )
     return {"data": [trace], "layout": layout}
@@ -106,7 +110,7 @@ def slices(
 ) -> dict[str, Any]:
     """The error of both models on each segment; `error` names its metric."""
     is_share = METRICS[error].unit is MetricUnit.SHARE
-    form = ".1%" if is_share else ",.4g"
+    form = ":.1f} %" if is_share else ":,.4g}"
     names = [
         f"{labels.get(s.by, s.by)}: {s.value} ({formatting.count(s.rows, 'row')})" for s in segments
     ]
@@ -116,10 +120,11 @@ def slices(
         ("Candidate", [s.candidate for s in segments], CANDIDATE, "diamond"),
     ):
         if any(value is not None for value in values):
+            drawn = style.per_cent(values) if is_share else values
             mark = {"size": 10, "color": colour, "symbol": symbol, "line": {"width": 2}}
-            hover = "%{y}<br>" + name + ": %{x:" + form + "}<extra></extra>"
+            hover = "%{y}<br>" + name + ": %{x" + form + "<extra></extra>"
             more = {"name": name, "marker": mark, "hovertemplate": hover}
-            traces.append(style.points("markers", values, names) | more)
+            traces.append(style.points("markers", drawn, names) | more)
     layout = _layout(
         70 + 24 * max(len(names), 1),
         xaxis={
@@ -127,7 +132,7 @@ def slices(
             "rangemode": "tozero",
             "title": {"text": METRICS[error].name},
         }
-        | ({"tickformat": ".0%"} if is_share else {}),
+        | (style.PER_CENT if is_share else {}),
         yaxis={"autorange": "reversed", "automargin": True, "gridcolor": GRID},
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
     )
@@ -229,7 +234,7 @@ def importance(increases: Mapping[str, float], labels: Mapping[str, str]) -> dic
     layout = _layout(
         60 + 26 * max(len(order), 1),
         showlegend=False,
-        xaxis={"ticksuffix": " %", "gridcolor": GRID},
+        xaxis=style.PER_CENT | {"gridcolor": GRID},
         yaxis={"autorange": "reversed", "automargin": True},
     )
     return {"data": [trace], "layout": layout}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from console.figures import style
 from console.figures.drift_ratios import TITLES
-from console.text.formatting import percent
+from console.text.formatting import percent, signed_percent
 from core.domain.dataset import STATISTICS
 from core.domain.drift import Finding
 from core.rules.drift.thresholds import Cell
@@ -72,15 +72,18 @@ def heat(
 ) -> dict[str, Any]:
     """A heat map of ratio / limit: batches (or windows, by `of`) in columns, statistics in rows.
 
-    A cross marks a breach, a ring a breach that could be noise. The marks lie over the shades
-    because only they can be clicked; `customdata[0]` is the batch's id. With `by_column` there is
-    one row for each column of the dataset, and `cells` comes from `worst`.
+    Columns with a breach come first, the largest on top. A cross marks a breach, a ring a breach
+    that could be noise. The marks lie over the shades because only they can be clicked;
+    `customdata[0]` is the batch's id. With `by_column` there is one row for each column of the
+    dataset, and `cells` comes from `worst`.
     """
     batches = list(dict.fromkeys((c.batch_id, c.epoch, c.batch_number) for c in cells))
     epochs = len({epoch for _, epoch, _ in batches})
     columns = [f"{e}·{n}" if epochs > 1 else str(n) for _, e, n in batches]
     present = {(c.column, "" if by_column else c.statistic) for c in cells}
-    every = [(c, s) for c in labels for s in (("",) if by_column else STATISTICS)]
+    every = [
+        (c, s) for c in _breaches_first(labels, cells) for s in (("",) if by_column else STATISTICS)
+    ]
     rows = [row for row in every if row in present]
     x_of = {batch_id: n for n, (batch_id, _, _) in enumerate(batches)}
     y_of = {row: n for n, row in enumerate(rows)}
@@ -120,6 +123,15 @@ def heat(
     return {"data": data, "layout": layout}
 
 
+def _breaches_first(columns: Iterable[str], cells: Sequence[Cell]) -> list[str]:
+    """The columns with a breach by the largest one, then the others in their order."""
+    peak: dict[str, float] = {}
+    for cell in cells:
+        if cell.finding is Finding.BREACH:
+            peak[cell.column] = max(peak.get(cell.column, 0.0), _times(cell))
+    return sorted(columns, key=lambda column: -peak.get(column, 0.0))
+
+
 def _shades(z: list[list[int | None]]) -> dict[str, Any]:
     last = len(STEPS)
     scale = [[edge / last, colour] for n, (_, colour, _) in enumerate(STEPS) for edge in (n, n + 1)]
@@ -155,7 +167,7 @@ def _marks(
                 c.batch_id,
                 _called(c, of),
                 f"{labels[c.column]}, {TITLES[c.statistic].lower()}",
-                percent(c.ratio),
+                signed_percent(c.ratio, rose=c.rose),
                 percent(c.limit),
                 _WORDS[sign] if sign else "undefined" if c.ratio is None else "within",
             ]
@@ -179,7 +191,7 @@ def _texts(placed: Sequence[tuple[int, int, Cell]]) -> list[dict[str, Any]]:
             last = len(STEPS) - 1
             font["color"] = ["#ffffff" if step == last else "#1d2428" for *_, step in cells]
         trace = style.points("text", [x for x, *_ in cells], [y for _, y, *_ in cells])
-        text = [percent(c.ratio) + _sign(c) for *_, c, _ in cells]
+        text = [signed_percent(c.ratio, rose=c.rose) + _sign(c) for *_, c, _ in cells]
         traces.append(trace | {"text": text, "textfont": font, "hoverinfo": "skip"})
     return traces
 

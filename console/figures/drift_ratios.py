@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from console.figures import style
-from console.text.formatting import percent
+from console.text.formatting import percent, signed_percent
 from core.domain.drift import Finding, StatChange
 from core.domain.number_format import figure
 
@@ -104,11 +104,18 @@ def _labels(shown: Sequence[StatChange], names: Sequence[str], end: float) -> di
     ends = [max(times(c.ratio, c.limit), times(c.band, c.limit), 1.0) for c in shown]
     x = [min(at, end) + end / 30 for at in ends]
     return style.points("text", x, names) | {
-        "text": [signed_change(c) + (" ~" if c.could_be_noise else "") for c in shown],
+        "text": [_label(c, end) for c in shown],
         "textposition": "middle right",
         "cliponaxis": False,
         "hoverinfo": "skip",
     }
+
+
+def _label(change: StatChange, end: float) -> str:
+    """The signed change; a cut bar says how long it would be."""
+    by = times(change.ratio, change.limit)
+    cut = f" ({by:.3g} times, cut)" if by > end else ""
+    return signed_change(change) + cut + (" ~" if change.could_be_noise else "")
 
 
 def _limits(shown: Sequence[StatChange], names: Sequence[str]) -> dict[str, Any]:
@@ -121,10 +128,7 @@ def _limits(shown: Sequence[StatChange], names: Sequence[str]) -> dict[str, Any]
 
 def signed_change(change: StatChange) -> str:
     """The change with the sign of its direction, such as "+21.3 %"; "undefined" without a ratio."""
-    if change.ratio is None or change.current is None or change.reference is None:
-        return percent(change.ratio)
-    sign = "" if not change.ratio else "+" if change.current > change.reference else "-"
-    return f"{sign}{percent(change.ratio)}"
+    return signed_percent(change.ratio, rose=change.rose)
 
 
 def _number(value: float | None) -> str:

@@ -18,29 +18,32 @@ def error_trend(
     `batches` are the labels EPOCH/NUMBER of `values`.
     """
     is_share = METRICS[metric].unit is MetricUnit.SHARE
-    trace = style.points("lines+markers", batches, values) | {
+    scale = 100 if is_share else 1
+    trace = style.points("lines+markers", batches, [scale * value for value in values]) | {
         "text": [formatting.metric(metric, value, unit) for value in values],
         "line": {"color": style.CURRENT, "width": 2},
         "marker": {"size": 8, "color": style.CURRENT},
         "hovertemplate": "batch %{x}: %{text}<extra></extra>",
+        "cliponaxis": False,
     }
     name = METRICS[metric].heading + (f" ({unit})" if unit and not is_share else "")
-    highest = max([*values, approved or 0.0])
+    highest = scale * max([*values, approved or 0.0])
     layout = style.layout(
         240,
         top=24,
         bottom=48,
         **style.TRANSPARENT,
         xaxis={"type": "category", "title": style.title("Batch (epoch/number)"), "tickangle": 0},
-        yaxis=style.shares()
-        | {"title": style.title(name), "tickformat": ".0%" if is_share else ",.3~s", "nticks": 5}
-        | {"range": [0, highest * 1.15]},
+        yaxis=style.from_zero()
+        | (style.PER_CENT if is_share else {"tickformat": ",.3~s"})
+        | {"title": style.title(name), "nticks": 5, "range": [0, highest * 1.15]},
     )
     if approved is not None:
-        layout["shapes"] = [style.line_across("y", approved, style.LIMIT, "dash")]
+        layout["shapes"] = [style.line_across("y", scale * approved, style.LIMIT, "dash")]
         layout["annotations"] = [
             {
-                "xref": "paper", "x": 0, "xanchor": "left", "y": approved, "yanchor": "bottom",
+                "xref": "paper", "x": 0, "xanchor": "left",
+                "y": scale * approved, "yanchor": "bottom",
                 "text": f"approved with {formatting.metric(metric, approved, unit)}",
                 "showarrow": False, "font": {"size": 11},
             }

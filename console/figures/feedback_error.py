@@ -7,7 +7,7 @@ from typing import Any
 
 from console.figures import style
 from console.text import formatting
-from core.domain.metrics import ERROR, METRICS, error_in
+from core.domain.metrics import ERROR, METRICS, MetricUnit, error_in
 from core.rules.model.feedback_error import Bucket
 
 LINE = style.CURRENT
@@ -32,11 +32,11 @@ def feedback_error(
     dates = {"type": "date", "anchor": "y2", "gridcolor": style.GRID, "nticks": 4, "tickangle": 0}
     layout = style.layout(280, top=24, bottom=24, **style.TRANSPARENT) | {
         "xaxis": dates,
-        "yaxis": _axis(_TOP, ",.3~s"),
-        "yaxis2": _axis(_BOTTOM, ".0%"),
+        "yaxis": _axis(_TOP) | {"tickformat": ",.3~s"},
+        "yaxis2": _axis(_BOTTOM) | style.PER_CENT,
         "shapes": [
-            style.line_across(axis, judged[metric], style.LIMIT, "dash")  # the error at evaluation
-            for metric, axis in (("mae", "y"), ("mdape", "y2"))
+            style.line_across(axis, scale * judged[metric], style.LIMIT, "dash")  # at evaluation
+            for metric, axis, scale in (("mae", "y", 1), ("mdape", "y2", 100))
             if metric in judged
         ],
         "annotations": [_title("mae", _TOP[1]), _title("mdape", _BOTTOM[1])],
@@ -52,8 +52,8 @@ def _shares(
     then = error_in(judged)
     layout = style.layout(200, top=24, bottom=24, **style.TRANSPARENT) | {
         "xaxis": dates,
-        "yaxis": _axis([0.0, 1.0], ".0%"),
-        "shapes": [] if then is None else [style.line_across("y", then, style.LIMIT, "dash")],
+        "yaxis": _axis([0.0, 1.0]) | style.PER_CENT,
+        "shapes": [] if then is None else [style.line_across("y", 100 * then, style.LIMIT, "dash")],
         "annotations": [_title(metric, 1.0)],
     }
     return {
@@ -69,7 +69,8 @@ def _line(
     live: int | None,
     axis: str,
 ) -> dict[str, Any]:
-    return style.points("lines+markers", [b.until.isoformat() for b in buckets], values) | {
+    drawn = style.per_cent(values) if METRICS[metric].unit is MetricUnit.SHARE else values
+    return style.points("lines+markers", [b.until.isoformat() for b in buckets], drawn) | {
         "yaxis": axis,
         "line": {"color": LINE, "width": 2},
         "marker": {
@@ -94,8 +95,8 @@ def _line(
     }
 
 
-def _axis(domain: list[float], form: str) -> dict[str, Any]:
-    return style.shares() | {"domain": domain, "nticks": 4, "tickformat": form, "automargin": True}
+def _axis(domain: list[float]) -> dict[str, Any]:
+    return style.from_zero() | {"domain": domain, "nticks": 4, "automargin": True}
 
 
 def _title(metric: str, top: float) -> dict[str, Any]:

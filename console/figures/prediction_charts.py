@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from math import ceil, floor, log, log10
+from math import exp, log, log10
 from typing import Any
 
 from console.figures import style
@@ -13,10 +13,10 @@ from console.text.prediction import Answer, amount, probability_words
 from core.domain.number_format import figure
 
 UP, DOWN, ANSWER, POINT = "#2a7f9e", "#c8553d", "#1d8a86", "#e09f3e"
-_FEWEST_DECADES = 0.2
+_FEWEST_DECADES, _FEWEST_TICKS = 0.2, 2
 _LEAST_ON_LOG = 1e-6
 _SHORT_AXIS = 6
-_ROW, _FRAME = 34, 64
+_ROW, _FRAME = 34, 84
 _BAR = 28
 _LONGEST = 22
 _SHARES = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999)
@@ -94,10 +94,13 @@ def contributions(steps: Sequence[Step], *, on_log: bool, of_class: bool = False
         "hoverinfo": "skip",
         "cliponaxis": False,
     }
+    axis = _axis(ends, is_log=is_log, room=0.3)
+    if is_log:
+        axis["title"] = style.title("logarithmic: equal effects have equal lengths")
     layout = _layout(_ROW * len(steps) + _FRAME) | {
         "bargap": 0.4,
-        "xaxis": _axis(ends, is_log=is_log, room=0.3)
-        | (_probabilities(ends) if of_class else {})
+        "xaxis": axis
+        | (_probabilities(axis["range"]) if of_class else {})
         | {"gridcolor": style.GRID},
         "yaxis": {
             "tickvals": places,
@@ -114,16 +117,22 @@ def contributions(steps: Sequence[Step], *, on_log: bool, of_class: bool = False
 
 
 def _probabilities(odds: Sequence[float]) -> dict[str, Any]:
-    """Ticks of a log-odds axis as probabilities, few enough to fit."""
-    low, high = min(odds, default=0.0), max(odds, default=0.0)
+    """Ticks of an axis between two log odds as probabilities: two at least, and few enough to fit.
+
+    They are familiar ones if the axis is long, else in even steps.
+    """
+    low, high = odds
     ticks: dict[float, float] = {}
     for p in _SHARES:
         at = log(p / (1 - p))
-        if low - 0.5 <= at <= high + 0.5 and at - max(ticks, default=-99.0) >= (high - low) / 6:
+        if low <= at <= high and at - max(ticks, default=-99.0) >= (high - low) / 6:
             ticks[at] = p
+    if len(ticks) < _FEWEST_TICKS:
+        first, last = (1 / (1 + exp(-end)) for end in odds)
+        ticks = {log(p / (1 - p)): p for p in style.even_ticks(first, last) if 0 < p < 1}
     return {
         "tickvals": list(ticks),
-        "ticktext": [f"{100 * p:g} %" for p in ticks.values()],
+        "ticktext": [f"{100 * p:.10g} %" for p in ticks.values()],
         "title": style.title("probability"),
     }
 
@@ -185,19 +194,16 @@ def _axis(values: Sequence[float], *, is_log: bool, room: float) -> dict[str, An
     wide = max(high - low, _FEWEST_DECADES if is_log else abs(high) * 0.01, 1e-9)
     axis = {"range": [low - wide * 0.12, high + wide * room], "tickangle": 0, "fixedrange": True}
     if not is_log:
-        return axis | {"type": "linear", "nticks": 5, "zeroline": False}
+        low, high = axis["range"]  # type: ignore[misc]
+        return axis | {"type": "linear", "zeroline": False} | _even(low, high)
     low, high = (10**end for end in axis["range"])  # type: ignore[attr-defined]
-    return axis | {"type": "log"} | _ticks(low, high)
+    ticks = style.log_ticks if high / low > _SHORT_AXIS else _even
+    return axis | {"type": "log"} | ticks(low, high)
 
 
-def _ticks(low: float, high: float) -> dict[str, Any]:
-    """Ticks of a logarithmic axis; in even steps if it is short."""
-    if high / low > _SHORT_AXIS:
-        return style.log_ticks(low, high)
-    rough = (high - low) / 4
-    size = 10.0 ** floor(log10(rough))
-    step = next(size * m for m in (1, 2, 5, 10) if size * m >= rough)
-    ticks = [step * n for n in range(ceil(low / step), floor(high / step) + 1)]
+def _even(low: float, high: float) -> dict[str, Any]:
+    """Ticks in even steps, with texts that differ."""
+    ticks = style.even_ticks(low, high)
     return {"tickvals": ticks, "ticktext": [figure(t) for t in ticks]}
 
 

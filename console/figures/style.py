@@ -49,7 +49,16 @@ def title(text: str, size: int = 12) -> dict[str, Any]:
     return {"text": text, "font": {"size": size}}
 
 
-def shares() -> dict[str, Any]:
+PER_CENT: dict[str, Any] = {"ticksuffix": " %"}
+"""An axis of shares, whose values `per_cent` gives; Plotly's own format has no space."""
+
+
+def per_cent(shares: Sequence[float | None]) -> list[float | None]:
+    """Shares in per cent."""
+    return [None if share is None else 100 * share for share in shares]
+
+
+def from_zero() -> dict[str, Any]:
     """An axis from zero with grid lines."""
     return {"gridcolor": GRID, "rangemode": "tozero"}
 
@@ -67,6 +76,14 @@ def line_across(axis: str, at: float, colour: str, dash: str, **more: Any) -> di
         f"{across}1": 1,
         "line": {"color": colour, "width": 2, "dash": dash},
     } | more
+
+
+def even_ticks(low: float, high: float) -> list[float]:
+    """Two to five round values between two others, in even steps; also of a logarithmic axis."""
+    rough = (high - low) / 2
+    size = 10.0 ** floor(log10(rough))
+    step = max(size * m for m in (1, 2, 5) if size * m <= rough)
+    return [step * n for n in range(ceil(low / step), floor(high / step) + 1)]
 
 
 def log_ticks(low: float, high: float) -> dict[str, Any]:

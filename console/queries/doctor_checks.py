@@ -208,7 +208,12 @@ CHECKS = [
         "Check MLFLOW_TRACKING_URI and MODEL_NAME.",
         of_dataset=True,
     ),
-    Check("Experiment", doctor_models.experiment, "Do what it says; until then training fails."),
+    Check(
+        "Experiment",
+        doctor_models.experiment,
+        "Do what it says; until then training fails.",
+        of_dataset=True,
+    ),
     Check(
         "Version numbers",
         doctor_models.numbers,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from console.desk import Desk
 from console.queries import doctor_rules
 from console.queries.doctor_rules import Finding, ok
+from console.text.formatting import count
 from core.domain.errors import Missing
 from core.rules.model.alias_repair import difference
 from core.usecases.live_terms import rollback_target
@@ -18,7 +19,9 @@ _FILES_LOOKED_AT = 20
 def registry(desk: Desk) -> list[Finding]:
     """How many versions there are."""
     versions = desk.registry.versions()
-    says = f"{len(versions)} versions of {desk.registry.name}" if versions else "No model yet"
+    says = (
+        f"{count(len(versions), 'version')} of {desk.registry.name}" if versions else "No model yet"
+    )
     return [ok("Registry", f"{says}.")]
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from packaging.version import InvalidVersion, Version
 
+from console.text import formatting
 from core.domain.batches import Batch
 from core.domain.jobs import Job, JobState
 from core.domain.placeholder_secrets import is_placeholder
@@ -130,7 +131,7 @@ def folder(free: int, refused: OSError | None) -> list[Finding]:
 
 def spool(count: int, size: int, where: str = "") -> Finding:
     """Answers of the source that were not read yet, or cannot be read; `where` is their URL."""
-    says = f"{count:,} files, {size / 1e6:,.1f} MB"
+    says = f"{formatting.count(count, 'file')}, {size / 1e6:,.1f} MB"
     if where:
         says += f"; {where} takes files and returns them"
     if size > _LARGE_SPOOL:
@@ -217,7 +218,11 @@ def batches(waiting: Sequence[Batch], closed: Sequence[Batch]) -> Finding:
         return warn(name, says, todo)
     if closed:
         ids = [b.id for b in closed]
-        says = f"Entries {named(ids)} of the ledger could not be stored and are closed."
+        one = len(ids) == 1
+        says = (
+            f"{'Entry' if one else 'Entries'} {named(ids)} of the ledger could not be stored and "
+            f"{'is' if one else 'are'} closed."
+        )
         todo = (
             f"See the ledger for the reason. `driftdesk batch retry {ids[0]}` reads one again, "
             f"`driftdesk batch skip {ids[0]} --reason …` settles it."

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.desk import Desk
+from console.text.batch_ledger import repeats
 from core.domain.batches import Batch
 from core.domain.drift import Measure, Reference, StoredReport
+from core.domain.jobs import Job, JobKind
 from core.domain.profiles import ColumnProfile
 from core.rules.data.training_set import learned_from
 from core.rules.drift.batch_verdict import BatchVerdict
@@ -22,7 +24,7 @@ from core.rules.drift.thresholds import (
     of_measures,
     preview,
 )
-from core.usecases.batch_facts import newest_batches, verdict_of
+from core.usecases.batch_facts import NewestBatches, newest_batches, verdict_of
 
 MOST_BATCHES = 200
 """How many batches the history covers."""
@@ -35,6 +37,8 @@ SCORED = 12
 
 _OWNERS = {Reference.PREVIOUS: "batch", Reference.CHAMPION: "model"}
 """Whose profile a reference's id names."""
+
+_CHANGES = (JobKind.INGEST, JobKind.DRIFT, JobKind.TRAIN)
 
 Profiles = dict[str, ColumnProfile]
 
@@ -72,8 +76,9 @@ def compared(desk: Desk) -> list[ComparedBatch]:
 class View:
     """One batch's comparisons: with the previous batch and with the champion's training data.
 
-    `learned_by` are the versions trained on the batch, newest first. `why_a_reason` says why a
-    training now needs a reason; empty if it needs none. `stamp` changes when a report is written.
+    `repeats` says which earlier batch had the same content; empty if none had.
+    `learned_by` are the versions trained on the batch, newest first. `training` says what a
+    training now would use, and why it needs a reason. `stamp` changes when a report is written.
     """
 
     batch: Batch
@@ -81,7 +86,8 @@ class View:
     advice: Advice | None
     verdict: BatchVerdict
     learned_by: tuple[int, ...]
-    why_a_reason: str
+    training: NewestBatches
+    repeats: str
     stamp: tuple[int, datetime | None]
 
 
@@ -100,10 +106,33 @@ def view(desk: Desk, batch_id: int) -> View:
             reports,
             work.drift.advice(batch_id),
             verdict_of(work, batch),
-            tuple(p.version for p in versions if learned_from(p.dossier, batch)),
-            newest_batches(work, desk.dataset).why_a_reason,
+            tuple(p.version for p in versions if learned_from(p.dossier).has(batch)),
+            newest_batches(work, desk.dataset),
+            repeats(
+                batch, work.batches.of_content(batch.content_hash) if batch.content_hash else None
+            ),
             work.drift.stamp(),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """The open jobs that change what the Drift page shows; `stamp` as in `View`."""
+
+    jobs: tuple[Job, ...]
+    stamp: tuple[int, datetime | None]
+
+    @property
+    def version(self) -> object:
+        """Another value once a job starts or ends, or a report is written."""
+        return tuple(job.id for job in self.jobs), self.stamp
+
+
+def under_way(desk: Desk) -> UnderWay:
+    """The jobs that change what the Drift page shows."""
+    with desk.store.read() as work:
+        jobs = tuple(job for job in work.jobs.open() if job.kind in _CHANGES)
+        return UnderWay(jobs, work.drift.stamp())
 
 
 def profiles(desk: Desk, report: StoredReport) -> tuple[Profiles, Profiles]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from console.fleet import Fleet
 from core.domain.dataset import Dataset
 from core.domain.fleet import Cost, Hit, KnownDataset
+from core.rules.model.feedback_error import Bucket
 from core.rules.ops import fleet_state
 from core.rules.ops.fleet_state import Line
 
@@ -22,10 +23,29 @@ class Costs:
     cost: Cost
 
 
-def lines(fleet: Fleet, names: Collection[str], *, with_files: bool) -> list[Line]:
+Feedback = tuple[tuple[str, Bucket], ...]
+"""The live versions' errors from feedback, by dataset."""
+
+
+def feedback_errors(fleet: Fleet, names: Collection[str]) -> Feedback:
+    """What people reported about the live versions; it reads many rows, so cache the result.
+
+    Raises:
+        StoreUnavailable: the database is unreachable.
+    """
+    wanted = _usable(fleet, names)
+    if not wanted:
+        return ()
+    with fleet.desk(next(iter(wanted))).store.desk() as work:
+        return tuple(work.feedback_errors(wanted).items())
+
+
+def lines(
+    fleet: Fleet, names: Collection[str], *, with_files: bool, feedback: Feedback = ()
+) -> list[Line]:
     """A line for each of these datasets, the most urgent first.
 
-    `with_files` adds the files that cannot be used.
+    `with_files` adds the files that cannot be used; `feedback` is that of the function.
 
     Raises:
         StoreUnavailable: the database is unreachable.
@@ -33,9 +53,10 @@ def lines(fleet: Fleet, names: Collection[str], *, with_files: bool) -> list[Lin
     wanted, found = _usable(fleet, names), list[Line]()
     if wanted:
         with fleet.desk(next(iter(wanted))).store.desk() as work:
-            facts, known = work.fleet(wanted), work.known()
+            facts, needs, known = work.fleet(wanted), work.needs(wanted), work.known()
+        told = dict(feedback)
         found = [
-            fleet_state.line(dataset, facts[name], known.get(name))
+            fleet_state.line(dataset, facts[name], needs[name], known.get(name), told.get(name))
             for name, dataset in wanted.items()
         ]
     if with_files:

@@ -90,6 +90,10 @@ class Watch:
             for check in (shared_checks(desk) if shared else checks(desk))
         }
 
-    def look(self, seconds: float) -> list[Service]:
-        """Start the checks that are due, wait at most so many seconds, and return every state."""
-        return self._answers.look(self._checks, seconds)
+    def look(self, seconds: float, *names: str) -> list[Service]:
+        """Start the checks that are due, wait at most so many seconds, and return every state.
+
+        With `names` only those services are checked.
+        """
+        wanted = {k: check for k, check in self._checks.items() if not names or check.name in names}
+        return self._answers.look(wanted, seconds)

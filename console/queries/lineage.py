@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from console.desk import Desk
 from console.text.lineage import Lineage
 from core.adapters.store import Work
+from core.domain.audit_event import AuditEvent
 from core.domain.batches import Batch, BatchState
 from core.domain.errors import BadInput, Missing
 from core.domain.job_results import VersionPromoted, VersionProposed
 from core.domain.predictions import LoggedPrediction, Search
 from core.domain.promotions import Promotion
+from core.domain.subject import Kind, Subject, subject_of
 from core.usecases import live_terms
 from core.usecases.batch_facts import verdict_of
 
@@ -22,54 +25,69 @@ _MOST_VERSIONS = 500
 _ENTRY = re.compile(r"(?:(?P<epoch>N)/)?(?P<number>N)".replace("N", r"\d{1,18}"), re.ASCII)
 """An id column holds 18 digits."""
 
-_SUBJECT = re.compile(
-    r"version:(?P<version>N)|job:(?P<job>N)|batch-id:(?P<batch_id>N)"
-    r"|batch:(?:(?P<epoch>N)/)?(?P<number>N)|batch (?P<n>N)(?: of epoch (?P<e>N))?".replace(
-        "N", r"\d{1,18}"
-    ),
-    re.ASCII,
+_FORMS = (
+    "Enter a prediction id, or one of version 3, job 7, batch 2/3 (batch 3 of epoch 2) and batch 3 "
+    "(of the current epoch)"
 )
-
-_NUMBER = re.compile(r"[1-9]\d{0,17}", re.ASCII)
 
 _PREFIX = re.compile(r"[0-9a-f]{4}[0-9a-f-]{0,32}")
 """The start of a prediction's id; four characters leave a handful of a hundred thousand."""
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What has the id that was asked for, in a sentence, and a subject for each."""
+
+    says: str
+    subjects: tuple[str, ...]
+
+
+class _Ambiguous(BadInput):
+    """Several things have an id."""
+
+    def __init__(self, choice: Choice) -> None:
+        super().__init__(choice.says)
+        self.choice = choice
+
+
 def passport(desk: Desk, subject: str) -> Lineage:
     """The lineage of an id.
 
-    `subject` is a prediction's id or its start, or `version:3`, `job:7`, `batch:2/3` for batch 3 of
-    epoch 2, `batch:3` for batch 3 of the current epoch, `batch-id:12` for the database's id (which
-    old records call `batch:12`), or a number that only a version or only a job has.
+    `subject` is a prediction's id or its start, or what the search finds by name: `version:3`,
+    `job 7`, `batch:2/3` or `2/3` for batch 3 of epoch 2, `batch 3` for batch 3 of the current
+    epoch, `batch-id:12` for the database's id (which old records call `batch:12`), or a number
+    that only a version or only a job has.
 
     Raises:
         BadInput: the subject has an unknown form, or several things have it.
         Missing: it is not on record.
     """
     subject = subject.strip()
-    named = _SUBJECT.fullmatch(subject)
-    groups = named.groupdict() if named else {}
-    ids = {name: int(digits) for name, digits in groups.items() if digits}
+    named = subject_of(subject)
     with desk.store.read() as work:
-        if "version" in ids:
-            return _of_version(work, ids["version"])
-        if "job" in ids:
-            return _of_job(work, ids["job"])
-        if "batch_id" in ids:
-            return _of_batch(work, work.batches.get(ids["batch_id"]))
-        if ids:
-            number, epoch = ids.get("number", ids.get("n", 0)), ids.get("epoch", ids.get("e"))
-            return _of_batch(work, _batch(work, number, epoch))
-        if _NUMBER.fullmatch(subject):
-            return _of_number(work, int(subject))
-        kind, colon, name = subject.partition(":")
-        if colon and kind != "prediction":
-            raise BadInput(
-                "Enter a prediction id, or one of version:3, job:7, batch:2/3 (batch 3 of epoch 2) "
-                f"and batch:3 (of the current epoch), not {subject[:60]!r}."
-            )
-        return _of_prediction(work, name or kind)
+        return replace(_read(work, subject, named), unit=desk.dataset.target.unit or "")
+
+
+def _read(work: Work, subject: str, named: Subject | None) -> Lineage:
+    if named:
+        return _READ[named.kind](work, named)
+    kind, colon, name = subject.partition(":")
+    if colon and kind != "prediction":
+        raise BadInput(f"{_FORMS}, not {subject[:60]!r}.")
+    return _of_prediction(work, (name or kind).strip().removeprefix("prediction "))
+
+
+def found_or_choice(desk: Desk, subject: str) -> Lineage | Choice:
+    """The lineage of an id, or the ids to choose from where several things have it.
+
+    Raises:
+        BadInput: the subject has an unknown form.
+        Missing: it is not on record.
+    """
+    try:
+        return passport(desk, subject)
+    except _Ambiguous as several:
+        return several.choice
 
 
 def ledger_id(desk: Desk, entry: str) -> int:
@@ -116,10 +134,9 @@ def _of_number(work: Work, number: int) -> Lineage:
         with suppress(Missing):
             there[kind] = lineage(work, number)
     if len(there) > 1:
-        raise BadInput(
-            f"There are a version {number} and a job {number}: enter version:{number} or "
-            f"job:{number}."
-        )
+        says = f"There are a version {number} and a job {number}"
+        subjects = (f"version:{number}", f"job:{number}")
+        raise _Ambiguous(Choice(f"{says}: enter {' or '.join(subjects)}.", subjects))
     if there:
         return next(iter(there.values()))
     with suppress(Missing):
@@ -155,8 +172,9 @@ def _only_prediction(work: Work, start: str) -> LoggedPrediction:
         work.predictions.search(Search(id_prefix=start)).found if _PREFIX.fullmatch(start) else []
     )
     if len(found) > 1:
-        ids = ", ".join(p.id for p in found[:3])
-        raise BadInput(f"{len(found)} predictions begin with {start}: {ids}. Enter more of the id.")
+        ids = tuple(p.id for p in found)
+        says = f"{len(found)} predictions begin with {start}: {', '.join(ids[:3])}."
+        raise _Ambiguous(Choice(f"{says} Enter more of the id.", ids))
     if not found:
         raise Missing(f"There is no prediction {start[:60]} on record (yet).")
     (logged,) = work.predictions.with_answers(found)
@@ -168,7 +186,8 @@ def _of_version(work: Work, version: int) -> Lineage:
     batches = _batches(work, promotion)
     digest, summary = promotion.dossier_digest, promotion.dossier
     jobs = [summary.job] if summary and summary.job is not None else []
-    decisions = work.audit.of(subjects=[f"version:{version}", *(f"job:{job}" for job in jobs)])
+    own = work.audit.of(subjects=[f"version:{version}", *(f"job:{job}" for job in jobs)])
+    decisions = sorted({e.id: e for e in [*own, *_replaced(work, version)]}.values(), key=_id)
     return Lineage(
         subject=f"version:{version}",
         version=promotion,
@@ -180,6 +199,23 @@ def _of_version(work: Work, version: int) -> Lineage:
         terms=tuple(term for term in live_terms.terms(work) if term.version == version),
         answered=work.predictions.answered(version),
     )
+
+
+def _id(event: AuditEvent) -> int:
+    return event.id
+
+
+def _replaced(work: Work, version: int) -> list[AuditEvent]:
+    """How another version came in the place of this one: the decision, and that it went live."""
+    events: list[AuditEvent] = []
+    for other in work.audit.latest(_MOST_VERSIONS, action="live"):
+        if other.details.get("before") != version:
+            continue
+        decided = work.audit.latest(
+            1, subject=other.subject, action=str(other.details.get("action")), before_id=other.id
+        )
+        events += [*decided, other]
+    return events
 
 
 def _batches(work: Work, promotion: Promotion) -> list[Batch]:
@@ -208,3 +244,20 @@ def _of_batch(work: Work, batch: Batch) -> Lineage:
             p.version for p in versions if p.dossier and batch.id in p.dossier.batch_ids
         ),
     )
+
+
+def _of_epoch(_work: Work, named: Subject) -> Lineage:
+    raise BadInput(
+        f"An epoch has no lineage, but each of its batches has: enter one, such as "
+        f"{named.number}/1."
+    )
+
+
+_READ: dict[Kind, Callable[[Work, Subject], Lineage]] = {
+    Kind.VERSION: lambda work, named: _of_version(work, named.number),
+    Kind.JOB: lambda work, named: _of_job(work, named.number),
+    Kind.BATCH: lambda work, named: _of_batch(work, _batch(work, named.number, named.epoch)),
+    Kind.ENTRY: lambda work, named: _of_batch(work, work.batches.get(named.number)),
+    Kind.EPOCH: _of_epoch,
+    Kind.ANY: lambda work, named: _of_number(work, named.number),
+}

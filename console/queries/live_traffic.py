@@ -78,7 +78,7 @@ def profiles(desk: Desk, window: Window) -> tuple[Profiles, Profiles]:
 def cells(windows: Sequence[Window]) -> list[Cell]:
     """All statistics of the windows as cells of the heat map, oldest first, with epoch 0."""
     return [
-        Cell(w.id, w.id, 0, w.id, c.column, c.statistic, c.ratio, c.limit, c.band)
+        Cell(w.id, w.id, 0, w.id, c.column, c.statistic, c.ratio, c.limit, c.band, c.rose)
         for w in reversed(windows)
         for c in w.report.changes
     ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from console.desk import Desk
@@ -14,9 +15,10 @@ from core.adapters.store import Work
 from core.adapters.store.desk_work import DeskWork
 from core.domain.audit_event import AuditEvent
 from core.domain.dossier import Dossier
-from core.domain.errors import DriftdeskError, Missing
+from core.domain.errors import DriftdeskError, Missing, ServingUnavailable
 from core.domain.jobs import JobKind
 from core.domain.promotions import FollowUp, ForceRequest, HeldBatch, Promotion, Term
+from core.rules.data.training_set import same_as
 from core.rules.model.alias_repair import difference
 from core.rules.model.promotion_states import named
 from core.usecases import live_terms
@@ -61,6 +63,13 @@ def promotion(desk: Desk, version: int) -> Promotion:
         return work.promotions.of_version(version)
 
 
+def same_lesson(promotion: Promotion, versions: Sequence[Promotion]) -> int | None:
+    """The newest earlier one of these versions that learned the same rows by the same recipe."""
+    lesson = promotion.dossier.learned if promotion.dossier else None
+    earlier = [v for v in versions if v.version < promotion.version]
+    return same_as(lesson, earlier) if lesson else None
+
+
 def follow_ups(desk: Desk) -> list[FollowUp]:
     """Open follow-ups, newest first."""
     with desk.store.read() as work:
@@ -103,22 +112,26 @@ class Agreement:
     """Whether the decided, the registered and the served version agree.
 
     `served` maps each replica to its version, None if it has none or is unreachable. `differs`
-    describes each disagreement in a sentence; `alias_moved` means that another program moved the
-    registry's alias outside driftdesk, and `can_put_back` that MLflow has the live version. During
-    a promotion differences are not reported.
+    describes each disagreement in a sentence, and `silent` each replica that does not answer.
+    `alias_moved` means that another program moved the registry's alias outside driftdesk, and
+    `can_put_back` that MLflow has the live version. During a promotion differences are not
+    reported.
     """
 
     live: int | None
     alias: int | None
     served: dict[str, int | None]
     differs: tuple[str, ...]
+    silent: tuple[str, ...]
     alias_moved: bool
     can_put_back: bool
     under_way: bool
 
 
-def agreement(desk: Desk) -> Agreement:
+def agreement(desk: Desk, _as_of: object = None) -> Agreement:
     """Compare the database, the registry and every replica of serving.
+
+    `_as_of` keeps cached results apart: what the caller has read of the record.
 
     Raises:
         StoreUnavailable, RegistryUnavailable: one of the two is unreachable.
@@ -130,7 +143,7 @@ def agreement(desk: Desk) -> Agreement:
     with desk.store.read() as work:
         judged = work.promotions.known([v.version for v in versions])
     alias = next((v.version for v in versions if v.is_champion), None)
-    served = _served(desk)
+    served, silent = _served(desk)
     decided = live.version if live else None
     deviation = difference(desk.registry.name, alias, decided, {v.version for v in versions})
     differs = []
@@ -143,7 +156,7 @@ def agreement(desk: Desk) -> Agreement:
             f"The registry names {named(alias)}, but serving at {url} answers with "
             f"{named(version)}."
             for url, version in served.items()
-            if version != alias
+            if version != alias and url not in silent
         ]
     for version in versions:
         digest = judged.get(version.version)
@@ -159,19 +172,24 @@ def agreement(desk: Desk) -> Agreement:
             )
     moved = not busy and alias != decided
     can_put_back = moved and deviation is not None and deviation.can_put_back
-    return Agreement(decided, alias, served, tuple(differs), moved, can_put_back, busy)
+    says = tuple(f"Serving at {url} does not answer." for url in silent)
+    return Agreement(decided, alias, served, tuple(differs), says, moved, can_put_back, busy)
 
 
-def _served(desk: Desk) -> dict[str, int | None]:
+def _served(desk: Desk) -> tuple[dict[str, int | None], list[str]]:
+    """The version of each replica, and the replicas that do not answer."""
     with desk.store.read() as work:
         alive = [replica.url for replica in work.replicas.alive()]
     versions: dict[str, int | None] = {}
+    silent: list[str] = []
     for url in dict.fromkeys([*desk.serving.urls, *alive]):
         try:
             versions[url] = desk.serving.model(url).get("version")
-        except DriftdeskError:
+        except DriftdeskError as error:
             versions[url] = None
-    return versions
+            if isinstance(error, ServingUnavailable):
+                silent.append(url)
+    return versions, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +214,19 @@ def verify_audit(desk: Desk) -> Checked:
     return Checked(True, says, count, head, None)
 
 
+class Scope(StrEnum):
+    """Which events of the audit log: of one dataset, of the whole desk alone, or every one."""
+
+    DATASET = "dataset"
+    DESK = "desk"
+    ALL = "all"
+
+
 def audit(
     desk: Desk,
     limit: int = 50,
     *,
+    scope: Scope = Scope.DATASET,
     subject: str = "",
     action: str = "",
     actor: str = "",
@@ -209,8 +236,9 @@ def audit(
     """A page of the audit log, newest first; `days` limits it to that many days unless 0.
 
     On a desk with one dataset it also has the events of the whole desk, such as a new API key.
+    Another `scope` is for people who may see every dataset.
     """
-    with _trail(desk) as work:
+    with _trail(desk, scope) as work:
         return work.audit.latest(
             limit,
             subject=subject,
@@ -218,6 +246,7 @@ def audit(
             actor=actor,
             since=work.now - timedelta(days=days) if days else None,
             before_id=before_id,
+            datasets=[""] if scope is Scope.DESK else None,
         )
 
 
@@ -229,11 +258,12 @@ def audit_of(
         return work.audit.latest(limit, subject=subject, datasets=datasets)
 
 
-def audit_names(desk: Desk) -> tuple[list[str], list[str]]:
-    """The actions and the actors on record."""
-    with _trail(desk) as work:
+def audit_names(desk: Desk, scope: Scope = Scope.DATASET) -> tuple[list[str], list[str]]:
+    """The actions and the actors on record; those of every event unless for one dataset."""
+    with _trail(desk, scope) as work:
         return work.audit.names()
 
 
-def _trail(desk: Desk) -> AbstractContextManager[Work | DeskWork]:
-    return desk.store.read() if desk.settings.datasets else desk.store.desk()
+def _trail(desk: Desk, scope: Scope) -> AbstractContextManager[Work | DeskWork]:
+    is_bound = desk.settings.datasets and scope is Scope.DATASET
+    return desk.store.read() if is_bound else desk.store.desk()

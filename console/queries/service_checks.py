@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from console.desk import Desk
 from console.queries.workers import state_of
+from console.text.formatting import count
 from core.adapters.rq_queue import QUEUES
 from core.adapters.serving.replicas import probe
 from core.adapters.spool import open_spool
@@ -20,11 +21,11 @@ from core.domain.errors import DriftdeskError, Missing, QueueRefused, QueueUnava
 from core.domain.jobs import JobKind, JobState
 from core.domain.sources import DataApiSource, address, kind_of
 
+QUEUE = "Queue (Redis)"
 HANGS = 3.0
 """Seconds without an answer after which a service's previous answer is no longer shown."""
 
 _RECONCILER_SILENT = timedelta(seconds=30)
-
 _LOOKED_AT = 10
 """How many jobs are looked at for the newest that ended by itself."""
 
@@ -113,7 +114,7 @@ def checks(desk: Desk) -> list[Check]:
               "They report to the database every few seconds; see the log of serving.",
               of_dataset=True),
         _source(desk),
-        Check("Queue (Redis)", partial(_queue, desk), "", "Start Redis or check REDIS_URL."),
+        Check(QUEUE, partial(_queue, desk), "", "Start Redis or check REDIS_URL."),
         Check("Database", partial(_database, desk), "", "Check DATABASE_URL, then migrate."),
         *_spool(desk),
         Check("Workers", partial(_workers, desk), "",
@@ -155,7 +156,7 @@ def _spool(desk: Desk) -> list[Check]:
 
     def ask() -> tuple[bool, str, str]:
         sizes = [file.size for file in open_spool(desk.settings).files()]
-        return True, f"{len(sizes):,} files, {sum(sizes) / 1e6:,.1f} MB", ""
+        return True, f"{count(len(sizes), 'file')}, {sum(sizes) / 1e6:,.1f} MB", ""
 
     return [Check("Spool", ask, "", "Check SPOOL_URL; `driftdesk doctor` tries to write there.")]
 
@@ -231,7 +232,7 @@ def _serving(desk: Desk, url: str) -> tuple[bool, str, str]:
 def _alive(url: str) -> tuple[bool, str, str]:
     """A replica is up if it answers, whichever models it has."""
     page = probe(f"{url}/health/live")
-    return page.healthy, "Answers" if page.healthy else page.says, ""
+    return page.healthy, page.says, ""
 
 
 def _replicas(desk: Desk) -> tuple[bool, str, str]:
@@ -254,8 +255,8 @@ def _replicas(desk: Desk) -> tuple[bool, str, str]:
 def _queue(desk: Desk) -> tuple[bool, str, str]:
     version = desk.queue.ping()
     desk.queue.try_write()
-    waiting = ", ".join(f"{n} in {name}" for name, n in sorted(desk.queue.lengths().items()))
-    return True, f"Waiting: {waiting}", version
+    waiting = [f"{n:,} in {name}" for name, n in sorted(desk.queue.lengths().items()) if n]
+    return True, f"Waiting: {', '.join(waiting)}" if waiting else "No job waits", version
 
 
 def _database(desk: Desk) -> tuple[bool, str, str]:
@@ -266,8 +267,8 @@ def _database(desk: Desk) -> tuple[bool, str, str]:
 
 def _any_database(desk: Desk) -> tuple[bool, str, str]:
     with desk.store.desk() as work:
-        known = len(work.known())
-    return True, f"{known} datasets on record", _database_version(desk)
+        known = count(len(work.known()), "dataset")
+    return True, f"{known} on record", _database_version(desk)
 
 
 def _database_version(desk: Desk) -> str:
@@ -294,6 +295,6 @@ def _reconciler(desk: Desk) -> tuple[bool, str, str]:
     desk.queue.try_write()
     since = datetime.now(UTC) - _RECONCILER_SILENT
     alive = [name for name, at in desk.queue.reconcilers().items() if at > since]
-    if not alive:
-        raise Missing("None has reported recently.")
-    return True, f"{len(alive)} running", ""
+    if alive:
+        return True, f"{len(alive)} running", ""
+    raise Missing("None has reported recently.")

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from console.desk import Desk
+from core.adapters.store import Work
 from core.domain.batches import Batch, Epoch
 from core.domain.drift import Reference, StoredReport
-from core.domain.errors import BadInput, Missing
-from core.domain.jobs import Job, JobKind, LogLine
-from core.domain.predictions import ID_PREFIX, LoggedPrediction, Page, Place, Search
+from core.domain.errors import SourceRefused
+from core.domain.job_results import BatchCompared
+from core.domain.jobs import Job, JobKind, JobState, LogLine
 from core.domain.profiles import ColumnProfile
 from core.domain.promotions import Promotion, PromotionState
-from core.domain.sources import can_restart
+from core.domain.sources import NO_RESTART, can_restart
 from core.rules.data.epoch_ending import Ending, EpochRows
-from core.rules.drift.batch_verdict import Stand
-from core.rules.model.contract import Contract
-from core.rules.model.verdict_validity import Recommendation, Standing, recommend
+from core.rules.drift.batch_verdict import BatchVerdict, Stand
+from core.rules.model.promotion_states import why_stale
+from core.rules.model.verdict_validity import (
+    Recommendation,
+    Standing,
+    re_evaluation_failed,
+    recommend,
+)
 from core.usecases import live_terms
 from core.usecases.batch_facts import NewestBatches, newest_batches
 from core.usecases.epoch_end import ending, ends_epoch, restarts_by_itself
+from core.usecases.open_candidates import judge_key
 
 if TYPE_CHECKING:
     from core.adapters.mlflow.registry import RegisteredVersion
@@ -36,6 +41,7 @@ class Status:
     `batches` has the verdicts of the latest batches. `ending` describes what the end of the epoch
     removes; `ends_next` is True if the next ingest is expected to end the epoch. `held` are the
     held batches of the epoch, `rows` the epochs with rows in the database, newest first.
+    `failures` says by version how its last re-evaluation failed.
     """
 
     epoch: Epoch | None
@@ -50,6 +56,7 @@ class Status:
     ends_next: bool = False
     held: tuple[Batch, ...] = ()
     rows: tuple[EpochRows, ...] = ()
+    failures: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def live_version(self) -> int | None:
@@ -57,27 +64,46 @@ class Status:
         return self.live.version if self.live else None
 
     @property
+    def to_review(self) -> Promotion | None:
+        """The newest candidate that is recommended: a person has to decide first."""
+        recommended = (
+            c for c in self.candidates
+            if self.recommendation(c).standing is Standing.RECOMMENDED
+        )  # fmt: skip
+        return next(recommended, None)
+
+    @property
     def next_step(self) -> JobKind | None:
         """The step that is sensible now; None while jobs run or a person has to decide first."""
         newest = self.batches.newest
-        if self.open_jobs or any(
-            self.recommendation(c).standing is Standing.RECOMMENDED for c in self.candidates
-        ):
+        if self.open_jobs or self.to_review:
             return None
         if newest and newest.stand is Stand.UNCOMPARED:
             return JobKind.DRIFT
         return JobKind.TRAIN if newest and newest.asks else JobKind.INGEST
 
+    @property
+    def last_compared(self) -> BatchVerdict | None:
+        """Today's verdict about the batch that was compared last: it may not be the newest one."""
+        job = self.last_jobs.get(JobKind.DRIFT)
+        if job and isinstance(job.result, BatchCompared):
+            return self.batches.about(job.result.epoch, job.result.batch)
+        return self.batches.newest
+
     def recommendation(self, promotion: Promotion) -> Recommendation:
         """The current recommendation about a version."""
         judging = {int(j.args["version"]) for j in self.open_jobs if j.kind is JobKind.JUDGE}
-        return recommend(promotion, self.live_version, judging)
+        failure = self.failures.get(promotion.version, "")
+        return recommend(promotion, self.live_version, judging, failure)
 
 
 def status(desk: Desk) -> Status:
     """The state of the pipeline, read in one transaction."""
     with desk.store.read() as work:
-        batch = work.batches.last_stored()
+        batch, candidates = (
+            work.batches.last_stored(),
+            work.promotions.latest(20, PromotionState.PROPOSED),
+        )
         reports = work.drift.latest(1, Reference.PREVIOUS, batch.id) if batch else []
         last = {kind: work.jobs.recent(1, kind) for kind in JobKind}
         epoch = work.batches.epoch()
@@ -90,7 +116,7 @@ def status(desk: Desk) -> Status:
             batch,
             reports[0] if reports else None,
             work.promotions.live(),
-            work.promotions.latest(20, PromotionState.PROPOSED),
+            candidates,
             work.jobs.open(),
             {kind: jobs[0] for kind, jobs in last.items() if jobs},
             newest_batches(work, desk.dataset),
@@ -98,11 +124,28 @@ def status(desk: Desk) -> Status:
             ends_next,
             tuple(work.holds.held(epoch.number)) if epoch else (),
             tuple(work.lineage.rows()),
+            _failures(work, candidates),
         )
 
 
+def _failures(work: Work, candidates: Sequence[Promotion]) -> dict[int, str]:
+    """How the last re-evaluation of each candidate failed, of those that were not re-evaluated."""
+    live, failures = work.promotions.live_version(), {}
+    for version in (c.version for c in candidates if why_stale(c, live)):
+        job = work.jobs.newest_of(judge_key(version))
+        if job and job.state is JobState.FAILED:
+            failures[version] = re_evaluation_failed(job.id, job.error)
+    return failures
+
+
 def ends(desk: Desk, *, restart: bool) -> Ending | None:
-    """The end of the epoch that the next ingest is expected to cause, if any."""
+    """The end of the epoch that the next ingest is expected to cause, if any.
+
+    Raises:
+        SourceRefused: it is to `restart` a source that cannot be.
+    """
+    if restart and not can_restart(desk.dataset.source):
+        raise SourceRefused(NO_RESTART)
     with desk.store.read() as work:
         return ends_epoch(work, desk.settings, restart=restart)
 
@@ -118,6 +161,12 @@ def batch_profile(desk: Desk, batch_id: int) -> tuple[ColumnProfile, ...]:
     """The profiles of a batch's columns; empty if none is stored."""
     with desk.store.read() as work:
         return tuple(work.batches.profile("batch", batch_id) or ())
+
+
+def first_of_content(desk: Desk, batch: Batch) -> Batch | None:
+    """The first stored batch with the same content; it may be this one."""
+    with desk.store.read() as work:
+        return work.batches.of_content(batch.content_hash)
 
 
 def job(desk: Desk, job_id: int) -> Job:
@@ -170,72 +219,3 @@ def registered_elsewhere(desk: Desk) -> list[RegisteredVersion]:
     with desk.store.read() as work:
         proposed = work.promotions.known([v.version for v in versions])
     return [v for v in versions if v.version not in proposed]
-
-
-def served(desk: Desk) -> dict[str, Any]:
-    """The model description from serving; empty if no model is loaded.
-
-    Raises:
-        ServingUnavailable: serving is unreachable.
-    """
-    return desk.serving.model()
-
-
-def contract_of(served: dict[str, Any]) -> Contract:
-    """The input contract in serving's model description."""
-    return Contract.from_json(json.dumps(served["contract"]))
-
-
-def prediction(desk: Desk, prediction_id: str) -> LoggedPrediction:
-    """One logged prediction.
-
-    Raises:
-        Missing: it is not on record (yet).
-    """
-    with desk.store.read() as work:
-        logged = work.predictions.get(prediction_id)
-    if logged is None:
-        raise Missing(f"There is no prediction {prediction_id} on record.")
-    return logged
-
-
-def search_predictions(
-    desk: Desk,
-    *,
-    id_prefix: str = "",
-    version: int | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    value: str = "",
-    before: str = "",
-    limit: int = 25,
-) -> Page:
-    """One page of the prediction log, newest first; `before` is the previous page's `place`.
-
-    Raises:
-        BadInput: the id prefix or `before` is malformed.
-    """
-    start = id_prefix.strip().lower()
-    if start and not ID_PREFIX.fullmatch(start):
-        raise BadInput("Enter at least the first four characters of an id: 3fa8…")
-    try:
-        at, _, after = before.partition("~")
-        place_before = Place(datetime.fromisoformat(at).astimezone(UTC), after) if before else None
-    except ValueError as error:
-        raise BadInput("This page of the history does not exist. Start from the newest.") from error
-    search = Search(start, version, since, until, value.strip())
-    with desk.store.read() as work:
-        page = work.predictions.search(search, limit, place_before)
-        return replace(page, found=work.predictions.with_answers(page.found))
-
-
-def reported(desk: Desk, ids: Sequence[str]) -> dict[str, float | str]:
-    """The actual values or labels that were reported last for these predictions."""
-    with desk.store.read() as work:
-        known = {id_: work.feedback.of(id_) for id_ in ids}
-    return {id_: actual for id_, actual in known.items() if actual is not None}
-
-
-def place(page: Page) -> str:
-    """The position of the next page as text for an address; empty on the last page."""
-    return f"{page.older.at.isoformat()}~{page.older.id}" if page.older else ""

@@ -4,30 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from console.text.contributions import baseline_words, explained_class, steps
-from console.text.prediction import Answer, coverage_words, probability_words
+from console.text.contributions import (
+    TYPICAL,
+    baseline_words,
+    explained_class,
+    is_typical,
+    steps,
+    without_effect,
+)
+from console.text.prediction import Answer, amount, coverage_words, probability_words
 
 _SHOWN = 10
 """The maximum number of classes whose probabilities are listed."""
 
 
 def answer_lines(answer: Answer, units: Mapping[str, tuple[str, str]], unit: str) -> list[str]:
-    """A prediction: value and interval, or label, probabilities and set; and contributions."""
-    lines = list(_number(answer) if answer.label is None else _classes(answer))
-    if answer.contributions and (parts := steps(answer, units)):
+    """A prediction: number or label, what is around it, warnings, and contributions."""
+    lines = list(_number(answer, unit) if answer.label is None else _classes(answer))
+    lines += [f"warning: {warning}" for warning in answer.warnings]
+    parts = steps(answer, units)
+    if parts and is_typical(parts):
+        lines.append(TYPICAL)
+    elif parts:
         start, of_class = baseline_words(answer, unit), explained_class(answer)
         to = f" to the odds of {of_class}" if of_class else ""
-        lines.append(f"feature contributions{to}, from the baseline {start} (typical values):")
-        width = max(len(s.words) for s in parts)
-        lines += [f"  {s.words:>{width}}  {s.label} ({s.value})" for s in parts]
+        lines.append(f"feature contributions{to}, from the baseline {start} (a typical row):")
+        moving = [step for step in parts if not step.is_zero]
+        width = max(len(s.words) for s in moving)
+        lines += [f"  {s.words:>{width}}  {s.label} ({s.value})" for s in moving]
+        lines += [f"  {none}"] if (none := without_effect(parts)) else []
     lines.append(f"version {answer.version}, prediction {answer.id}")
     return lines
 
 
-def _number(answer: Answer) -> Iterator[str]:
-    yield f"{answer.prediction:,.2f}"
+def _number(answer: Answer, unit: str) -> Iterator[str]:
+    yield answer.in_words(unit)
     if answer.low is not None and answer.high is not None:
-        yield f"interval {answer.low:,.2f} to {answer.high:,.2f}"
+        yield f"interval {amount(answer.low)} to {amount(answer.high, unit)}"
         if answer.coverage:
             yield f"  {coverage_words(answer.coverage)}"
 

@@ -13,36 +13,35 @@ from core.rules.model.promotion_states import named
 
 
 def lines(promotion: Promotion, live: int | None, primary: str, unit: str) -> list[str]:
-    """What changes, the error, the baseline, the gates, and what can be undone."""
-    can_return = (
+    """What changes, the error beside champion and baseline, the gates, and what can be undone."""
+    changes, undo = effects(promotion.version, live)
+    return [changes, _error(promotion, primary, unit), _gates(promotion), undo]
+
+
+def effects(version: int, live: int | None) -> tuple[str, str]:
+    """What a promotion changes, and what can be undone."""
+    return (
+        f"Serving answers with {named(live)} now, and with version {version} if it is promoted.",
         f"You can roll back to version {live} at any time."
         if live is not None
-        else "There is nothing to roll back to, because nothing was live before."
+        else "There is nothing to roll back to, because nothing was live before.",
     )
-    return [
-        f"Serving answers with {named(live)} now, and with version {promotion.version} afterwards.",
-        *_error(promotion, primary, unit),
-        _gates(promotion),
-        can_return,
-    ]
 
 
-def _error(promotion: Promotion, primary: str, unit: str) -> list[str]:
+def _error(promotion: Promotion, primary: str, unit: str) -> str:
     """The primary metric against the champion's and the baseline's."""
     summary = promotion.dossier
     if summary is None or primary not in summary.candidate.metrics:
-        return ["It was never evaluated here."]
+        return "It was never evaluated here."
     mine, name = summary.candidate.metrics[primary], METRICS[primary].heading
     rows = formatting.count(summary.candidate.rows, "held-out row")
-    text = f"{name} {formatting.metric(primary, mine, unit)} on {rows}."
-    return [
-        text,
-        *(
-            f"The {who} has {formatting.metric(primary, theirs, unit)}: "
-            f"{change(primary, mine, theirs)}."
-            for who, theirs in _others(summary, primary)
-        ),
+    beside = [
+        f"the {who} has {formatting.metric(primary, theirs, unit)} "
+        f"({change(primary, mine, theirs)})"
+        for who, theirs in _others(summary, primary)
     ]
+    text = f"{name} {formatting.metric(primary, mine, unit)} on {rows}"
+    return f"{'; '.join([text, *beside])}."
 
 
 def _others(summary: DossierSummary, primary: str) -> Iterator[tuple[str, float]]:

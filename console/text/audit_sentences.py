@@ -42,7 +42,7 @@ _SENTENCES = {
     "dismiss batch": "{actor} dismissed the drift of {subject}",
     "close batch": "{actor} closed {subject} after repeated failures",
     "read quarantine": "the quarantined rows of {subject} were read again for {actor}",
-    "restart source": "{actor} restarted the source; {subject} ended",
+    "restart source": "{actor} restarted the source to end {subject}",
     "begin epoch": "{subject} began with {actor}'s ingest",
     "set limits": "{actor} changed drift limits",
     "add columns": "columns were added to the table of {subject}",

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from console.text import formatting
 from core.domain.batches import Batch, BatchState
+from core.domain.safe_text import printable
 from core.domain.sources import Source, UploadSource
-from core.rules.data.batch_ledger import ARRIVED, RETRYABLE
+from core.rules.data.batch_ledger import ARRIVED, RETRYABLE, remarks_on
+from core.rules.ops.batch_names import named_batches
 
 MISSING = "MISSING"
 
@@ -56,13 +59,22 @@ def lines(batches: Sequence[Batch], gaps: Sequence[range]) -> list[Line]:
 
 
 def note_of(batch: Batch) -> str:
-    """The note about a batch, beginning with a hold and removed rows."""
+    """The note about a batch, beginning with where it came from, a hold and removed rows."""
     notes = []
+    if batch.origin and batch.state is BatchState.STORED:
+        notes.append(f"From {printable(batch.origin)}.")
     if batch.is_held:
         notes.append(f"Held: {batch.hold_reason}")
     if batch.rows_removed_at:
         notes.append(f"Rows removed {batch.rows_removed_at:%Y-%m-%d %H:%M} UTC.")
-    return " ".join([*notes, batch.note])
+    return " ".join([*notes, remarks_on(batch)]).strip()
+
+
+def repeats(batch: Batch, first: Batch | None) -> str:
+    """A sentence about the first batch with the same content; empty if that is this one."""
+    if first is None or first.id == batch.id:
+        return ""
+    return f"It repeats batch {first.number} of epoch {first.epoch}: equal content."
 
 
 def missing(gap: range) -> Line:
@@ -103,6 +115,16 @@ def decidable(batches: Sequence[Batch]) -> list[Batch]:
         for b in batches
         if b.state in RETRYABLE and (b.state is not BatchState.RECEIVED or b.tries)
     ]
+
+
+def trains_on(batches: Sequence[Batch]) -> str:
+    """What a training would use, such as "Uses batches 0 to 2 of epoch 1: 8,417 rows."."""
+    numbers = [b.number for b in batches if b.number is not None]
+    if not numbers:
+        return ""
+    rows = formatting.count(sum(b.stored for b in batches), "row")
+    named = named_batches(numbers, capital=False)
+    return f"Uses {named} of epoch {batches[0].epoch}: {rows}."
 
 
 def first_batch(source: Source) -> str:

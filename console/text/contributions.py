@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from console.text.prediction import Answer, amount, probability_words, value_words
-from core.domain.number_format import figure
+from core.domain.number_format import figure, signed_percent
 
 _FACTOR_FROM = 2.0
-_MINUS = "\u2212"
+
+TYPICAL = "To the model this row is typical: no feature changes the prediction."
+"""What is said instead of contributions that are all zero."""
 
 
 def effect_words(effect: float, scale: str) -> str:
     """An effect as text: per cent or a factor on a log scale, an amount otherwise."""
     if scale == "value":
-        return f"{'+' if effect > 0 else _MINUS if effect else ''}{figure(abs(effect))}"
+        return f"{'+' if effect > 0 else ''}{figure(effect)}"
     factor = math.exp(effect)
     if 1 / _FACTOR_FROM < factor < _FACTOR_FROM:
-        percent = f"{100 * (factor - 1):+.1f}"
-        return f"{percent} %".replace("-", _MINUS) if float(percent) else "0 %"
+        return signed_percent(factor - 1)
     return f"x {figure(factor)}" if factor > 1 else f"÷ {figure(1 / factor)}"
 
 
@@ -77,13 +78,24 @@ def steps(answer: Answer, units: Mapping[str, tuple[str, str]]) -> list[Step]:
     return steps
 
 
+def is_typical(parts: Sequence[Step]) -> bool:
+    """Whether no feature changes the prediction, as it is written."""
+    return all(step.is_zero for step in parts)
+
+
+def without_effect(parts: Sequence[Step]) -> str:
+    """The features that do not change the prediction, in a sentence; empty if all do."""
+    names = [step.label for step in parts if step.is_zero]
+    return f"Without effect: {', '.join(names)}." if names else ""
+
+
 def explained_class(answer: Answer) -> str:
     """The class whose odds the contributions are about; empty for a number."""
     return str((answer.contributions or {}).get("of") or "")
 
 
 def baseline_words(answer: Answer, unit: str = "") -> str:
-    """The prediction for typical values: an amount, or the probability of the explained class."""
+    """The prediction for a typical row: an amount, or the probability of the explained class."""
     baseline = float((answer.contributions or {}).get("baseline", 0.0))
     return amount(baseline, unit) if answer.label is None else probability_words(baseline)
 

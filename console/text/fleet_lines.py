@@ -7,13 +7,36 @@ from datetime import datetime
 
 from console.text import formatting
 from core.domain.fleet import Cost, Hit, NewestBatch
-from core.rules.ops.fleet_state import Line
+from core.rules.drift.batch_verdict import Stand
+from core.rules.ops.fleet_state import Line, State
 
 _WIDTH = 80
 _LONGEST_NAME = 18
-_HEAD = ("dataset", "state", "live", "last batch", "retrain", "next run")
+_HEAD = ("dataset", "state", "live", "last batch", "verdict", "next run")
 _SHOWN_NEEDS = 3
-_ASKS = {None: "-", True: "yes", False: "no"}
+_VERDICTS = {
+    Stand.UNCOMPARED: "uncompared",
+    Stand.CALM: "fine",
+    Stand.ASKS: "retrain",
+    Stand.BROKEN: "broken",
+    Stand.LEARNED: "learned",
+}
+"""Shorter words, where the verdict's own are too long for the column."""
+
+
+def headline(lines: Sequence[Line]) -> str:
+    """How many datasets need somebody, and how many have no data yet; empty if that is no news."""
+    of_all = formatting.count(len(lines), "dataset")
+    waiting = sum(line.needs_somebody for line in lines)
+    new = sum(line.state is State.EMPTY for line in lines)
+    sentences = []
+    if waiting:
+        sentences = [f"{waiting} of {of_all} {'needs' if waiting == 1 else 'need'} somebody."]
+    elif len(lines) > max(new, 1):
+        sentences = ["Nobody is needed."]
+    if new:
+        sentences.append(f"{new} of {of_all} {'has' if new == 1 else 'have'} no data yet.")
+    return " ".join(sentences)
 
 
 def status_lines(lines: Sequence[Line], now: datetime) -> list[str]:
@@ -32,10 +55,10 @@ def _row(line: Line, now: datetime) -> tuple[str, ...]:
     facts = line.facts
     if facts is None:
         return (line.name, line.state.value, "-", "-", "-", "-")
-    asks = None if line.verdict is None else line.verdict.startswith("retraining")
+    verdict = "-" if line.verdict is None else _VERDICTS.get(Stand(line.verdict), line.verdict)
     run = formatting.ahead(facts.next_run_at, now) if facts.next_run_at else "-"
     live = str(facts.live_version or "-")
-    return (line.name, line.state.value, live, _batch(facts.newest_batch, now), _ASKS[asks], run)
+    return (line.name, line.state.value, live, _batch(facts.newest_batch, now), verdict, run)
 
 
 def _batch(batch: NewestBatch | None, now: datetime) -> str:
@@ -90,7 +113,7 @@ def _seconds(cost: Cost) -> str:
 
 
 def hit_lines(hits: Sequence[Hit]) -> list[str]:
-    """A row for each thing that was found: what it is, of which dataset, and its title."""
+    """A row for each thing that was found: what, of which dataset, its title, state and time."""
     if not hits:
         return ["Nothing was found."]
     widths = [max(len(text) for text in column) for column in zip(*map(_hit, hits), strict=True)]
@@ -102,5 +125,6 @@ def hit_lines(hits: Sequence[Hit]) -> list[str]:
     ]
 
 
-def _hit(hit: Hit) -> tuple[str, str, str, str]:
-    return (hit.kind, hit.dataset, hit.ref, hit.title)
+def _hit(hit: Hit) -> tuple[str, ...]:
+    at = f"{hit.at:%Y-%m-%d %H:%M} UTC" if hit.at else ""
+    return (hit.kind, hit.dataset, hit.ref, hit.title, hit.state, at)

@@ -78,6 +78,11 @@ def joined(job: Job) -> str:
     )
 
 
+def recorded(job: Job) -> str:
+    """The message if a requested job is on record, but not queued yet."""
+    return f"Job {job.id} ({job.kind.value}) is recorded, and starts once the queue takes it."
+
+
 def ago(then: datetime | None, now: datetime) -> str:
     """An approximate time in the past, such as "5 min ago"."""
     if then is None:
@@ -123,7 +128,7 @@ def metric(name: str | Metric, value: float | None, unit: str = "") -> str:
     if measured_in is MetricUnit.SHARE:
         return percent(value)
     if measured_in is MetricUnit.NONE:
-        return f"{value:.3f}"
+        return f"{value:z.3f}"
     amount = f"{value:,.0f}" if abs(value) >= _WHOLE else f"{value:,.3g}"
     return f"{amount} {unit}".rstrip()
 
@@ -131,6 +136,12 @@ def metric(name: str | Metric, value: float | None, unit: str = "") -> str:
 def percent(ratio: float | None) -> str:
     """A ratio as per cent, or "undefined"."""
     return "undefined" if ratio is None else share(ratio)
+
+
+def signed_percent(ratio: float | None, *, rose: bool | None) -> str:
+    """A change in per cent with the sign of its direction; without one if that is unknown."""
+    sign = "" if rose is None or not ratio else "+" if rose else "-"
+    return f"{sign}{percent(ratio)}"
 
 
 def rounded(value: float | None) -> float | None:
@@ -145,7 +156,13 @@ def count(number: int, noun: str) -> str:
 
 
 def shorten(text: str, longest: int = 160) -> str:
-    """The text, cut at a word with an ellipsis if it is longer than that."""
+    """The text, cut with an ellipsis if it is longer than that.
+
+    It is cut behind a sentence if at least half of what may stay does, else at a word.
+    """
     if len(text) <= longest:
         return text
+    sentences = text[: longest - 1].rpartition(". ")[0]
+    if len(sentences) >= longest / 2:
+        return f"{sentences}. …"
     return text[: longest - 1].rpartition(" ")[0].rstrip(" ,.;:") + "…"

@@ -38,20 +38,23 @@ class Fact:
 
 
 def newest_error(
-    approved: float | None, score: BatchScore | None, batch: Batch | None, dataset: Dataset
+    approved: float | None,
+    score: BatchScore | None,
+    batch: Batch | None,
+    dataset: Dataset,
+    *,
+    is_newest: bool = True,
 ) -> Fact:
-    """The live model's error on the newest batch, against that of its approval."""
-    name = "Error on the newest batch"
+    """The live model's error on the newest batch that has one, against that of its approval."""
+    name = "Error on the newest batch" if is_newest else "Error on its newest scored batch"
     now = error_in(score.metrics) if score else None
     if score is None or batch is None or now is None:
         return Fact(name, "unknown", "No batch has been scored with the live model.")
     alert = live_alerts.batch_error(approved, score, batch.number or 0, dataset)
-    return Fact(
-        name,
-        _amount(now, dataset),
-        f"batch {batch.number}; {_times(now, approved, dataset)}",
-        Tone.BAD if alert else Tone.GOOD,
-    )
+    rows = formatting.count(score.rows, "held-out row")
+    note = f"batch {batch.number}, {rows}; {_times(now, approved, dataset)}"
+    tone = Tone.BAD if alert else _tone(now, approved, score.rows)
+    return Fact(name, _amount(now, dataset), note, tone)
 
 
 def from_feedback(approved: float | None, live: Bucket | None, dataset: Dataset) -> Fact:
@@ -61,7 +64,10 @@ def from_feedback(approved: float | None, live: Bucket | None, dataset: Dataset)
         return Fact(name, "unknown", "No actual value has been reported.")
     alert = live_alerts.feedback_error(approved, live, dataset)
     note = f"{formatting.count(live.count, 'answer')}; {_times(live.error, approved, dataset)}"
-    return Fact(name, _amount(live.error, dataset), note, Tone.BAD if alert else Tone.GOOD)
+    tone = Tone.BAD if alert else _tone(live.error, approved, live.count)
+    if not live_alerts.says_something(live.count):
+        note += "; too few to judge"
+    return Fact(name, _amount(live.error, dataset), note, tone)
 
 
 def traffic(window: Window | None, live: Promotion | None) -> Fact:
@@ -100,6 +106,13 @@ def workers(states: Sequence[str]) -> Fact:
     if not alive:
         return Fact("Workers", "none", "No job runs until one is started.", Tone.BAD)
     return Fact("Workers", ", ".join(counts), note, Tone.OPEN if dead else Tone.GOOD)
+
+
+def _tone(now: float, approved: float | None, rows: int) -> Tone:
+    """How an error is meant that no alert is about."""
+    if approved is None or not live_alerts.says_something(rows):
+        return Tone.NEUTRAL
+    return Tone.OPEN if live_alerts.is_raised(approved, now) else Tone.GOOD
 
 
 def _amount(value: float, dataset: Dataset) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from console.text import formatting
 from console.text.as_json import jsonable
+from console.text.prediction import amount
 from core.domain.audit_event import AuditEvent
 from core.domain.batches import Batch
 from core.domain.dossier import Dossier
@@ -31,12 +32,14 @@ class Lineage:
 
     `dossier` is the frozen dossier of `version`, `terms` are the times in which it was live, newest
     first, and `answered` counts its predictions; `versions` are those that were trained on the
-    first of `batches`, which `verdict` is about. `feedback` is what was reported of `prediction`.
+    first of `batches`, which `verdict` is about. `feedback` is what was reported of `prediction`,
+    an amount in `unit`.
     """
 
     subject: str
     prediction: LoggedPrediction | None = None
     feedback: float | str | None = None
+    unit: str = ""
     version: Promotion | None = None
     dossier: Dossier | None = None
     verdict: BatchVerdict | None = None
@@ -66,14 +69,11 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link of the chain: what it is, what is on record of it, and the page that shows more.
-
-    `page` is empty if there is nothing to show (yet).
-    """
+    """One link of the chain: what it is, what is on record of it, and the page that shows more."""
 
     title: str
     says: str
-    page: str = ""
+    page: str
     query: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -94,18 +94,19 @@ def _data(lineage: Lineage) -> Iterator[Link]:
         title = "Batch" if len(numbers) == 1 else "Batches"
         yield Link(title, says, "drift", {"batch": f"{first.epoch}/{first.number}"})
     for version in lineage.versions[:_SHOWN]:
-        query = {"part": "Lineage", "follow": f"version:{version}"}
-        yield Link(f"Version {version}", "was trained on it", "audit", query)
+        query = {"version": f"{version}"}
+        yield Link(f"Version {version}", "was trained on it", "promotion", query)
     if len(lineage.versions) > _SHOWN:
-        yield Link("Versions", f"and {len(lineage.versions) - _SHOWN:,} more")
+        says = f"and {len(lineage.versions) - _SHOWN:,} more"
+        yield Link("Versions", says, "promotion", {"tab": "History"})
 
 
 def _model(lineage: Lineage) -> Iterator[Link]:
     for job in lineage.jobs[:1]:
         took = formatting.duration(job.started_at, job.finished_at)
-        query = {"part": "Lineage", "follow": f"job:{job.id}"}
+        query = {"job": str(job.id)}
         says = f"{job.kind.value}, {formatting.STATES[job.state][1]}, {took}"
-        yield Link(f"Job {job.id}", says, "audit", query)
+        yield Link(f"Job {job.id}", says, "pipeline", query)
     if version := lineage.version:
         query = {"version": str(version.version)}
         held_out = version.dossier.candidate.rows if version.dossier else 0
@@ -123,9 +124,9 @@ def _live(lineage: Lineage) -> str:
     if not lineage.terms:
         return "was never live"
     newest = lineage.terms[0]
-    until = f"until {newest.until:%Y-%m-%d %H:%M}" if newest.until else "until now"
+    until = f"until {newest.until:%Y-%m-%d %H:%M} UTC" if newest.until else "until now"
     times = f", {len(lineage.terms)} times in all" if len(lineage.terms) > 1 else ""
-    return f"{newest.since:%Y-%m-%d %H:%M} {until}{times}"
+    return f"{newest.since:%Y-%m-%d %H:%M} UTC {until}{times}"
 
 
 def _use(lineage: Lineage) -> Iterator[Link]:
@@ -133,13 +134,19 @@ def _use(lineage: Lineage) -> Iterator[Link]:
     if lineage.prediction:
         query = {"id": lineage.prediction.id}
         yield Link("Prediction", lineage.prediction.id[:8], "predict", query)
-        known = lineage.feedback is not None
-        yield Link("Feedback", f"actual {lineage.feedback}" if known else "none reported yet")
+        yield Link("Feedback", _reported(lineage.feedback, lineage.unit), "predict", query)
     elif version and lineage.answered:
         query = {"ask": "History", "model": str(version.version)}
         answered = lineage.answered
         yield Link("Predictions", _count(answered, answered.predictions), "predict", query)
-        yield Link("Feedback", _count(answered, answered.with_feedback))
+        says = _count(answered, answered.with_feedback)
+        yield Link("Feedback", says, "drift", {"show": "Live traffic"})
+
+
+def _reported(actual: float | str | None, unit: str) -> str:
+    if actual is None:
+        return "none reported yet"
+    return f"actual {actual if isinstance(actual, str) else amount(actual, unit)}"
 
 
 def _count(answered: Answered, number: int) -> str:

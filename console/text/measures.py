@@ -24,7 +24,9 @@ def value(measure: Measure, difference: float | None) -> str:
     """A difference, a limit or a band in the measure's unit; "-" if it is unknown."""
     if difference is None:
         return "-"
-    if measure in (Measure.NEW, Measure.NULLS):
+    if measure is Measure.NULLS:
+        return f"{100 * difference:.1f} points"
+    if measure is Measure.NEW:
         return percent(difference)
     return f"{difference:.3g} sd" if measure is Measure.SHIFT else f"{difference:.3g}"
 

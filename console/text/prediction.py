@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from console.text import formatting
+from core.domain.dataset import ColumnType
 from core.domain.number_format import figure
 from core.domain.predictions import LoggedPrediction
-from core.rules.data.typed_values import typical
-from core.rules.model.contract import OFFERED_CATEGORIES, Contract, Field, fill_text, read_value
+from core.rules.model.contract import Contract, Field, fill_text
+from core.rules.model.unusual_values import unusual_given
 
 _LEAST_STEPS = 100
 _EXACT = 2.0**53
@@ -30,7 +31,8 @@ class Answer:
     For a classifier, `label` is the answer, `probabilities` has each class, `prediction` is the
     probability of the label, and `inside` the prediction set. `threshold` is the positive class of
     a binary task with the threshold of its probability. `contributions` is None if they were not
-    requested or the model cannot calculate them.
+    requested or the model cannot calculate them. `warnings` are about values outside of what the
+    version was trained on; `caller` is who asked, if it is recorded.
     """
 
     id: str
@@ -46,6 +48,8 @@ class Answer:
     probabilities: dict[str, float] = dataclasses.field(default_factory=dict)
     inside: tuple[str, ...] | None = None
     threshold: tuple[str, float] | None = None
+    warnings: tuple[str, ...] = ()
+    caller: str = ""
 
     @property
     def scale(self) -> str:
@@ -70,17 +74,19 @@ def answered(
         response.get("low"), response.get("high"), covers.coverage() if covers else None,
         response.get("contributions"), None, label, probabilities, _inside(response),
         _threshold(contract.threshold, contract.classes[-1:]) if contract else None,
+        tuple(response.get("warnings") or ()),
     )  # fmt: skip
 
 
-def recorded(logged: LoggedPrediction) -> Answer:
-    """An answer from the prediction log."""
+def recorded(logged: LoggedPrediction, contract: Contract | None = None) -> Answer:
+    """An answer from the prediction log; `contract` is that of its version, if known."""
     details = logged.answer or {}
     return Answer(
         logged.id, logged.model_version, logged.prediction, logged.inputs, details.get("low"),
         details.get("high"), details.get("coverage"), details.get("contributions"), logged.at,
         details.get("label"), details.get("probabilities") or {}, _inside(details),
         _threshold(details.get("threshold"), [details.get("positive")]),
+        tuple(unusual_given(contract, logged.inputs)) if contract else (), logged.caller or "",
     )  # fmt: skip
 
 
@@ -127,33 +133,31 @@ def value_words(value: object, unit: str = "") -> str:
     return f"{value} {unit}".rstrip()
 
 
-def unusual(contract: Contract, row: Mapping[str, Any]) -> list[str]:
-    """A warning for each input outside the training data's usual values."""
-    notes = []
-    for field in contract.fields:
-        try:
-            value = read_value(field, row.get(field.name))
-        except ValueError:  # the row was rejected, or answered under another contract
-            continue
-        if isinstance(value, str):
-            is_complete = 0 < len(field.categories) < OFFERED_CATEGORIES
-            if value and is_complete and value not in field.categories:
-                notes.append(f"{field.label} “{value}” does not occur in the training data.")
-        elif (field.low is not None and value < field.low) or (
-            field.high is not None and value > field.high
-        ):
-            notes.append(
-                f"{field.label} {value_words(row[field.name], field.unit)} is outside the usual "
-                f"range of the training data. {usual_words(field)}"
-            )
-    return notes
+def known_category(field: Field, typed: str) -> str:
+    """The category that a typed part stands for; else the text as it was typed.
+
+    It is the only known one that is equal but for the case, else the only one that begins with the
+    text, else the only one that contains it. Text in double quotes stands for itself.
+    """
+    text = typed.strip()
+    if len(text) > len('""') and text[0] == text[-1] == '"':
+        return text[1:-1]
+    if field.type is not ColumnType.CATEGORY or not text or text in field.categories:
+        return text
+    part = text.casefold()
+    for fits in (str.__eq__, str.startswith, str.__contains__):
+        found = [known for known in field.categories if fits(known.casefold(), part)]
+        if found:
+            return found[0] if len(found) == 1 else text
+    return text
 
 
-def usual_words(field: Field) -> str:
-    """The usual range of a number or date in training, as a sentence; empty if unknown."""
-    if field.low is None or field.high is None:
-        return ""
-    return f"Usually {_usual(field, field.low)} to {_usual(field, field.high)}."
+def taken_words(field: Field, typed: str, known: str) -> str:
+    """What is said where a known category was taken for a part of it."""
+    return (
+        f"{field.label}: “{typed}” was completed to “{known}”. To predict for “{typed}” itself, "
+        "put it in double quotes."
+    )
 
 
 def empty_words(field: Field) -> str:
@@ -162,11 +166,6 @@ def empty_words(field: Field) -> str:
         return "Required."
     fill = fill_text(field)
     return f"Optional; if empty, {fill} is used." if fill else "Optional."
-
-
-def _usual(field: Field, end: float) -> str:
-    given = typical(field.type, end)
-    return given if isinstance(given, str) else figure(given)
 
 
 def is_whole(field: Field) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from console.text import formatting
 from console.text.csv_input import Accepted, Rejected
-from console.text.prediction import PROBABILITY, unusual
+from console.text.prediction import PROBABILITY
 from core.domain.number_format import figure
 from core.domain.predictions import LoggedPrediction
 from core.rules.model.contract import Contract
@@ -17,7 +17,7 @@ _EXACT = 2.0**53
 
 
 def result_rows(
-    accepted: Sequence[Accepted], answers: Iterable[Mapping[str, Any]], contract: Contract
+    accepted: Sequence[Accepted], answers: Iterable[Mapping[str, Any]]
 ) -> list[dict[str, object]]:
     """Each valid row with its line number, its fields, its prediction and its warnings."""
     columns = list(dict.fromkeys(name for a in accepted for name in a.row))
@@ -25,7 +25,7 @@ def result_rows(
         {"line": a.line}
         | {name: a.row.get(name) for name in columns}
         | _result(answer)
-        | {"warnings": " ".join(unusual(contract, a.row))}
+        | {"warnings": " ".join(answer.get("warnings") or ())}
         for a, answer in zip(accepted, answers, strict=False)
     ]
 
@@ -68,7 +68,7 @@ def rejected_rows(rejected: Sequence[Rejected]) -> list[dict[str, object]]:
 
 
 def template_rows(contract: Contract) -> list[dict[str, object]]:
-    """A template: every column, and one row of typical values."""
+    """A template: every column, and the typical row."""
     return [{f.name: f.default for f in contract.fields}]
 
 
@@ -99,13 +99,41 @@ def history_rows(
             "When": p.at.replace(tzinfo=None),
             **_history_answer(p, as_label=as_label),
             "Range": _range(p),
-            "Actual": _cell(reported.get(p.id)),
+            "Actual": _actual(reported.get(p.id), as_label=as_label),
             "Version": p.model_version,
+            "Caller": p.caller or "",
             **{name: _cell(p.inputs.get(name)) for name in fields},
             "Open": f"predict?id={p.id}",
         }
         for p in logged
     ]
+
+
+def export_rows(
+    logged: Sequence[LoggedPrediction], reported: Mapping[str, float | str]
+) -> list[dict[str, object]]:
+    """The log as a file, unrounded: ids, times, callers, answers, actual values, then inputs.
+
+    The names of answers are those of serving; an input of the same name is preceded by `input_`.
+    """
+    rows = []
+    for p in logged:
+        answer = p.answer or {}
+        row: dict[str, object] = {
+            "prediction_id": p.id,
+            "at": p.at,
+            "model_version": p.model_version,
+            "caller": p.caller,
+            "prediction": answer.get("label", p.prediction),
+        }
+        if "label" in answer:
+            row |= {"probability": p.prediction, "set": in_one_cell(answer.get("set") or ())}
+        else:
+            row |= {name: answer.get(name) for name in ("low", "high")}
+        row["actual"] = reported.get(p.id)
+        row |= {f"input_{n}" if n in row else n: value for n, value in p.inputs.items()}
+        rows.append(row)
+    return rows
 
 
 def _range(logged: LoggedPrediction) -> str:
@@ -125,6 +153,13 @@ def _history_answer(logged: LoggedPrediction, *, as_label: bool) -> dict[str, ob
     if label is None:  # by a model of a number, before the dataset's task changed
         return {"Prediction": figure(logged.prediction), "Probability": None}
     return {"Prediction": label, "Probability": 100 * logged.prediction}
+
+
+def _actual(value: float | str | None, *, as_label: bool) -> float | str | None:
+    """An actual value as its column takes it: a number, or text for a classifier."""
+    if as_label:
+        return _cell(value)
+    return None if value is None or isinstance(value, str) else formatting.rounded(value)
 
 
 def _cell(value: object) -> str:

@@ -1,8 +1,8 @@
-"""The statistics of a batch's columns as rows of a table."""
+"""The statistics of a batch's columns as rows of two tables: numbers, and times and texts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from console.text import formatting
@@ -16,34 +16,74 @@ _SHOWN = 3
 _SPREADS = {ColumnType.DATE: " days", ColumnType.TIMESTAMP: " s"}
 
 
-def profile_rows(columns: Iterable[ColumnProfile], dataset: Dataset) -> list[dict[str, Any]]:
-    """A row for each column, with its label and unit."""
+def number_rows(columns: Iterable[ColumnProfile], dataset: Dataset) -> list[dict[str, Any]]:
+    """A row for each column of numbers, whose figures are numbers, so that they sort."""
+    return _told(
+        [
+            _head(p, column)
+            | {
+                "Mean": formatting.rounded(p.mean),
+                "Spread (std)": formatting.rounded(p.std),
+                "Least": formatting.rounded(p.minimum),
+                "Median": formatting.rounded(p.q50),
+                "Upper quartile": formatting.rounded(p.q75),
+                "Greatest": formatting.rounded(p.maximum),
+            }
+            for p, column in _described(columns, dataset)
+            if column.type is ColumnType.NUMBER
+        ]
+    )
+
+
+def other_rows(columns: Iterable[ColumnProfile], dataset: Dataset) -> list[dict[str, Any]]:
+    """A row for each column of times or texts."""
+    return _told(
+        [
+            _head(p, column)
+            | {
+                "Distinct": p.distinct or None,
+                "Most common": _common(p),
+                "Mean": _time(p.mean, column.type),
+                "Spread (std)": _spread(p.std, column.type),
+                "Least": _time(p.minimum, column.type),
+                "Median": _time(p.q50, column.type),
+                "Greatest": _time(p.maximum, column.type),
+            }
+            for p, column in _described(columns, dataset)
+            if column.type is not ColumnType.NUMBER
+        ]
+    )
+
+
+def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without what none of them has."""
+    empty = {key for row in rows for key in row if all(r[key] in (None, "") for r in rows)}
+    return [{key: value for key, value in row.items() if key not in empty} for row in rows]
+
+
+def _described(
+    columns: Iterable[ColumnProfile], dataset: Dataset
+) -> Iterator[tuple[ColumnProfile, Column]]:
     described = {column.name: column for column in dataset.columns}
-    return [_row(p, described[p.column]) for p in columns if p.column in described]
+    return ((p, described[p.column]) for p in columns if p.column in described)
 
 
-def _row(p: ColumnProfile, column: Column) -> dict[str, Any]:
+def _head(p: ColumnProfile, column: Column) -> dict[str, Any]:
     return {
         "Column": column.label,
         "Unit": column.unit,
         "Rows": p.count,
-        "Empty": formatting.percent(p.nulls / p.count) if p.count else "-",
-        "Mean": _value(p.mean, column.type),
-        "Spread (std)": "" if p.std is None else f"{figure(p.std)}{_SPREADS.get(column.type, '')}",
-        "Least": _value(p.minimum, column.type),
-        "Median": _value(p.q50, column.type),
-        "Upper quartile": _value(p.q75, column.type),
-        "Greatest": _value(p.maximum, column.type),
-        "Distinct": p.distinct or None,
-        "Most common": _common(p),
+        "Empty %": 100 * p.nulls / p.count if p.count else None,
     }
 
 
-def _value(value: float | None, kind: ColumnType) -> str:
-    """A number, or the time that a profile's number stands for."""
-    if value is None:
-        return ""
-    return str(as_given(kind, round(value))) if kind in _SPREADS else figure(value)
+def _spread(std: float | None, kind: ColumnType) -> str:
+    return f"{figure(std)}{_SPREADS[kind]}" if std is not None and kind in _SPREADS else ""
+
+
+def _time(value: float | None, kind: ColumnType) -> str:
+    """The time that a profile's number stands for; empty for texts."""
+    return str(as_given(kind, round(value))) if value is not None and kind in _SPREADS else ""
 
 
 def _common(profile: ColumnProfile) -> str:

@@ -12,10 +12,11 @@ from structlog.contextvars import bound_contextvars
 
 from console.desk import Desk
 from console.text import formatting
+from console.text.markdown import plain
 from console.web import page_state, reading, session
 from console.web.metrics import metrics
 from core.domain.errors import DriftdeskError, Refused
-from core.domain.jobs import Job
+from core.domain.jobs import Job, JobState
 from core.platform import tracing
 from core.rules.access.roles import Actor
 
@@ -27,8 +28,8 @@ _UNPREFIXED = ("pipeline", "decisions", "predictions", "limits")
 def act(done: str, action: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     """Run an action for this session and store its message for the next run of the page.
 
-    `done` is shown on success, unless the action joined a job that was already open. For button
-    callbacks.
+    `done` is shown on success, unless the action joined a job that was already open, or one that
+    the queue has not taken yet. For button callbacks.
     """
     try:
         with acting(_verb(action)) as (desk, actor):
@@ -36,8 +37,9 @@ def act(done: str, action: Callable[..., Any], *args: Any, **kwargs: Any) -> Non
     except DriftdeskError as error:
         st.session_state[page_state.MESSAGE] = ("error", str(error))
     else:
-        joined = isinstance(result, Job) and result.joined
-        st.session_state[page_state.MESSAGE] = ("ok", formatting.joined(result) if joined else done)
+        if isinstance(result, Job) and (result.joined or result.state is JobState.REQUESTED):
+            done = formatting.joined(result) if result.joined else formatting.recorded(result)
+        st.session_state[page_state.MESSAGE] = ("ok", done)
         reading.clear_cache()
 
 
@@ -87,6 +89,6 @@ def show_message() -> None:
     """Show the message of the last action, once."""
     kind, text = st.session_state.pop(page_state.MESSAGE, ("", ""))
     if kind == "error":
-        st.error(text, icon=":material/error:")
+        st.error(plain(text), icon=":material/error:")
     elif kind == "ok":
         st.toast(text, icon=":material/check_circle:")

@@ -6,6 +6,9 @@ Streamlit's internal endpoints need no login. The filter blocks those that no pa
 
 from __future__ import annotations
 
+# Before the first session: two that import it at once can find it half imported, and Plotly asks it
+# for a name in each chart.
+import pandas as pd  # noqa: F401
 import streamlit as st
 from starlette.middleware import Middleware
 

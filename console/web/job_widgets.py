@@ -10,15 +10,27 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from console.actions import pipeline
-from console.queries import stalled_jobs
+from console.queries import service_checks, stalled_jobs
 from console.text import formatting
-from console.web import reading, widgets
+from console.web import page_state, reading, session, widgets
 from core.domain.batches import BatchState
-from core.domain.job_results import BatchNotStored, NoNewBatch, VersionProposed, sentence
+from core.domain.job_results import (
+    BatchCompared,
+    BatchNotStored,
+    BatchStored,
+    JobResult,
+    NoNewBatch,
+    VersionJudged,
+    VersionPromoted,
+    VersionProposed,
+    sentence,
+)
 from core.domain.jobs import RETRYABLE, Job, JobState, LogLine
 from core.rules.access.roles import right_for
 
 _STALLED_TTL = 2.0
+_QUEUE_SECONDS = 0.3
+"""How long a page waits for the queue's answer, which takes milliseconds."""
 
 
 def job_badge(job: Job) -> str:
@@ -51,6 +63,17 @@ def job_card(job: Job) -> None:
     _job_buttons(job)
 
 
+def job_line(job: Job) -> None:
+    """An open job in one line, with a link to its page."""
+    row = st.container(horizontal=True, vertical_alignment="center")
+    stage = why_it_waits(job) or (job.stage if job.state is JobState.RUNNING else "")
+    row.markdown(
+        f"{job_badge(job)} **{job.kind.value} {job.id}** {widgets.plain(stage)}", width="content"
+    )
+    with row:
+        widgets.page_link("pipeline", "Follow it", {"job": str(job.id)})
+
+
 def show_outcome(job: Job, note: str = "") -> None:
     """A job's error or result; `note` replaces a result that may be out of date."""
     text = job.error or note or job_note(job)
@@ -60,11 +83,55 @@ def show_outcome(job: Job, note: str = "") -> None:
         st.caption(widgets.plain(text))
 
 
+def queue_fault() -> str:
+    """Why the queue takes no job now; empty if it does. A queue that hangs is not waited for."""
+    services = session.watch().look(_QUEUE_SECONDS, service_checks.QUEUE)
+    return next((service.says for service in services if service.healthy is False), "")
+
+
+def show_queue_fault() -> None:
+    """What stands still and what works while the queue is away; nothing if it is there."""
+    if says := queue_fault():
+        st.error(
+            f"**The queue is away, so no job starts.** {widgets.plain(says)}  \n"
+            "What you request now is recorded, and starts by itself once the queue is back. "
+            "Everything on record can be viewed, and the live version keeps answering.",
+            icon=":material/cloud_off:",
+        )
+
+
 def why_it_waits(job: Job) -> str:
     """Why an open job makes no progress, from Redis (cached); empty if nothing is wrong."""
     if job.state.is_over:
         return ""
+    if queue_fault():
+        is_running = job.state is JobState.RUNNING
+        return "" if is_running else "It is recorded, and starts once the queue is back."
     return (reading.query_cached(_STALLED_TTL, stalled_jobs.stuck) or {}).get(job.id, "")
+
+
+def leads_on(result: JobResult | None) -> None:
+    """A link to what a finished job made, for a look at it; nothing if it made nothing."""
+    match result:
+        case VersionProposed(version=version) | VersionJudged(judged=version):
+            query = {"version": str(version)}
+            widgets.page_link("promotion", f"Review version {version}", query)
+        case BatchStored(epoch=epoch, batch=number):
+            # On this page itself: a page link to the page that is shown leaves its address.
+            st.button(
+                f"Open batch {number}", key=f"open-batch-{epoch}/{number}", type="tertiary",
+                icon=":material/arrow_forward:", on_click=_open_batch, args=(f"{epoch}/{number}",),
+            )  # fmt: skip
+        case BatchCompared(epoch=epoch, batch=int(number)):
+            query = {"batch": f"{epoch}/{number}"}
+            widgets.page_link("drift", f"See the drift of batch {number}", query)
+        case VersionPromoted(version=version):
+            widgets.page_link("predict", f"Try version {version}")
+
+
+def _open_batch(address: str) -> None:
+    st.query_params.pop("job", None)
+    page_state.note_address("batch", address)
 
 
 def job_note(job: Job) -> str:

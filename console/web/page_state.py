@@ -44,13 +44,18 @@ def dialog_closed() -> None:
     st.session_state[_DIALOG] = False
 
 
+def is_dialog_open() -> bool:
+    """Whether a dialog is open in this tab: a rerun of the page would close it."""
+    return bool(st.session_state.get(_DIALOG))
+
+
 def changed(name: str, value: Any) -> bool:
     """Whether the rest of the page was drawn with another value than this.
 
     For fragments: if True, the whole page must rerun. False while a dialog is open, because a
     rerun would close it.
     """
-    if st.session_state.get(_DIALOG):
+    if is_dialog_open():
         return False
     return bool(st.session_state.setdefault(_DRAWN, {}).setdefault(name, value) != value)
 

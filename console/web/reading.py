@@ -11,11 +11,15 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from console.desk import Desk
+from console.text.markdown import plain
 from console.web import session
 from console.web.metrics import metrics
 from core.domain.errors import DriftdeskError, Missing
 
 T = TypeVar("T")
+
+_MOST_CACHED = 1_000
+"""The most results of `query_cached` that are kept; those that are asked for soon come back."""
 
 
 def query(question: Callable[..., T], *args: Any, silent: bool = False, **kwargs: Any) -> T | None:
@@ -32,7 +36,7 @@ def _answer(ask: Callable[[], T], *, silent: bool = False) -> T | None:
     except DriftdeskError as error:
         metrics().unanswered(error)
         if not silent:
-            st.error(str(error), icon=":material/cloud_off:")
+            st.error(plain(str(error)), icon=":material/cloud_off:")
         return None
 
 
@@ -88,12 +92,15 @@ def query_cached(
 
 
 def _cached(ttl: float, key: Any, ask: Callable[[], T]) -> T:
-    cached_at, cached = _cache().get(key, (-math.inf, None))
+    cache = _cache()
+    cached_at, cached = cache.get(key, (-math.inf, None))
     if time.monotonic() - cached_at < ttl:
         return cached  # type: ignore[no-any-return]
     result = ask()
     if result is not None and ttl:
-        _cache()[key] = (time.monotonic(), result)
+        if len(cache) >= _MOST_CACHED:
+            cache.clear()
+        cache[key] = (time.monotonic(), result)
     return result
 
 

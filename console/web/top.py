@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import Any
 
 import streamlit as st
 
 from console.queries import fleet as fleet_queries
-from console.web import addresses, page_state, reading, session, widgets
+from console.web import addresses, go_to, reading, session, widgets
 
 OF_ALL = ("fleet", "services", "search")
 """The pages that can be shown without a dataset."""
@@ -17,25 +16,29 @@ OF_ALL = ("fleet", "services", "search")
 _KEPT = ("view", "show", "look", "tab", "part", "ask", "against", "group", "evidence", "last")
 """Parameters that say which part of a page is shown: the switcher keeps them."""
 
-_FIELD, _WANTED = "header-search", "driftdesk.search"
+
+def _reachable(dataset: str) -> list[str]:
+    """The pages that can be shown from here; without a dataset those that need none."""
+    if not session.has_several():
+        return [page for page in widgets.PAGES if page != "fleet"]
+    return [page for page in widgets.PAGES if dataset or page in OF_ALL]
 
 
 def navigation(page: str) -> None:
     """The pages of the address's dataset, where Streamlit's own navigation would lose it."""
     name = session.dataset_name()
-    shown = [p for p in widgets.PAGES if p in OF_ALL] if not name else list(widgets.PAGES)
     with st.container(horizontal=True, key="navigation", gap="small", vertical_alignment="center"):
-        st.html(_crumb(name), width="content")
+        st.html(_crumb(is_here=page == "fleet"), width="content")
         if name:
             switcher(page, name)
-        for one in (p for p in shown if p not in ("fleet", "search")):
+        for one in (p for p in _reachable(name) if p not in ("fleet", "search")):
             widgets.page_link(one, one.capitalize())
 
 
-def _crumb(name: str) -> str:
+def _crumb(*, is_here: bool) -> str:
     label = "All datasets"
-    if not name:
-        return f'<span class="crumb">{label}</span>'
+    if is_here:
+        return f'<span class="crumb" aria-current="page">{label}</span>'
     return addresses.anchor(label, addresses.of("", "fleet"), "crumb")
 
 
@@ -66,8 +69,7 @@ def header(page: str, title: str) -> None:
         navigation(page)
     row = st.container(horizontal=True, vertical_alignment="center")
     row.title(title, anchor=False, width="stretch")
-    if page != "search":
-        _search_field(row)
+    go_to.field(row, _reachable(session.dataset_name()))
     if not session.needs_login():
         row.caption("Local mode: no login, everyone on this machine is admin", width="content")
         return
@@ -76,19 +78,6 @@ def header(page: str, title: str) -> None:
     name = widgets.plain(actor.name)
     row.caption(f"{name} · {role}", width="content", help=widgets.plain(actor.known_by))
     row.button("Log out", type="tertiary", icon=":material/logout:", on_click=session.log_out)
-
-
-def _search_field(row: Any) -> None:
-    def note() -> None:
-        page_state.set_state(_WANTED, page_state.get_state(_FIELD))
-        page_state.set_state(_FIELD, "")
-
-    row.text_input(
-        "Search", key=_FIELD, on_change=note, placeholder="Search", max_chars=100, width=180,
-        label_visibility="collapsed", icon=":material/search:",
-    )  # fmt: skip
-    if wanted := page_state.take_state(_WANTED):
-        st.switch_page("views/search.py", query_params=addresses.query({"q": wanted}))
 
 
 def disabled_note() -> None:

@@ -15,8 +15,8 @@ from streamlit.delta_generator import DeltaGenerator
 from console.figures import style
 from console.text import formatting
 from console.text.csv_output import inert_csv
+from console.text.markdown import plain as plain  # noqa: PLC0414 - pages use it from here
 from console.web import acting, addresses, page_state, session
-from core.domain.safe_text import printable_lines
 from core.rules.access.roles import Right
 
 P = ParamSpec("P")
@@ -60,17 +60,6 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def plain(text: str) -> str:
-    """Text from data, escaped for Streamlit's markdown."""
-    text = printable_lines(text)
-    for mark in "\\`*_{}[]()<>#+-.!|$:~":
-        text = text.replace(mark, "\\" + mark)
-    # Streamlit links addresses even if escaped; a word joiner prevents that.
-    for start, split in (("\\://", "\u2060\\://"), ("www\\.", "www\u2060\\."), ("@", "\u2060@")):
-        text = text.replace(start, split)
-    return text
-
-
 def act_button(
     where: DeltaGenerator | ModuleType,
     label: str,
@@ -80,8 +69,12 @@ def act_button(
     *args: Any,
     **look: Any,
 ) -> None:
-    """A button that acts at once and shows `done` on success."""
-    where.button(label, key=key, on_click=acting.act, args=(done, action, *args), **look)
+    """A button that acts at once and shows `done` on success.
+
+    Its key, by default its label, keeps a click when the look changes: without a key Streamlit
+    identifies a button by its look as well, and drops a click on the one that was there before.
+    """
+    where.button(label, key=key or label, on_click=acting.act, args=(done, action, *args), **look)
 
 
 def choice(
@@ -90,17 +83,40 @@ def choice(
     addresses: Mapping[str, str],
     shown: str,
     key: str,
+    *,
+    has_steps: bool = True,
 ) -> str:
     """A select box whose choice is kept in the page's address, in the parameter named `label`.
 
-    `addresses` maps each option to its value in the address; `shown` is the selected option.
+    `addresses` maps each option to its value in the address, newest first; `shown` is the selected
+    option. `has_steps` adds the buttons to its neighbours, once on a page for their shortcuts.
     """
     page_state.set_state(key, shown)
 
     def note() -> None:
-        page_state.note_address(label.lower(), addresses[page_state.get_state(key)])
+        if to := addresses.get(page_state.get_state(key)):  # it may have left the list meanwhile
+            page_state.note_address(label.lower(), to)
 
-    return str(where.selectbox(label, list(addresses), key=key, on_change=note))
+    row = where.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    chosen = row.selectbox(label, list(addresses), key=key, on_change=note)
+    if has_steps:
+        steps(row, label.lower(), list(addresses.values()), addresses[shown])
+    return str(chosen)
+
+
+def steps(row: DeltaGenerator, parameter: str, values: Sequence[str], shown: str) -> None:
+    """Buttons with shortcuts to the newer and the older neighbour of what is shown.
+
+    `values` are those of the address's parameter, newest first.
+    """
+    at = values.index(shown)
+    for label, shortcut, to in (("Newer", "K", at - 1), ("Older", "J", at + 1)):
+        there = 0 <= to < len(values)
+        row.button(
+            label, key=f"{parameter}-{label.lower()}", type="tertiary", shortcut=shortcut,
+            disabled=not there, on_click=page_state.note_address,
+            args=(parameter, values[to] if there else ""),
+        )  # fmt: skip
 
 
 def table(rows: Sequence[Mapping[str, Any]], **look: Any) -> None:
@@ -127,10 +143,10 @@ def page_link(page: str, label: str = "", query: dict[str, str] | None = None) -
     st.page_link(f"views/{page}.py", label=label, icon=icon, query_params=told)
 
 
-def evidence_link(version: int) -> None:
+def evidence_link(version: int, label: str = "Open evidence report") -> None:
     """A link to a version's evidence on the Promotion page."""
     page, query = "views/promotion.py", addresses.query({"version": str(version)})
-    st.page_link(page, label="Open evidence report", icon=":material/fact_check:",
+    st.page_link(page, label=label, icon=":material/fact_check:",
                  query_params=query)  # fmt: skip
 
 
@@ -145,7 +161,8 @@ def button(
     **look: Any,
 ) -> bool:
     """A button for those who have a right; returns whether it was pressed."""
-    return where.button(label, icon=icon, **look, **only(right, disabled=disabled, help=help))
+    look = {"key": label, "icon": icon} | look | only(right, disabled=disabled, help=help)
+    return where.button(label, key=look.pop("key"), **look)
 
 
 def dialog(title: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
@@ -165,7 +182,7 @@ def dialog(title: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
 
 def confirm(label: str, decide: Callable[[], None], *, disabled: bool = False) -> None:
     """A dialog's confirm button: closes the dialog, or shows in it why the action failed."""
-    if st.button(label, type="primary", on_click=decide, disabled=disabled):
+    if st.button(label, key=f"confirm {label}", type="primary", on_click=decide, disabled=disabled):
         if acting.failed():
             acting.show_message()
         else:

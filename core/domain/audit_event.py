@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+ITSELF = "driftdesk"
+"""The actor of what driftdesk does by itself."""
+
 DISMISS = "dismiss batch"
 """The action when a person decides against training on a batch."""
 

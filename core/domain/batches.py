@@ -59,6 +59,12 @@ class BatchState(StrEnum):
         return _IN_WORDS[self]
 
 
+DELIVERY_UNKNOWN = (
+    "Whether the API counts that batch as delivered is not known until the next batch comes: "
+    "either it is that one, or its number shows a gap."
+)
+"""In the note of an INTERRUPTED batch, whose source `asks_once`; taken out once it is settled."""
+
 _IN_WORDS = {
     BatchState.RECEIVED: "waits to be read",
     BatchState.STORED: "is stored",

@@ -120,6 +120,11 @@ class Column:
         )
 
 
+def rows_table_of(name: str) -> str:
+    """The name of the table that holds the rows of the dataset of that name."""
+    return f"rows_{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """A dataset: its columns in row order, its target, and how models of it are evaluated.
@@ -185,4 +190,4 @@ class Dataset:
     @property
     def rows_table(self) -> str:
         """The name of the table that holds this dataset's rows."""
-        return f"rows_{self.name}"
+        return rows_table_of(self.name)

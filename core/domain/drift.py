@@ -77,6 +77,13 @@ class StatChange:
         return self.ratio is not None
 
     @property
+    def rose(self) -> bool | None:
+        """Whether it is above the reference; None if one of the two is unknown."""
+        if self.reference is None or self.current is None:
+            return None
+        return self.current > self.reference
+
+    @property
     def within_band(self) -> bool:
         """Whether the ratio is within the noise band, breach or not."""
         return self.band is not None and self.ratio is not None and self.ratio <= self.band
@@ -253,6 +260,11 @@ class StoredReport:
     report: DriftReport
     reference_id: int | None = None
     note: str = ""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there was nothing to compare the batch with."""
+        return self.reference_id is None
 
     @property
     def compared_with(self) -> str:

@@ -8,22 +8,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from core.domain.batches import BatchState
-from core.domain.drift import Reason
 from core.domain.jobs import JobKind, JobState
 
 
 @dataclass(frozen=True, slots=True)
-class OpenCandidate:
-    """A version that awaits a decision; `recommended` is the rule's verdict."""
-
-    version: int
-    recommended: bool
-    proposed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class FailedJob:
-    """The newest failed job of its kind; no later job of that kind has succeeded since."""
+    """A job that failed, the newest of its kind or of its key."""
 
     id: int
     kind: JobKind
@@ -43,42 +33,6 @@ class NewestBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class NewestReport:
-    """The newest comparison of a batch with the one before.
-
-    `recommendation` is the one that was stored with it, "" without. `answered`: a person dismissed
-    the batch, or a version was trained on it.
-    """
-
-    batch_id: int
-    epoch: int
-    batch_number: int
-    retrain: bool
-    reasons: tuple[Reason, ...]
-    measure_reasons: tuple[Reason, ...]
-    created_at: datetime
-    recommendation: str = ""
-    answered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class BatchErrors:
-    """The metrics of the live version on one batch's held-out rows.
-
-    `spread` is the standard deviation of the rows' errors. `seen`: a person has seen the alert
-    about the live version on this batch.
-    """
-
-    batch_id: int
-    rows: int
-    metrics: Mapping[str, float]
-    spread: float = 0.0
-    epoch: int = 0
-    number: int = 0
-    seen: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Refusal:
     """A replica of serving that refused a version, and why."""
 
@@ -90,29 +44,15 @@ class Refusal:
 class FleetFacts:
     """What a line of the fleet says about one dataset; the defaults are those of an empty one.
 
-    `approved` has the live version's metrics in its dossier. `open_jobs` counts jobs by state.
-    `errors` has the last 12 batches that the live version was scored on and that are not held,
-    oldest first. `next_run_at` is that of the next schedule; None if none runs.
-    `replicas` counts replicas of serving that reported lately.
+    `open_jobs` counts jobs by state. `next_run_at` is that of the next schedule; None if none runs.
     """
 
     dataset: str
     live_version: int | None = None
     live_since: datetime | None = None
-    approved: Mapping[str, float] = field(default_factory=dict)
-    candidates: tuple[OpenCandidate, ...] = ()
     open_jobs: Mapping[JobState, int] = field(default_factory=dict)
-    failed_jobs: tuple[FailedJob, ...] = ()
     newest_batch: NewestBatch | None = None
-    drift: NewestReport | None = None
-    errors: tuple[BatchErrors, ...] = ()
     next_run_at: datetime | None = None
-    follow_ups: int = 0
-    force_requests: int = 0
-    held_batches: int = 0
-    undelivered: int = 0
-    replicas: int = 0
-    refusals: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +74,17 @@ class Cost:
 class Hit:
     """Something that a search found.
 
-    `kind` is dataset, version, job, batch or prediction; `ref` is its name, number or id there:
-    of a batch the id in the ledger.
+    `kind` is dataset, version, job, batch, epoch or prediction; `ref` is its name, number or id
+    there: of a batch the id in the ledger. `state` is in a word, empty where there is none; `at` is
+    the time of its last change.
     """
 
     kind: str
     dataset: str
     title: str
     ref: str
+    state: str = ""
+    at: datetime | None = None
 
 
 class OpenJob(NamedTuple):

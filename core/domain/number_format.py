@@ -17,7 +17,7 @@ def figure(value: float) -> str:
 
 def percent(ratio: float) -> str:
     """A relative change, such as "21.3 %"."""
-    return f"{ratio * 100:,.1f} %" if ratio < _FAR else f"more than {_FAR * 100:,} %"
+    return f"{ratio * 100:z,.1f} %" if ratio < _FAR else f"more than {_FAR * 100:,} %"
 
 
 def signed_percent(ratio: float) -> str:

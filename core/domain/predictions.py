@@ -17,7 +17,8 @@ class LoggedPrediction:
 
     `prediction` is in the target's unit; for a classifier, the probability of the answered class.
     `answer`, if it was read, has `low`, `high` and `contributions`; for a classifier, `label`,
-    `probabilities`, `set` and `contributions`.
+    `probabilities`, `set` and `contributions`. `caller` is who asked: see
+    `core.rules.access.api_keys.caller_words`; None in older records.
     """
 
     id: str
@@ -26,6 +27,7 @@ class LoggedPrediction:
     inputs: dict[str, Any]
     prediction: float
     answer: dict[str, Any] | None = None
+    caller: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ ANSWERS_COUNTED = 10_000
 class Search:
     """A search; empty parts match everything.
 
-    `since` is inclusive, `until` exclusive. `value` is `field=value`, or a part of any value.
+    `since` is inclusive, `until` exclusive. `value` is `field=value`, or a part of any value;
+    `caller` is a part of who asked.
     """
 
     id_prefix: str = ""
@@ -71,6 +74,7 @@ class Search:
     since: datetime | None = None
     until: datetime | None = None
     value: str = ""
+    caller: str = ""
 
 
 @dataclass(frozen=True, slots=True)

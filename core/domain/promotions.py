@@ -142,9 +142,20 @@ class ForceRequest:
     dossier_digest: str = ""
 
 
+class Cause(StrEnum):
+    """Why a follow-up was opened."""
+
+    FORCED = "forced"
+    HELD = "held"
+    """The version was trained on a batch that is held."""
+
+
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """An open task after a decision against the recommendation: check how the version performs."""
+    """An open task about a version that was forced, or was trained on a batch that is held.
+
+    `cause` is None for those that were opened before it was kept.
+    """
 
     id: int
     subject: str
@@ -154,6 +165,7 @@ class FollowUp:
     closed_at: datetime | None = None
     closed_by: str = ""
     note: str = ""
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,15 @@ class Training:
     """The recipe, and the team's own code for it.
 
     For `ESTIMATOR`: the function that returns the estimator, as `package.module:function`. For
-    `COMMAND`: the program with its arguments, and the folder in which it runs.
+    `COMMAND`: the program with its arguments, and the folder in which it runs. Without
+    `typical_row` the contract of a model names no training row.
     """
 
     recipe: str = BUILT_IN[0]
     estimator: str = ""
     command: tuple[str, ...] = ()
     folder: str = "."
+    typical_row: bool = True
 
     @property
     def is_own(self) -> bool:

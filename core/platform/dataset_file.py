@@ -30,6 +30,7 @@ from core.platform.toml_values import known_keys as _known_keys
 from core.platform.toml_values import number as _number
 from core.platform.toml_values import one_of as _one_of
 from core.platform.toml_values import shown as _shown
+from core.platform.toml_values import yes_or_no as _yes_or_no
 
 _DATASET_KEYS = (
     "name", "title", "unit", *task_section.KEYS, "limits", "columns", "source", "training",
@@ -125,12 +126,6 @@ def _words(key: str, value: object) -> str:
             "line, without < > [ ] and \\"
         )
     return value
-
-
-def _yes_or_no(key: str, value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ValueError(f"{key} is {_shown(value)}, and must be true or false, without quotes")
 
 
 def _width(value: object) -> int:

@@ -55,6 +55,13 @@ def one_of(key: str, value: object, known: Iterable[str]) -> str:
     return value
 
 
+def yes_or_no(key: str, value: object) -> bool:
+    """A boolean."""
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"{key} is {shown(value)}, and must be true or false, without quotes")
+
+
 def number(key: str, value: object) -> float:
     """A finite number."""
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from core.domain.training import COMMAND, ESTIMATOR, RECIPES, Training
-from core.platform.toml_values import function, known_keys, one_of, section, shown, text
+from core.platform.toml_values import function, known_keys, one_of, section, shown, text, yes_or_no
 
 _MOST_WORDS = 100
 _LONGEST_PATH = 1_000
@@ -18,7 +20,12 @@ def parse(table: object) -> Training:
         ValueError: a key is unknown or wrong; the message names it and the remedy.
     """
     keys = section("training", table)
-    known_keys(keys, ("recipe", "estimator", "command", "folder"))
+    known_keys(keys, ("recipe", "estimator", "command", "folder", "typical_row"))
+    typical = yes_or_no("training.typical_row", keys.get("typical_row", True))
+    return replace(_recipe(keys), typical_row=typical)
+
+
+def _recipe(keys: Mapping[str, Any]) -> Training:
     own = next((key for key in (ESTIMATOR, COMMAND) if key in keys), None)
     recipe = one_of("training.recipe", keys.get("recipe", own or Training().recipe), RECIPES)
     for key, owner in ((ESTIMATOR, ESTIMATOR), (COMMAND, COMMAND), ("folder", COMMAND)):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from core.adapters.store import Store, Work
+from core.domain.audit_event import ITSELF
 from core.domain.errors import IllegalTransition, StaleDossier
 from core.domain.jobs import JobKind
 from core.domain.promotions import PromotionState
@@ -128,7 +129,7 @@ def _tell(store: Store, alias: int | None, live: int | None, why: str) -> None:
     subject = f"version:{live if live is not None else alias}"
     log.warning("alias put back", found=alias, live=live)
     with store.transaction() as work:
-        work.audit.add("driftdesk", "put back", subject, reason=sentence, details={"found": alias})
+        work.audit.add(ITSELF, "put back", subject, reason=sentence, details={"found": alias})
         work.notifications.add(Event.FAILED, subject, sentence)
 
 

@@ -6,19 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.adapters.store import Work
-from core.adapters.store.drift import VerdictRow
-from core.domain.audit_event import DISMISS
+from core.domain.audit_event import DISMISS, ITSELF
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
 from core.domain.dossier import Lesson
-from core.domain.drift import Reason, Reference, breach_reasons
-from core.domain.jobs import Job, JobKind, JobState
+from core.domain.jobs import JobKind
 from core.domain.promotions import Promotion
 from core.rules.data.training_set import learned_from, lesson, same_as
 from core.rules.drift.batch_verdict import BatchVerdict, verdict, why_a_reason
-from core.rules.drift.recommendation import Advice
-from core.rules.drift.verdict_facts import Facts, Rule
-from core.usecases.batch_holds import DESK
+from core.rules.drift.verdict_facts import Facts
+from core.rules.drift.verdict_findings import findings, will_read
 
 WATCHED = 12
 """The number of newest batches with a verdict."""
@@ -36,11 +33,13 @@ class NewestBatches:
 
     Of batches before the `WATCHED` newest only those are among them that wait for a person: a
     question stays until it is answered, however many batches come after it.
-    `same_as` is the version that was trained on the same rows by the same recipe; `why_a_reason`
-    says why a training now needs a reason, and is empty if the data justifies it.
+    `usable` are the batches whose rows a training now would use. `same_as` is the version that was
+    trained on the same rows by the same recipe; `why_a_reason` says why a training now needs a
+    reason, and is empty if the data justifies it.
     """
 
     verdicts: tuple[BatchVerdict, ...]
+    usable: tuple[Batch, ...]
     same_as: int | None
     why_a_reason: str
 
@@ -48,6 +47,11 @@ class NewestBatches:
     def newest(self) -> BatchVerdict | None:
         """The newest batch's verdict."""
         return self.verdicts[0] if self.verdicts else None
+
+    def about(self, epoch: int, number: int | None) -> BatchVerdict | None:
+        """The verdict about one of them; None about an older batch."""
+        named = (v for v in self.verdicts if (v.epoch, v.number) == (epoch, number))
+        return next(named, None)
 
     @property
     def waiting(self) -> tuple[BatchVerdict, ...]:
@@ -58,15 +62,17 @@ class NewestBatches:
 def newest_batches(work: Work, dataset: Dataset) -> NewestBatches:
     """The verdicts about the newest batches."""
     versions = _versions(work)
-    newest = work.batches.newest_stored(WATCHED)
-    verdicts = _verdicts(work, newest, versions)
+    newest, earlier = work.batches.newest_stored(WATCHED), []
     if len(newest) == WATCHED:
         live = work.promotions.live_version()
         earlier = work.batches.in_question(newest[-1].id, live, DISMISS, EARLIER)
-        verdicts += [v for v in _verdicts(work, earlier, versions) if v.waits]
-    same = same_as(today(work, dataset), versions)
+    watched = {batch.id for batch in newest}
+    every = _verdicts(work, [*newest, *earlier], versions)
+    verdicts = [v for v in every if v.batch_id in watched or v.waits]
+    usable = _usable(work)
+    same = same_as(lesson(usable, dataset), versions)
     of_today = [v for v in verdicts if v.is_current]
-    return NewestBatches(tuple(verdicts), same, why_a_reason(of_today, same))
+    return NewestBatches(tuple(verdicts), tuple(usable), same, why_a_reason(of_today, same))
 
 
 def verdict_of(work: Work, batch: Batch, *, names_epoch: bool = False) -> BatchVerdict:
@@ -75,11 +81,20 @@ def verdict_of(work: Work, batch: Batch, *, names_epoch: bool = False) -> BatchV
     return verdict_found
 
 
+def verdicts_of(work: Work, batches: Sequence[Batch]) -> dict[int, BatchVerdict]:
+    """The verdicts about these stored batches, by the batch's id."""
+    return {v.batch_id: v for v in _verdicts(work, batches, _versions(work))}
+
+
 def today(work: Work, dataset: Dataset, epoch: int | None = None) -> Lesson:
     """The rows that a training would use now, of the current epoch or an earlier one."""
+    return lesson(_usable(work, epoch), dataset)
+
+
+def _usable(work: Work, epoch: int | None = None) -> list[Batch]:
     current = work.batches.epoch()
     number = current.number if current and epoch is None else epoch
-    return lesson(work.holds.usable(number) if number is not None else [], dataset)
+    return work.holds.usable(number) if number is not None else []
 
 
 def already_learned(work: Work, wanted: Lesson) -> int | None:
@@ -104,15 +119,16 @@ def _verdicts(
     reports = work.drift.verdicts([b.id for b in batches])
     dismissed = {
         e.subject: e
-        for e in work.audit.of(subjects=[b.subject for b in batches], actions=[DISMISS])
+        for e in work.audit.of(subjects=[b.subject for b in batches], actions=[DISMISS], now=True)
     }
     trainings = [job for job in work.jobs.open() if job.kind is JobKind.TRAIN]
     live = work.promotions.live()
-    stored = {e: work.batches.stored(e) for e in {b.epoch for b in batches}}
+    numbers = {e: work.batches.stored_numbers(e) for e in {b.epoch for b in batches}}
+    learned = [(p.version, p.state, learned_from(p.dossier)) for p in versions]
     verdicts = []
     for batch in batches:
-        rule, beyond, advised = _findings([r for r in reports if r.batch_id == batch.id])
-        is_held_by_person = batch.is_held and batch.held_by not in (None, DESK)
+        rule, beyond, advised = findings([r for r in reports if r.batch_id == batch.id])
+        is_held_by_person = batch.is_held and batch.held_by not in (None, ITSELF)
         dismissal = dismissed.get(batch.subject)
         facts = Facts(
             batch.id,
@@ -124,9 +140,9 @@ def _verdicts(
             advised=advised,
             when=work.dataset.retrain_when,
             live=live.version if live else None,
-            learned=tuple((p.version, p.state) for p in versions if learned_from(p.dossier, batch)),
-            training=next((j.id for j in trainings if _will_read(j, batch)), None),
-            later=tuple(b.number or 0 for b in stored[batch.epoch] if b.id > batch.id),
+            learned=tuple((version, state) for version, state, of in learned if of.has(batch)),
+            training=next((j.id for j in trainings if will_read(j, batch)), None),
+            later=tuple(n for id_, n in numbers[batch.epoch].items() if id_ > batch.id),
             held=batch.is_held,
             rows_removed=batch.rows_removed_at is not None,
             released=batch.released_at is not None,
@@ -138,37 +154,3 @@ def _verdicts(
         )
         verdicts.append(verdict(facts))
     return verdicts
-
-
-def _findings(rows: Sequence[VerdictRow]) -> tuple[Rule | None, Rule | None, Advice | None]:
-    """The findings: the drift rule's, that of breaches beyond noise, and the recommendation."""
-    if not rows:
-        return None, None, None
-    by = {row.reference: row for row in rows}
-    ordered = [by[r] for r in Reference if r in by]
-    asking = [row for row in ordered if row.retrain]
-    asking.sort(key=lambda row: row.reasons[0].could_be_noise)
-    first = by.get(Reference.PREVIOUS)
-    calm = _says(first or rows[0], (first or rows[0]).reasons[0])
-    reasons = [_says(row, row.reasons[0]) for row in asking] or [calm]
-    breaches = [(row, reason) for row in ordered for reason in breach_reasons(row)]
-    sure = [_says(row, reason) for row, reason in breaches if not reason.could_be_noise]
-    noise = [f"Nothing is beyond its noise band. {_says(*told)}" for told in breaches[:1]]
-    return (
-        Rule(bool(asking), tuple(reasons)),
-        Rule(bool(sure), tuple(sure or noise or [calm])),
-        first.advice if first else None,
-    )
-
-
-def _says(row: VerdictRow, reason: Reason) -> str:
-    is_breach = row.retrain or reason in row.measure_reasons
-    by_champion = is_breach and row.reference is Reference.CHAMPION
-    return ("Against the champion's rows, " if by_champion else "") + reason.says
-
-
-def _will_read(job: Job, batch: Batch) -> bool:
-    """Whether an open training will read a batch's rows: it starts after they were stored."""
-    if job.state is not JobState.RUNNING or job.started_at is None or batch.stored_at is None:
-        return True
-    return job.started_at >= batch.stored_at

@@ -7,18 +7,18 @@ releases it. Each change is on record, and notified.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from core.adapters.store import Work
+from core.domain.audit_event import ITSELF
 from core.domain.batches import Batch, BatchState
 from core.domain.errors import DecidedAlready, IllegalTransition, Missing
 from core.domain.jobs import Job, JobKind
-from core.domain.promotions import PromotionState
+from core.domain.promotions import Cause, HeldBatch, PromotionState
 from core.rules.model.promotion_states import require_reason
 from core.rules.ops.notification import Event
 from core.usecases.decisions import request
-
-DESK = "driftdesk"
-"""The actor on record if no person requested it."""
+from core.usecases.forced_promotions import close_follow_up
 
 _IN_USE = (PromotionState.PROPOSED, PromotionState.APPROVED, PromotionState.LIVE)
 
@@ -50,9 +50,9 @@ def hold_broken(work: Work, batch: Batch, faults: Sequence[str]) -> list[Job]:
     Returns the comparisons with this batch, which are repeated.
     """
     reason = " ".join(faults)
-    if not work.holds.hold(batch.id, DESK, reason, unless_released=True):
+    if not work.holds.hold(batch.id, ITSELF, reason, unless_released=True):
         return []
-    return _held(work, batch, DESK, reason)
+    return _held(work, batch, ITSELF, reason)
 
 
 def release(work: Work, batch_id: int, *, actor: str, reason: str) -> Batch:
@@ -74,22 +74,38 @@ def release(work: Work, batch_id: int, *, actor: str, reason: str) -> Batch:
     work.audit.add(actor, "release batch", batch.subject, reason=reason, details=about)
     sentence = f"Batch {batch.number} of epoch {batch.epoch} was released by {actor}: {reason}"
     work.notifications.add(Event.HELD, batch.subject, sentence)
+    for version in work.lineage.versions_of(batch.id):
+        _close_trained_on_held(work, version, actor, sentence)
     return work.batches.get(batch.id)
 
 
-def note_trained_on_held(work: Work, version: int, batches: Iterable[Batch], actor: str) -> None:
-    """Open a follow-up for a version whose training rows came with held batches."""
-    numbers = sorted({b.number for b in batches if b.is_held and b.number is not None})
+def note_trained_on_held(
+    work: Work, version: int, held: Iterable[Batch | HeldBatch], actor: str
+) -> None:
+    """Open a follow-up for a version whose training rows came with these held batches."""
+    numbers = sorted({b.number for b in held if b.number is not None})
     if not numbers:
         return
     named = ", ".join(map(str, numbers))
     what = f"batch {named}, which is held" if len(numbers) == 1 else f"batches {named}, all held"
+    it = "it" if len(numbers) == 1 else "them"
     work.force_requests.open_follow_up(
         f"version:{version}",
-        f"Version {version} was trained on {what}. Train again without it and replace the version, "
-        "or release the batch.",
+        f"Version {version} was trained on {what}. Train again without {it} and replace the "
+        f"version, or release {it}.",
         actor,
+        Cause.HELD,
     )
+
+
+def _close_trained_on_held(work: Work, version: int, actor: str, released: str) -> None:
+    """Close a version's follow-ups about held batches; others that are still held get a new one."""
+    tasks = work.force_requests.of_cause(f"version:{version}", Cause.HELD)
+    for task in tasks:
+        with suppress(DecidedAlready):  # a person has closed it meanwhile
+            close_follow_up(work, task.id, actor=actor, note=released)
+    if tasks and _is_in_use(work, version):
+        note_trained_on_held(work, version, work.promotions.of_version(version).held, actor)
 
 
 def why_not_before(work: Work, reference: Batch | None, batch: Batch) -> str:
@@ -116,10 +132,9 @@ def _held(work: Work, batch: Batch, actor: str, reason: str) -> list[Job]:
     work.audit.add(actor, "hold batch", batch.subject, reason=reason, details=about)
     sentence = f"Batch {batch.number} of epoch {batch.epoch} is held: {reason}"
     work.notifications.add(Event.HELD, batch.subject, sentence)
-    now_held = work.batches.get(batch.id)
     for version in work.lineage.versions_of(batch.id):
         if _is_in_use(work, version):
-            note_trained_on_held(work, version, [now_held], actor)
+            note_trained_on_held(work, version, [batch], actor)
     again = []
     waiting = {j.args.get("batch_id") for j in work.jobs.open() if j.kind is JobKind.DRIFT}
     for other in work.drift.referring_to(batch.id):

@@ -23,7 +23,7 @@ def ending(work: Work, retain: int) -> Ending | None:
     rows = {r.epoch: r for r in work.lineage.rows()}
     mine = rows.pop(current.number, EpochRows(current.number, 0, 0, 0))
     gone = tuple(r for r in rows.values() if r.epoch <= current.number - retain)
-    numbers = [b.number for b in work.batches.stored(current.number) if b.number is not None]
+    numbers = work.batches.stored_numbers(current.number).values()
     return Ending(
         current.number,
         mine.rows,

@@ -13,7 +13,7 @@ from typing import Any
 from core.adapters.store import Work
 from core.domain.errors import Missing, SecondPersonRequired, StaleDossier
 from core.domain.jobs import Job
-from core.domain.promotions import Decision, FollowUp, ForceRequest, Promotion
+from core.domain.promotions import Cause, Decision, FollowUp, ForceRequest, Promotion
 from core.rules.model.promotion_states import (
     Seen,
     is_second_person,
@@ -132,6 +132,7 @@ def _force(
         f"Version {promotion.version} was forced.{gates} Check how it performs, and record the "
         "outcome.",
         act.actor,
+        Cause.FORCED,
     )
     return job
 

@@ -9,7 +9,7 @@ from core.rules.model.live_terms import taken_back, terms_of
 
 def terms(work: Work, limit: int = 1000) -> list[Term]:
     """The newest terms, the present one first."""
-    return terms_of(work.audit.latest(limit, action="live"))
+    return terms_of(work.audit.latest(limit, action="live", now=True))
 
 
 def rollback_target(work: Work) -> Promotion | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from core.adapters.store import Work
+from core.domain.audit_event import ITSELF
 from core.domain.errors import DecidedAlready, StaleDossier
 from core.domain.jobs import JobKind
 from core.domain.promotions import Decision, Promotion
@@ -18,8 +19,6 @@ from core.rules.model.promotion_states import why_stale
 
 RE_EVALUATED = 5
 """How many open candidates are re-evaluated for a new champion, the newest first."""
-
-ACTOR = "driftdesk"
 
 
 def judge_key(version: int) -> str:
@@ -70,14 +69,14 @@ def _is_asked(work: Work, promotion: Promotion, live: Promotion | None) -> bool:
 
 def _judge(work: Work, promotion: Promotion, live: Promotion | None) -> None:
     args, key = {"version": promotion.version}, judge_key(promotion.version)
-    job, is_new = work.jobs.request(JobKind.JUDGE, args, ACTOR, key=key)
+    job, is_new = work.jobs.request(JobKind.JUDGE, args, ITSELF, key=key)
     if is_new:
         why = why_stale(promotion, live.version if live else None)
-        work.audit.add(ACTOR, "request judge", f"job:{job.id}", reason=why, details=job.args)
+        work.audit.add(ITSELF, "request judge", f"job:{job.id}", reason=why, details=job.args)
 
 
 def _supersede(work: Work, promotion: Promotion, live: Promotion | None) -> None:
     old = why_stale(promotion, live.version if live else None)
     why = f"{old} {RE_EVALUATED} newer candidates are re-evaluated instead."
-    work.promotions.decide(promotion, Decision.SUPERSEDE, actor=ACTOR, reason=why)
-    work.audit.add(ACTOR, "supersede", f"version:{promotion.version}", reason=why)
+    work.promotions.decide(promotion, Decision.SUPERSEDE, actor=ITSELF, reason=why)
+    work.audit.add(ITSELF, "supersede", f"version:{promotion.version}", reason=why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from docs.generator import api, cli, settings, tables
+from docs.generator import answers, api, cli, settings, tables
 from docs.generator.markdown import NOTE, blocks
 
 FOLDER = Path(__file__).parents[1] / "reference"
@@ -20,6 +20,7 @@ PAGES = {
 def stale() -> dict[Path, str]:
     """The pages that differ from what the code generates, with their new text."""
     pages = {FOLDER / name: blocks(NOTE, render()) + "\n" for name, render in PAGES.items()}
+    pages[FOLDER / answers.FILE] = answers.render()
     return {
         path: text
         for path, text in pages.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,7 +60,7 @@ def render() -> str:
     calls = list(operations(document))
     rows = [
         # The anchor is the one that GitHub and the site both make.
-        [f"[`{method.upper()} {path}`](#{method}-{path.replace('/', '')})",
+        [f"[`{method.upper()} {path}`](#{method}-{path.replace('/', '').lower()})",
          "key" if operation.get("security") else "", operation["summary"]]
         for method, path, operation in calls
     ]  # fmt: skip
@@ -76,10 +77,11 @@ def render() -> str:
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Method, path and operation of each call."""
+    """Method, path and operation of each call; a name in the path is in capitals."""
     for path, methods in document["paths"].items():
+        shown = re.sub(r"\{(\w+)\}", lambda name: name[1].upper(), path)
         for method, operation in methods.items():
-            yield method, path, operation
+            yield method, shown, operation
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:

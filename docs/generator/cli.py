@@ -16,8 +16,9 @@ _INTRO = """\
 # Command line
 
 `.venv/bin/driftdesk` offers the actions of the console's pages and reads the same
-[settings](settings.md). With `--json` the output is JSON; without it, lines fit 80 columns where
-names and reasons are short. Colours appear on a terminal only, and not if `NO_COLOR` is set.
+[settings](settings.md). With `--json` the output is JSON; [cli.schema.json](cli.schema.json) has
+its JSON Schema under the name of each command. Without it, lines fit 80 columns where names and
+reasons are short. Colours appear on a terminal only, and not if `NO_COLOR` is set.
 
 | exit code | meaning |
 | --- | --- |

@@ -12,21 +12,18 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from serving.http.answers import AnswerLog
-from serving.http.openapi import openapi
+from serving.http.openapi import OF_A_DATASET
 from serving.http.predict import Predict
 from serving.model.fleet import Fleet, Served
 
 PREDICT: Final = "/predict"
 READ, WRITE = ("GET", "HEAD"), ("POST",)
 
-_PATHS = openapi(None)["paths"]
 _OF_THE_PROCESS = {
     "/metrics": READ, "/health/live": READ, "/health/ready": READ, "/ping": READ, "/version": READ,
     "/v2": READ, "/v2/health/live": READ, "/v2/health/ready": READ,
 }  # fmt: skip
-_KEYED = (
-    *(path for path, methods in _PATHS.items() if "post" in methods), "/invocations",
-)  # fmt: skip
+_KEYED = [path for path, methods in OF_A_DATASET.items() if "post" in methods]
 """Routes that require an API key, if any are configured."""
 
 _SIGNED = "/model/look"

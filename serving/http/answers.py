@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from core.platform import tracing
 from core.rules.model.classes import places_answered
 from core.rules.model.contract import Contract
-from core.rules.model.contract_batch import Problems
+from core.rules.model.contract_batch import Columns, Problems
+from core.rules.model.unusual_values import unusual_columns
 from serving.http.metrics import Metrics
 from serving.model.loaded import LoadedModel
 from serving.prediction_log.spool import Spool
@@ -32,7 +33,11 @@ Entry = tuple[str, Any, float, dict[str, Any] | None]
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
-    """The prediction for one row; `low` and `high` are set if the model has an interval."""
+    """The prediction for one row; `low` and `high` are set if the model has an interval.
+
+    `warnings` about unusual values are set if they were requested; they are not recorded, because
+    they follow from the row and the version.
+    """
 
     prediction_id: str
     prediction: float
@@ -40,6 +45,7 @@ class Answer(msgspec.Struct, omit_defaults=True):
     low: float | None = None
     high: float | None = None
     contributions: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
+    warnings: list[str] | None = None
 
     def entry(self, row: Any, about: Mapping[str, Any]) -> Entry:
         """The record for the prediction log; `about` is the same for all answers of a model."""
@@ -54,7 +60,7 @@ class Answer(msgspec.Struct, omit_defaults=True):
 class ClassAnswer(msgspec.Struct, omit_defaults=True):
     """The label for one row, and the probability of each class.
 
-    `set` is the prediction set, if the model has prediction sets.
+    `set` is the prediction set, if the model has prediction sets; `warnings` as in `Answer`.
     """
 
     prediction_id: str
@@ -63,6 +69,7 @@ class ClassAnswer(msgspec.Struct, omit_defaults=True):
     probabilities: dict[str, float]
     set: list[str] | None = None
     contributions: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
+    warnings: list[str] | None = None
 
     def entry(self, row: Any, about: Mapping[str, Any]) -> Entry:
         """The record for the prediction log; `about` is the same for all answers of a model.
@@ -95,7 +102,12 @@ class AnswerLog:
     dataset: str
 
     def answer(
-        self, model: LoadedModel, rows: Sequence[Any], values: Floats, problems: Problems
+        self,
+        model: LoadedModel,
+        rows: Sequence[Any],
+        values: Floats,
+        problems: Problems,
+        caller: str,
     ) -> list[AnyAnswer | None]:
         """Build and log an answer for each row; None for rows with problems."""
         contract = model.runtime.contract
@@ -103,24 +115,37 @@ class AnswerLog:
         answers: list[AnyAnswer | None] = list(make(contract, model.version, values))
         for n in problems:
             answers[n] = None
-        self.record(model, rows, answers)
+        self.record(model, rows, answers, caller)
         return answers
 
     def record(
-        self, model: LoadedModel, rows: Sequence[Any], answers: Sequence[AnyAnswer | None]
+        self,
+        model: LoadedModel,
+        rows: Sequence[Any],
+        answers: Sequence[AnyAnswer | None],
+        caller: str,
     ) -> None:
-        """Spool the answers with their rows, and count them."""
+        """Spool the answers with their rows and the caller, and count them."""
         about = _about(model.runtime.contract)
         entries = [
             a.entry(row, about) for row, a in zip(rows, answers, strict=True) if a is not None
         ]
         if not entries:
             return
-        self.spool.add(prediction_lines(self.dataset, model.version, entries), len(entries))
+        lines = prediction_lines(self.dataset, model.version, entries, caller)
+        self.spool.add(lines, len(entries))
         self.metrics.answered(self.dataset, model.version, len(entries))
         if tracing.is_on():
             tracing.note(version=model.version, rows=len(entries))
             tracing.link(model.trace)
+
+
+def add_warnings(model: LoadedModel, columns: Columns, answers: Sequence[AnyAnswer | None]) -> None:
+    """Set the warnings of answers to rows with these inputs."""
+    found = unusual_columns(model.runtime.contract, columns, len(answers))
+    for answer, warnings in zip(answers, found, strict=True):
+        if answer is not None:
+            answer.warnings = warnings
 
 
 def _about(contract: Contract) -> dict[str, Any]:

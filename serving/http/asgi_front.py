@@ -12,13 +12,13 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qs
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.platform import tracing
 from serving.http.addresses import PREDICT, Address, Addresses
+from serving.http.asked import asked_of
 from serving.http.auth import ANYBODY, ApiKeys, RateLimit
 from serving.http.body import Disconnected, read_body
 from serving.http.error_shapes import error_answer
@@ -107,7 +107,7 @@ class AsgiFront:
             if address.route != PREDICT or address.of is None:
                 return await self._pass_on(address, scope, receive, send, request_id)
             body = await read_body(scope, receive, MAX_ROW_BYTES)
-            answer = await address.of.predict(body, explain=_query_flag(scope, "explain"))
+            answer = await address.of.predict(body, asked_of(scope, scope[KEY]))
         except Problem as problem:
             status, media, answer = error_answer(address.route, problem)
             headers = [*_DATA, (b"content-type", media.encode()), *problem.headers]
@@ -215,17 +215,3 @@ def _which(address: Address, names: Sequence[str]) -> str:
     if address.dataset:
         return f"There is no dataset {address.dataset!r} here. {there}"
     return f"Name the dataset, as in /datasets/NAME{address.route}. {there}"
-
-
-def _query_flag(scope: Scope, name: str) -> bool:
-    """A boolean query parameter; false if absent.
-
-    Raises:
-        Problem: it is neither true nor false.
-    """
-    if not scope["query_string"]:
-        return False
-    value = parse_qs(scope["query_string"].decode("latin-1")).get(name, ["false"])[-1]
-    if value not in ("true", "false"):
-        raise Problem(422, f"{name} must be true or false.")
-    return bool(value == "true")

@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from core.rules.model.contract_batch import read_columns
-from serving.http.answers import AnswerLog, AnyAnswer, without_answer
+from core.rules.model.contract_batch import Columns, read_columns
+from serving.http.answers import AnswerLog, AnyAnswer, add_warnings, without_answer
+from serving.http.asked import Asked
 from serving.model.live_model import LiveModel
 from serving.model.loaded import LoadedModel
 from serving.problems import Problem, overloaded, row_errors
@@ -45,7 +46,7 @@ class ConcurrencyLimit:
         self.in_use -= 1
 
 
-def predict_batch(live_model: LiveModel, log: AnswerLog, document: Any) -> bytes:
+def predict_batch(live_model: LiveModel, log: AnswerLog, document: Any, asked: Asked) -> bytes:
     """The answers to `{"rows": […]}`, logged: all of them, or none if a row is invalid.
 
     Raises:
@@ -53,16 +54,21 @@ def predict_batch(live_model: LiveModel, log: AnswerLog, document: Any) -> bytes
     """
     model = live_model.require()
     rows = _rows(document, MAX_ROWS)
-    return _encode({"predictions": answer_rows(model, log, rows)})
+    return _encode({"predictions": answer_rows(model, log, rows, asked)})
 
 
-def answer_rows(model: LoadedModel, log: AnswerLog, rows: Sequence[Any]) -> list[AnyAnswer]:
+def answer_rows(
+    model: LoadedModel, log: AnswerLog, rows: Sequence[Any], asked: Asked
+) -> list[AnyAnswer]:
     """The answers to these rows, logged: all of them, or none if a row is invalid.
 
     Raises:
         Problem: a row is invalid; every invalid row is named by index.
     """
-    answers = log.answer(model, rows, _predict(model, rows), {})
+    columns, values = _predict(model, rows)
+    answers = log.answer(model, rows, values, {}, asked.caller)
+    if asked.warnings:
+        add_warnings(model, columns, answers)
     return [answer for answer in answers if answer is not None]
 
 
@@ -73,9 +79,9 @@ def check_batch(live_model: LiveModel, document: Any) -> bytes:
         Problem: no model is live, or a row is invalid.
     """
     model = live_model.require()
-    predictions = _predict(model, _rows(document, MAX_CHECKED)).tolist()
+    _, values = _predict(model, _rows(document, MAX_CHECKED))
     return _encode(
-        {"model_version": model.version, "digest": model.digest, "predictions": predictions}
+        {"model_version": model.version, "digest": model.digest, "predictions": values.tolist()}
     )
 
 
@@ -88,7 +94,7 @@ def _rows(document: Any, most: int) -> list[Any]:
     return rows
 
 
-def _predict(model: LoadedModel, rows: Sequence[Any]) -> NDArray[np.float64]:
+def _predict(model: LoadedModel, rows: Sequence[Any]) -> tuple[Columns, NDArray[np.float64]]:
     columns, problems = read_columns(model.runtime.contract, rows, typed=True)
     if not problems:
         values = model.runtime.predict(columns)
@@ -98,4 +104,4 @@ def _predict(model: LoadedModel, rows: Sequence[Any]) -> NDArray[np.float64]:
         for n in sorted(problems):
             errors |= row_errors(problems[n], "rows", n)
         raise Problem(422, "Some rows do not fit the live model.", errors)
-    return values
+    return columns, values

@@ -37,6 +37,17 @@ def rows_of(document: Any, columns: Sequence[str]) -> list[Any]:
     return [{name: _plain(value) for name, value in row.items()} for row in rows]
 
 
+def response(version: int, answers: Sequence[Any], *, warns: bool) -> dict[str, Any]:
+    """The answer to a scoring request; with `warns` it has a list of warnings for each row."""
+    content: dict[str, Any] = {
+        "predictions": [answer.prediction for answer in answers],
+        "prediction_ids": [answer.prediction_id for answer in answers],
+        "model_version": version,
+    }
+    warnings = {"warnings": [answer.warnings or [] for answer in answers]} if warns else {}
+    return content | warnings
+
+
 def _split(content: Any) -> list[dict[str, Any]]:
     columns = content.get("columns") if isinstance(content, dict) else None
     data = content.get("data") if isinstance(content, dict) else None

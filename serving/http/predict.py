@@ -12,7 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from core.domain.errors import BadRow
 from core.platform import tracing
 from core.rules.model.contract import read_row
+from core.rules.model.unusual_values import unusual
 from serving.http.answers import NO_ANSWER, AnswerLog, answer_for
+from serving.http.asked import Asked
 from serving.model.live_model import LiveModel
 from serving.model.loaded import is_finite
 from serving.model.micro_batch import MicroBatch
@@ -30,7 +32,7 @@ class Predict:
     micro_batch: MicroBatch
     log: AnswerLog
 
-    async def __call__(self, body: bytes, *, explain: bool) -> bytes:
+    async def __call__(self, body: bytes, asked: Asked) -> bytes:
         """The answer to a body, as JSON; it is on disk before this returns.
 
         Raises:
@@ -49,10 +51,12 @@ class Predict:
         if not is_finite(value):
             raise Problem(422, f"{NO_ANSWER.capitalize()}.")
         answer = answer_for(model, value)
-        if explain:
+        if asked.warnings:
+            answer.warnings = unusual(model.runtime.contract, inputs)
+        if asked.explain:
             explanation = await run_in_threadpool(model.runtime.explain, inputs)
             answer.contributions = explanation.to_document() if explanation else None
-        self.log.record(model, (row,), (answer,))
+        self.log.record(model, (row,), (answer,), asked.caller)
         if tracing.is_on():
             tracing.note(prediction=answer.prediction_id)
         return _encode(answer)

@@ -17,7 +17,7 @@ from serving.http import invocations, tensors
 from serving.http.answers import AnyAnswer
 from serving.http.batch import MAX_ROWS, ConcurrencyLimit, answer_rows
 from serving.http.predict import read_json
-from serving.http.scope import MAX_BATCH_BYTES, MAX_ROW_BYTES, answering, body_of
+from serving.http.scope import MAX_BATCH_BYTES, MAX_ROW_BYTES, answering, asked, body_of
 from serving.http.states import readiness
 from serving.model.fleet import Fleet
 from serving.model.loaded import LoadedModel
@@ -55,7 +55,8 @@ def add_protocol_routes(app: FastAPI, fleet: Fleet, limit: ConcurrencyLimit) -> 
 
         def answer(document: Any) -> bytes:
             rows, contract = tensors.rows_of(document), live.runtime.contract
-            wanted = tensors.outputs_wanted(document, contract)
+            warns = asked(request).warnings
+            wanted = tensors.outputs_wanted(document, contract, warns=warns)
             head = {"model_name": name, "model_version": str(live.version)}
             if isinstance(document.get("id"), str):
                 head["id"] = document["id"]
@@ -74,13 +75,8 @@ def add_protocol_routes(app: FastAPI, fleet: Fleet, limit: ConcurrencyLimit) -> 
         def answer(document: Any) -> bytes:
             columns = [field.name for field in live.runtime.contract.fields]
             answers = _answers(request, live, invocations.rows_of(document, columns))
-            return msgspec.json.encode(
-                {
-                    "predictions": [answer.prediction for answer in answers],
-                    "prediction_ids": [answer.prediction_id for answer in answers],
-                    "model_version": live.version,
-                }
-            )
+            warns = asked(request).warnings
+            return msgspec.json.encode(invocations.response(live.version, answers, warns=warns))
 
         return await _answered(request, limit, answer)
 
@@ -126,7 +122,7 @@ def _of_version(request: Request, version: str) -> LoadedModel:
 def _answers(request: Request, live: LoadedModel, rows: list[Any]) -> list[AnyAnswer]:
     if len(rows) > MAX_ROWS:
         raise Problem(413, f"At most {MAX_ROWS:,} rows are allowed; /predict/batch streams more.")
-    return answer_rows(live, answering(request).log, rows)
+    return answer_rows(live, answering(request).log, rows, asked(request))
 
 
 async def _answered(

@@ -32,7 +32,7 @@ from serving.http.openapi import openapi
 from serving.http.predict import read_json
 from serving.http.protocol_routes import add_protocol_routes
 from serving.http.row_schema import schema_document
-from serving.http.scope import KEY, MAX_BATCH_BYTES, OF, ROUTE, answering, body_of
+from serving.http.scope import KEY, MAX_BATCH_BYTES, OF, ROUTE, answering, asked, body_of
 from serving.http.states import described, listed, readiness
 from serving.http.stream import Format
 from serving.http.stream_response import stream_response
@@ -184,9 +184,9 @@ def _add_write_routes(app: FastAPI, services: Services) -> None:
                 release=limit.release,
             )
         try:
-            body = await body_of(request, MAX_BATCH_BYTES)
+            wanted, body = asked(request), await body_of(request, MAX_BATCH_BYTES)
             answer = await run_in_threadpool(
-                lambda: predict_batch(of.served.live, of.log, read_json(body))
+                lambda: predict_batch(of.served.live, of.log, read_json(body), wanted)
             )
         finally:
             limit.release()

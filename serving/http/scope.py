@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import Request
 
 from serving.http.addresses import Answering
+from serving.http.asked import Asked, asked_of
 from serving.http.body import read_body
 
 KEY: Final = "driftdesk.key"
@@ -26,6 +27,15 @@ def answering(request: Request) -> Answering:
     """What answers for the request's dataset."""
     of: Answering = request.scope[OF]
     return of
+
+
+def asked(request: Request) -> Asked:
+    """What a request asks for besides its rows.
+
+    Raises:
+        Problem: a flag is neither true nor false.
+    """
+    return asked_of(request.scope, request.scope[KEY])
 
 
 async def body_of(request: Request, largest: int = MAX_ROW_BYTES) -> bytes:

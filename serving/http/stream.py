@@ -18,14 +18,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from core.rules.model.contract_batch import Problems, read_columns
-from serving.http.answers import AnswerLog, AnyAnswer, without_answer
+from core.rules.model.contract_batch import Columns, Problems, read_columns
+from serving.http.answers import AnswerLog, AnyAnswer, add_warnings, without_answer
+from serving.http.asked import Asked
 from serving.http.csv_answers import Encode, csv_answers
 from serving.http.csv_stream import MAX_LINE, Chunk, csv_chunks
 from serving.model.loaded import LoadedModel
 from serving.problems import errors_document, row_errors
 
 _BLOCK = 256 * 1024
+
+_Running = tuple[list[Any], Columns, Problems, Future[NDArray[np.float64]]]
+"""The rows of a chunk, their inputs and problems, and the predictions to come."""
 
 
 class Format(StrEnum):
@@ -36,7 +40,7 @@ class Format(StrEnum):
 
 
 def stream_answers(
-    model: LoadedModel, log: AnswerLog, file: IO[bytes], format_: Format
+    model: LoadedModel, log: AnswerLog, file: IO[bytes], format_: Format, asked: Asked
 ) -> Iterator[bytes]:
     """The response to a request that is spooled in `file`, in pieces.
 
@@ -45,13 +49,13 @@ def stream_answers(
     """
     if format_ is Format.CSV:
         chunks = csv_chunks(file, model.runtime.contract)
-        header, encode = csv_answers(model.runtime.contract)
-        return chain([header], _answers(model, log, chunks, encode))
-    return _answers(model, log, ndjson_chunks(file), _json_lines)
+        header, encode = csv_answers(model.runtime.contract, warnings=asked.warnings)
+        return chain([header], _answers(model, log, chunks, encode, asked))
+    return _answers(model, log, ndjson_chunks(file), _json_lines, asked)
 
 
 def _answers(
-    model: LoadedModel, log: AnswerLog, chunks: Iterator[Chunk], encode: Encode
+    model: LoadedModel, log: AnswerLog, chunks: Iterator[Chunk], encode: Encode, asked: Asked
 ) -> Iterator[bytes]:
     """The answers to each chunk.
 
@@ -60,19 +64,22 @@ def _answers(
     """
     with ThreadPoolExecutor(1, "stream") as pool:
 
-        def submitted() -> Iterator[tuple[list[Any], Problems, Future[NDArray[np.float64]]]]:
+        def submitted() -> Iterator[_Running]:
             for rows, unreadable in chunks:
                 columns, problems = read_columns(model.runtime.contract, rows, typed=True)
                 problems |= {n: {"": why} for n, why in unreadable.items()}
-                yield rows, problems, pool.submit(model.runtime.predict, columns)
+                yield rows, columns, problems, pool.submit(model.runtime.predict, columns)
 
         first = 0
         for current, _next in pairwise(chain(submitted(), [None])):
             if current is not None:
-                rows, problems, running = current
+                rows, columns, problems, running = current
                 values = running.result()
                 problems = without_answer(values) | problems
-                yield encode(log.answer(model, rows, values, problems), problems, first)
+                answers = log.answer(model, rows, values, problems, asked.caller)
+                if asked.warnings:
+                    add_warnings(model, columns, answers)
+                yield encode(answers, problems, first)
                 first += len(rows)
 
 

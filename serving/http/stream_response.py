@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from serving.http.answers import AnswerLog
 from serving.http.body import Disconnected, spool_body
+from serving.http.scope import asked
 from serving.http.stream import Format, stream_answers
 from serving.model.live_model import LiveModel
 
@@ -37,16 +38,17 @@ async def stream_response(
     """Spool the request into `folder` and answer it; `release` is called when the stream ends.
 
     Raises:
-        Problem: no model is live, the body breaks a limit, the disk is full, or the header of a
-            CSV file is invalid.
+        Problem: no model is live, a flag or the header of a CSV file is invalid, the body breaks a
+            limit, or the disk is full.
         Disconnected: the client has gone.
     """
     with ExitStack() as open_:  # also a cancelled request must give back its slot and its file
         open_.callback(release)
+        wanted = asked(request)
         file = await spool_body(request.scope, request.receive, folder, largest)
         open_.enter_context(file)
         model = live_model.require()
-        answers = await run_in_threadpool(stream_answers, model, answer_log, file, format_)
+        answers = await run_in_threadpool(stream_answers, model, answer_log, file, format_, wanted)
         return _StreamResponse(answers, open_.pop_all().close, format_)
 
 

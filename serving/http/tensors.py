@@ -130,8 +130,14 @@ def _values(name: str, tensor: Tensor) -> list[Any]:
     return values
 
 
-def outputs_wanted(document: Any, contract: Contract) -> list[str]:
+_WARNINGS: Final[Tensor] = {"name": "warnings", "datatype": "BYTES", "shape": [-1]}
+"""An output that a request asks for by its query: a text for each row, empty without warnings."""
+
+
+def outputs_wanted(document: Any, contract: Contract, *, warns: bool = False) -> list[str]:
     """The names of the outputs that a request asks for; without any all of the model's.
+
+    With `warns` the warnings are the last one.
 
     Raises:
         Problem: the model has no such output.
@@ -144,20 +150,23 @@ def outputs_wanted(document: Any, contract: Contract) -> list[str]:
     for wanted in names:
         if wanted not in known:
             raise Problem(400, f"There is no output {wanted!r}. Outputs: {', '.join(known)}.")
-    return names or known
+    return [*(names or known), *([_WARNINGS["name"]] if warns else [])]
 
 
 def response(
     head: dict[str, Any], wanted: Sequence[str], contract: Contract, answers: Sequence[Any]
 ) -> dict[str, Any]:
     """The inference response: `head`, and the outputs that are wanted."""
-    outputs = [_filled(output, contract, answers) for output in _outputs(contract)]
-    return head | {"outputs": [output for output in outputs if output["name"] in wanted]}
+    outputs = [output for output in (*_outputs(contract), _WARNINGS) if output["name"] in wanted]
+    return head | {"outputs": [_filled(output, contract, answers) for output in outputs]}
 
 
 def _filled(output: Tensor, contract: Contract, answers: Sequence[Any]) -> Tensor:
     """An output with its shape and data; probabilities are in the order of the classes."""
     name, shape = output["name"], [len(answers), *output["shape"][1:]]
+    if name == _WARNINGS["name"]:
+        data = [" ".join(answer.warnings or ()) for answer in answers]
+        return output | {"shape": shape, "data": data}
     if name != "probabilities":
         return output | {"shape": shape, "data": [getattr(answer, name) for answer in answers]}
     data = [value for answer in answers for value in answer.probabilities.values()]

@@ -13,9 +13,9 @@ from core.domain.dataset import Dataset
 from core.domain.errors import DriftdeskError, SettingsError
 from core.domain.promotions import PromotionState
 from core.platform.dataset_folder import DatasetFile, DatasetFolder, Datasets
+from serving.memory import release_memory
 from serving.model.followers import MOST_THREADS, Followers
 from serving.model.live_model import LiveModel
-from serving.model.loaded import release_memory
 
 log = structlog.get_logger()
 

@@ -9,8 +9,9 @@ import structlog
 
 from core.domain.errors import DriftdeskError, Missing
 from core.platform import tracing
+from serving.memory import release_memory
 from serving.model.decided_versions import DeskRecord
-from serving.model.loaded import LoadedModel, ModelCache, load, release_memory
+from serving.model.loaded import LoadedModel, ModelCache, load
 from serving.model.mlflow_rest import Champion, ChampionSource
 from serving.model.version_choice import Alias, Choice, choose
 from serving.problems import Problem

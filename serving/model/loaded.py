@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import math
 import os
 import tempfile
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,12 +89,6 @@ def is_finite(prediction: float | list[float]) -> bool:
     if isinstance(prediction, float):
         return math.isfinite(prediction)
     return all(map(math.isfinite, prediction))
-
-
-def release_memory() -> None:
-    """Give back what loading needed and the model does not: a seventh of a model's memory."""
-    with suppress(AttributeError, OSError):  # glibc alone has it
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 class ModelCache:

@@ -45,7 +45,7 @@ States = Mapping[str, State]
 class _Prediction(msgspec.Struct, tag="p", array_like=True):
     """A prediction in the spool: an array of the letter "p" and these values.
 
-    Files of older versions have no dataset.
+    Files of older versions have no dataset and no caller.
     """
 
     id: str
@@ -55,6 +55,7 @@ class _Prediction(msgspec.Struct, tag="p", array_like=True):
     prediction: float
     answer: msgspec.Raw
     dataset: str = ""
+    caller: str | None = None
 
 
 class _Feedback(msgspec.Struct, tag="f", array_like=True):
@@ -84,14 +85,16 @@ def now() -> str:
 
 
 def prediction_lines(
-    dataset: str, version: int, answers: Iterable[tuple[str, Any, float, Any]]
+    dataset: str, version: int, answers: Iterable[tuple[str, Any, float, Any]], caller: str
 ) -> bytes:
-    """Answers of one version as lines of the spool.
+    """Answers of one version to one caller as lines of the spool.
 
     Each is its id, the row as received, the prediction, and the rest of the answer.
     """
     at = now()
-    return _encode_lines([("p", id_, at, version, *rest, dataset) for id_, *rest in answers])
+    return _encode_lines(
+        [("p", id_, at, version, *rest, dataset, caller) for id_, *rest in answers]
+    )
 
 
 def feedback_lines(

@@ -57,6 +57,13 @@ def test_agreement_of_alias_record_and_serving_is_reported(desk: Desk) -> None:
     assert (found.live, found.alias, found.differs) == (1, 1, ())
 
 
+def test_a_serving_that_does_not_answer_is_no_disagreement(desk: Desk) -> None:
+    desk.serving.away = True  # type: ignore[attr-defined]
+    found = promotion.agreement(desk)
+    assert found.differs == ()
+    assert found.silent == ("Serving at http://127.0.0.1:1 does not answer.",)
+
+
 def test_an_alias_that_somebody_moved_in_mlflow_is_noticed_and_put_back(
     desk: Desk, mlflow_uri: str
 ) -> None:

@@ -191,6 +191,7 @@ def test_every_row_comes_back_on_either_database(
         assert (newest.actor, newest.action, newest.subject) == (
             "ben", "restore", "backup:saved.tar.gz",
         )  # fmt: skip
+        assert newest.details["by"] == somebody("ben").on_record()
         live = work.promotions.live()
         assert live
         assert work.dossiers.get(work.promotions.of_version(2).dossier_digest)
@@ -477,7 +478,7 @@ def test_a_backup_from_before_a_column_was_added_is_restored_with_nulls(
 def command(told: Settings, *arguments: str, **how: Any) -> subprocess.Popen[str]:
     env = {
         "DATABASE_URL": told.database_url, "DATA_DIR": str(told.data_dir), "PATH": "/usr/bin",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(ROOT), "DATASETS": told.datasets,
     }  # fmt: skip
     return subprocess.Popen(
         [CLI, *arguments, "--without-models"], cwd=told.data_dir, env=env, text=True,

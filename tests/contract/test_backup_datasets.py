@@ -13,7 +13,6 @@ from console.actions.backup import archive
 from console.actions.backup.create import back_up
 from console.desk import Desk
 from core.adapters.store import Store
-from core.adapters.store.migrate import migrate
 from core.domain.dataset import Dataset
 from core.domain.errors import BackupUnusable, DatasetError
 from core.platform.dataset_folder import DatasetFolder
@@ -21,6 +20,7 @@ from core.platform.settings import Settings
 from tests import build
 from tests.build import somebody
 from tests.contract.test_backup import contents, put_back, settings
+from tests.databases import migrated
 
 FILE = """\
 name = "{name}"
@@ -69,7 +69,7 @@ def rows(told: Settings) -> dict[str, dict[str, list[bytes]]]:
 @pytest.fixture
 def source(tmp_path: Path) -> Settings:
     told = several(tmp_path / "source", f"sqlite:///{tmp_path / 'source.db'}", "boats", "cars")
-    migrate(told.database, datasets(told))
+    migrated(told.database, datasets(told))
     for n, dataset in enumerate(datasets(told), 1):
         store = Store.open(told.database, dataset)
         build.stored_batch(store, 1, rows=n)
@@ -147,7 +147,7 @@ def test_the_rows_of_a_dataset_whose_file_is_broken_are_not_left_out(
 
 def test_a_backup_of_one_dataset_is_restored_into_a_folder(tmp_path: Path) -> None:
     alone = several(tmp_path / "alone", f"sqlite:///{tmp_path / 'a.db'}", "boats")
-    migrate(alone.database, datasets(alone))
+    migrated(alone.database, datasets(alone))
     with at_first(alone) as desk:
         build.stored_batch(desk.store, 1)
         made = back_up(desk, somebody(), tmp_path / "saved.tar.gz", models=False)

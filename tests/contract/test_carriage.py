@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from console.actions.backup.create import back_up
 from console.actions.backup.restore import restore
+from console.actions.backup.restore_dataset import restore_dataset
 from console.desk import Desk
 from core.adapters.mlflow.registry import Registry, digest_of
 from core.adapters.mlflow.transfer import Carriage
@@ -227,3 +228,22 @@ def test_case_f2_a_backup_saves_the_rest_and_names_the_version_without_files(
     assert there.champion() is None  # nothing to answer with
     # Version 3 is on record, and its number is given to no other model.
     assert publish(there, dataset, "4", 4.0, above=3) == 4
+
+
+def test_a_dataset_alone_brings_its_versions_and_what_is_live(
+    source: Settings, saved: Path, dataset: Dataset, tmp_path: Path, other_mlflow: str
+) -> None:
+    target = elsewhere(source, tmp_path, other_mlflow)
+    done = restore_dataset(target, somebody("ben"), saved, dataset.name)
+    assert (done.versions, done.added_versions) == (2, 2)
+    there = Registry(other_mlflow, source.model_name)
+    assert publish(there, dataset, "4", 4.0, above=3) == 4
+    there.set_champion(4)
+    store = Store.open(target.database, dataset)
+    build.live(store, 4)
+    again = restore_dataset(target, somebody("ben"), saved, dataset.name, force=True)
+    assert again.added_versions == 0
+    assert [v.version for v in there.versions()] == [4, 3, 1]  # none is deleted
+    with store.read() as work:
+        assert (there.champion(), work.promotions.live_version()) == (3, 3)
+    store.close()

@@ -25,7 +25,7 @@ from core.domain.errors import DriftdeskError
 from core.domain.forward_scores import ForwardScore
 from core.domain.jobs import JobKind, JobState
 from core.domain.predictions import LoggedPrediction, Search
-from core.domain.promotions import Decision, Verdict
+from core.domain.promotions import Cause, Decision, Verdict
 from core.rules.drift.live_windows import Window
 from core.rules.drift.recommendation import BatchScore
 from core.rules.ops.notification import Event
@@ -95,7 +95,7 @@ def fill(store: Store, says: str, first: int = 1) -> Filled:
         work.lineage.trained(first, [batch.id])
         work.limits.set({("rides", "mean"): 0.25}, actor=says, reason=says)
         work.force_requests.ask_force(first + 1, says, says, "d")
-        work.force_requests.open_follow_up(f"version:{first}", says, says)
+        work.force_requests.open_follow_up(f"version:{first}", says, says, Cause.FORCED)
         work.schedules.add(Timing("0 4 * * *", "UTC"), Task.INGEST, NOON, says)
         uid = work.notifications.add(Event.BREACH, says, says)
         ended, _ = work.jobs.request(JobKind.TRAIN, {"note": says}, says)
@@ -149,7 +149,8 @@ def pool(at: Filled, store: Store) -> dict[str, Any]:
         follow_up, window = work.force_requests.follow_ups()[0], work.traffic.last()
     assert window
     return {
-        "actor": "ana", "action": "act", "subject": "batch:1/1", "text": "x", "reason": "r",
+        "actor": "ana", "action": "act", "cause": Cause.FORCED,
+        "subject": "batch:1/1", "text": "x", "reason": "r",
         "owner": THEIRS, "owner_id": at.batch.id, "profiles": [], "epoch": 1, "number": 1,
         "batch_id": at.batch.id, "batch": replace(at.waiting, number=1),
         "before": at.waiting.id + 99, "after": 0,
@@ -158,7 +159,8 @@ def pool(at: Filled, store: Store) -> dict[str, Any]:
         "spool": "theirs1.json", "size": 9, "digest": at.digest, "version": promotion.version,
         "versions": range(9), "batch_ids": [at.batch.id, at.waiting.id],
         "reference": Reference.PREVIOUS, "reference_name": "theirs0", "report": report("r"),
-        "prediction_id": at.prediction, "follow_up_id": follow_up.id, "request": request,
+        "prediction_id": at.prediction, "ids": [at.prediction], "follow_up_id": follow_up.id,
+        "request": request,
         "outcome": "withdrawn", "unless_released": False, "key": "drift", "at": NOON,
         "job_id": at.job_id, "attempt": 1, "lease": timedelta(minutes=1), "message": "m",
         "share": 0.5, "stage": "s", "kind": JobKind.DRIFT, "args": {}, "job": job,
@@ -174,6 +176,7 @@ def pool(at: Filled, store: Store) -> dict[str, Any]:
         "found": [LoggedPrediction(at.prediction, NOON, 1, {}, 1.0)],
         "cutoffs": Cutoffs(rows=0, epochs=0, predictions=LATER, log_lines=LATER),
         "state": JobState.FAILED, "dataset": None,
+        "other_than": "nobody", "first": NOON.date(), "end": (LATER + timedelta(days=1)).date(),
     }  # fmt: skip
 
 
@@ -194,6 +197,7 @@ OTHERS: dict[str, list[dict[str, Any]]] = {
     "traffic.waiting": [{"after": None}],
     "traffic.add": [{"after": None}],
     "jobs.asked_since": [{"key": key} for key in ("drift", "train")],
+    "jobs.newest_of": [{"key": key} for key in ("drift", "train")],
     "rows.chunks": [{"every": 1}],
 }
 """Values for single methods where the one of the pool has another type."""

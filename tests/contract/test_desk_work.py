@@ -11,16 +11,21 @@ from sqlalchemy import event
 
 from core.adapters.store import Store
 from core.adapters.store.migrate import migrate, prepare_dataset
-from core.adapters.store.tables import notifications, predictions, replicas
+from core.adapters.store.need_batches import NEWEST
+from core.adapters.store.tables import batches, notifications, predictions, replicas
 from core.domain.audit_event import DISMISS
 from core.domain.batches import BatchState
 from core.domain.dataset import Dataset
-from core.domain.drift import DriftReport, Reason, Reference
+from core.domain.drift import DriftReport, Finding, Reason, Reference, StatChange
 from core.domain.errors import DatasetError, DecidedAlready, Missing, SchemaMismatch
-from core.domain.fleet import BatchErrors, Cost, FleetFacts, Hit, OpenCandidate, Refusal
+from core.domain.fleet import Cost, FleetFacts, Hit, Refusal
 from core.domain.jobs import JobKind, JobState
+from core.domain.promotions import Cause
+from core.rules.drift.live_windows import Window
 from core.rules.drift.recommendation import BatchScore
 from core.rules.ops.live_alerts import SEEN
+from core.rules.ops.need_facts import NeedFacts
+from core.rules.ops.needs import DISAGREE, SOURCE_ENDED, needs
 from core.rules.ops.notification import Delivery, Event
 from core.rules.ops.schedule import Task, Timing
 from tests import build
@@ -57,6 +62,8 @@ def queries(store: Store, names: list[str]) -> int:
     with store.desk() as desk:
         event.listen(store.engine, "before_cursor_execute", see)
         desk.fleet(names)
+        desk.needs(names)
+        desk.feedback_errors(names)
         event.remove(store.engine, "before_cursor_execute", see)
     return len(seen)
 
@@ -75,7 +82,7 @@ def test_the_facts_of_each_dataset_are_its_own(rides: Store, cars: Store) -> Non
         work.jobs.finish(job.id, "w", JobState.FAILED, error="no memory")
         work.jobs.request(JobKind.DRIFT, {}, "ana")
         work.force_requests.ask_force(2, "now", "eve", "d")
-        work.force_requests.open_follow_up("version:1", "look", "ana")
+        work.force_requests.open_follow_up("version:1", "look", "ana", Cause.FORCED)
         work.schedules.add(Timing("0 4 * * *", "UTC"), Task.INGEST, LATER, "ana")
         work.notifications.add(Event.BREACH, "batch:1/1", "x")
         work.holds.hold(batch.id, "ana", "odd", unless_released=False)
@@ -92,19 +99,45 @@ def test_the_facts_of_each_dataset_are_its_own(rides: Store, cars: Store) -> Non
     assert facts["planes"] == FleetFacts("planes")
     found = facts["cars"]
     assert (found.live_version, found.live_since) == (1, LATER)
-    assert found.candidates == (OpenCandidate(2, False, LATER),)
     assert found.open_jobs == {JobState.REQUESTED: 1}
-    assert [(f.kind, f.error) for f in found.failed_jobs] == [(JobKind.TRAIN, "no memory")]
     assert found.newest_batch
     assert (found.newest_batch.number, found.newest_batch.state) == (1, BatchState.STORED)
-    assert found.drift
-    assert (found.drift.retrain, found.drift.reasons) == (True, (Reason("price mean"),))
-    assert found.errors == ()  # its batch is held
-    assert found.approved["mae"] == build.dossier(1).candidate.metrics["mae"]
     assert found.next_run_at == LATER
-    waiting = (found.follow_ups, found.force_requests, found.held_batches, found.undelivered)
-    assert waiting == (1, 1, 1, 0)
-    assert (found.replicas, found.refusals) == (1, (Refusal("http://one", "version 2: odd"),))
+    with rides.desk() as desk:
+        every = desk.needs(["rides", "cars", "planes"])
+    assert list(every) == ["rides", "cars", "planes"]
+    assert every["rides"] == every["planes"] == NeedFacts()
+    asked = every["cars"]
+    assert asked.live_version == 1
+    assert asked.approved == build.dossier(1).candidate.metrics["mae"]
+    assert [c.version for c in asked.candidates] == [2]
+    assert [(f.kind, f.error) for f in asked.failed_jobs] == [(JobKind.TRAIN, "no memory")]
+    assert [b.id for b in asked.batches] == [f.batch_id for f in asked.verdicts] == [batch.id]
+    assert [(s.batch_id, s.metrics) for s in asked.scores] == [(batch.id, {"rmse": 2.5})]
+    assert [(f.version, f.reason) for f in asked.forces] == [(2, "now")]
+    assert [(f.subject, f.text) for f in asked.follow_ups] == [("version:1", "look")]
+    assert asked.refusals == (Refusal("http://one", "version 2: odd"),)
+    assert (asked.undelivered, asked.served, asked.windows) == (None, {}, ())
+    assert titles(cars) == [
+        "Serving refuses a version",
+        "The last train job failed",
+        "Version 2 awaits a second approver",
+        "Version 2 awaits approval (not recommended)",
+        "Batch 1 is held by ana: odd",
+        "Batch 0 is missing",
+        "Follow up on version 1",
+    ]
+    assert titles(rides) == []
+
+
+def asked_about(store: Store) -> NeedFacts:
+    name = store.dataset.name
+    with store.desk() as desk:
+        return desk.needs([name])[name]
+
+
+def titles(store: Store) -> list[str]:
+    return [need.title for need in needs(store.dataset, asked_about(store))]
 
 
 def test_only_a_notification_that_was_given_up_is_undelivered(cars: Store) -> None:
@@ -116,15 +149,16 @@ def test_only_a_notification_that_was_given_up_is_undelivered(cars: Store) -> No
             .where(notifications.c.subject == "batch:1/2")
             .values(state=Delivery.GIVEN_UP)
         )
-    with cars.desk() as desk:
-        assert desk.fleet(["cars"])["cars"].undelivered == 1
+    undelivered = asked_about(cars).undelivered
+    assert undelivered
+    assert undelivered.subject == "batch:1/2"
 
 
-@pytest.mark.parametrize("answer", ["dismissed", "trained"])
-def test_a_batch_that_was_dismissed_or_learned_from_is_answered(
-    rides: Store, cars: Store, answer: str
-) -> None:
+@pytest.mark.parametrize("answer", ["dismissed", "trained", "equal", "training"])
+def test_a_batch_waits_until_it_is_answered(rides: Store, cars: Store, answer: str) -> None:
     for store in (rides, cars):
+        build.stored_batch(store, 0)
+        build.proposed(store, 1)
         batch = build.stored_batch(store, 1)
         with store.transaction() as work:
             report = DriftReport(True, (Reason("price mean"),), ())
@@ -132,21 +166,92 @@ def test_a_batch_that_was_dismissed_or_learned_from_is_answered(
     with cars.transaction() as work:
         if answer == "dismissed":
             work.audit.add("ana", DISMISS, batch.subject, reason="a known campaign")
+        elif answer == "training":
+            work.jobs.request(JobKind.TRAIN, {}, "ana")
         else:
-            work.lineage.trained(1, [batch.id])
-    with cars.desk() as desk:
-        facts = desk.fleet(["rides", "cars"])
-    assert [f.drift.answered for f in facts.values() if f.drift] == [False, True]
+            work.lineage.trained(1, [batch.id - (answer == "equal")])
+            work._connection.execute(sa.update(batches).values(content_hash="same"))
+    says = "Batch 1: retraining recommended"
+    assert says in titles(rides)
+    assert says not in titles(cars)
 
 
-def test_a_job_that_was_made_good_is_no_failed_one(cars: Store) -> None:
-    for state in (JobState.FAILED, JobState.SUCCEEDED):
+def test_an_old_question_stays_however_many_batches_come(cars: Store) -> None:
+    build.live(cars, 1)
+    asking = build.stored_batch(cars, 0)
+    with cars.transaction() as work:
+        report = DriftReport(True, (Reason("price mean"),), ())
+        work.drift.put(asking, Reference.PREVIOUS, "", report)
+    for number in range(1, NEWEST + 2):
+        batch = build.stored_batch(cars, number)
+        with cars.transaction() as work:
+            calm = DriftReport(False, (Reason("Fine."),), ())
+            work.drift.put(batch, Reference.PREVIOUS, "", calm)
+    assert titles(cars) == ["Batch 0: retraining recommended"]
+    (need,) = needs(cars.dataset, asked_about(cars))
+    assert f"{NEWEST + 1} batches came after it" in need.detail
+    with cars.transaction() as work:
+        work.lineage.trained(1, [asking.id])
+    assert titles(cars) == []
+
+
+def test_a_failed_comparison_is_told_until_the_batch_is_compared(cars: Store) -> None:
+    batch = build.stored_batch(cars, 0)
+
+    def compare(key: str, state: JobState) -> None:
+        with cars.transaction() as work:
+            job, _ = work.jobs.request(JobKind.DRIFT, {}, "ana", key=key)
+            work.jobs.claim(job.id, 1, "w", timedelta(minutes=1))
+            work.jobs.finish(job.id, "w", state, error="too much")
+
+    compare(f"drift:{batch.id}", JobState.FAILED)
+    assert titles(cars) == ["The last drift job failed"]
+    compare("drift:99", JobState.SUCCEEDED)
+    assert titles(cars) == ["Batch 0 has not been compared yet"]
+    with cars.transaction() as work:
+        work.drift.put(batch, Reference.PREVIOUS, "", DriftReport(False, (Reason("Fine."),), ()))
+    assert titles(cars) == []
+
+
+def test_a_job_that_was_made_good_or_runs_again_is_no_failed_one(cars: Store) -> None:
+    for state in (JobState.FAILED, JobState.SUCCEEDED, JobState.FAILED, None):
         with cars.transaction() as work:
             job, _ = work.jobs.request(JobKind.TRAIN, {}, "ana")
             work.jobs.claim(job.id, 1, "w", timedelta(minutes=1))
-            work.jobs.finish(job.id, "w", state, error="")
-    with cars.desk() as desk:
-        assert desk.fleet(["cars"])["cars"].failed_jobs == ()
+            if state:
+                work.jobs.finish(job.id, "w", state, error="")
+        assert bool(asked_about(cars).failed_jobs) is (state is JobState.FAILED)
+
+
+def test_the_approved_error_is_that_of_the_last_decision(cars: Store) -> None:
+    build.live(cars, 1)
+    later = build.dossier(1, candidate=build.score(1, mae=77.0))
+    with cars.transaction() as work:
+        digest = work.dossiers.freeze(later)
+        work.audit.add("ana", "rollback", "version:1", details={"dossier": digest})
+    assert asked_about(cars).approved == 77.0
+    with cars.transaction() as work:
+        work.audit.add("ana", "rollback", "version:1", details={"dossier": "gone"})
+    assert asked_about(cars).approved == build.dossier(1).candidate.metrics["mae"]
+
+
+@pytest.mark.parametrize(
+    ("heard", "version", "differs"),
+    [(LATER + timedelta(seconds=1), None, True), (LATER, None, False), (LATER, 1, False)],
+)
+def test_a_replica_that_reports_another_version_since_it_is_live_is_told(
+    cars: Store, heard: Any, version: int | None, *, differs: bool
+) -> None:
+    build.live(cars, 1)
+    said = {"id": "r", "url": "http://one", "digest": "", "refused": "", "started_at": NOON}
+    with cars.transaction() as work:
+        work._connection.execute(
+            sa.insert(replicas).values(**said, model_version=version, heard_at=heard)
+        )
+    assert (DISAGREE in titles(cars)) is differs
+    with cars.transaction() as work:
+        work.jobs.request(JobKind.PROMOTE, {}, "ana")
+    assert DISAGREE not in titles(cars)
 
 
 def test_a_seen_alert_is_that_of_the_live_version_on_its_batch(rides: Store, cars: Store) -> None:
@@ -154,29 +259,73 @@ def test_a_seen_alert_is_that_of_the_live_version_on_its_batch(rides: Store, car
         build.live(store, 1)
         batch = build.stored_batch(store, 1)
         with store.transaction() as work:
-            work.scores.put(BatchScore(batch.id, 1, 40, {"mae": 9.0}, 1.5, ""))
+            work.scores.put(BatchScore(batch.id, 1, 40, {"mae": 9000.0}, 1.5, ""))
     with cars.transaction() as work:
         work.audit.add("ana", SEEN, batch.subject, details={"version": 1})
     with cars.desk() as desk:
-        facts = desk.fleet(["rides", "cars"])
-    expected = BatchErrors(batch.id, 40, {"mae": 9.0}, 1.5, 1, 1, seen=True)
-    assert facts["cars"].errors == (expected,)
-    assert [e.seen for e in facts["rides"].errors] == [False]
+        facts = desk.needs(["rides", "cars"])
+    assert [f.seen for f in facts.values()] == [frozenset(), {batch.subject}]
+    assert any("Live model" in title for title in titles(rides))
+    assert not any("Live model" in title for title in titles(cars))
 
 
-def test_the_newest_twelve_scores_are_shown_oldest_first(cars: Store) -> None:
-    build.live(cars, 1)
+def drifted(store: Store, version: int, number: int) -> int:
+    """The id of a window of live traffic that has drifted."""
+    reasons = (Reason("rides mean", could_be_noise=False),)
+    changes = (StatChange("rides", "mean", 1.0, 2.0, 1.0, 0.5, Finding.BREACH),)
+    report = DriftReport(True, reasons, changes)
+    with store.transaction() as work:
+        window = Window(version, NOON, NOON, f"w{number}", 40, 0, report)
+        found = work.traffic.add(window, (), work.traffic.last())
+    assert found
+    return found
+
+
+def test_drifted_traffic_is_alerted_about_until_somebody_has_seen_the_newest_window(
+    rides: Store, cars: Store
+) -> None:
+    for store in (rides, cars):
+        build.live(store, 1)
+        newest = [drifted(store, 1, n) for n in range(2)][-1]
+    with rides.transaction() as work:
+        work.audit.add("ana", SEEN, f"window:{newest}", details={"version": 1})  # of cars
+    says = "Live traffic has drifted from the rows that version 1 was trained on"
+    assert says in titles(cars)
+    assert says in titles(rides)
+    (need,) = (n for n in needs(cars.dataset, asked_about(cars)) if n.title == says)
+    assert (need.page, need.query, need.urgent) == ("drift", {"show": "Live traffic"}, True)
+    assert need.seen == f"window:{newest}"
     with cars.transaction() as work:
-        for n in range(1, 21):
-            work.scores.put(BatchScore(n, 1, 3, {"rmse": float(n)}, 1.0, ""))
-    with cars.desk() as desk:
-        errors = desk.fleet(["cars"])["cars"].errors
-    assert [e.batch_id for e in errors] == list(range(9, 21))
+        work.audit.add("ana", SEEN, f"window:{newest}", details={"version": 1})
+    assert says not in titles(cars)
+    build.live(cars, 2)  # windows of the version before
+    assert not any("traffic" in title for title in titles(cars))
+
+
+def test_a_source_that_ended_is_a_need_until_its_next_epoch(rides: Store, cars: Store) -> None:
+    for store in (rides, cars):
+        build.stored_batch(store, 1)
+    with cars.transaction() as work:
+        work.batches.end_epoch(1)
+    assert SOURCE_ENDED in titles(cars)
+    assert SOURCE_ENDED not in titles(rides)
+    with cars.transaction() as work:
+        work.batches.open_epoch()
+    assert SOURCE_ENDED not in titles(cars)
+
+
+def test_the_errors_are_those_on_the_newest_batches(cars: Store) -> None:
+    build.live(cars, 1)
+    stored = [build.stored_batch(cars, number) for number in range(NEWEST + 3)]
+    with cars.transaction() as work:
+        for batch in stored:
+            work.scores.put(BatchScore(batch.id, 1, 3, {"rmse": 2.0}, 1.0, ""))
+    assert [s.batch_id for s in asked_about(cars).scores] == [b.id for b in stored[3:]]
 
 
 def test_the_fleet_takes_as_many_queries_for_many_datasets_as_for_one(cars: Store) -> None:
     many = [f"dataset_{n}" for n in range(50)]
-    assert queries(cars, many) == queries(cars, ["cars"]) <= 19
+    assert queries(cars, many) == queries(cars, ["cars"]) <= 40
 
 
 def test_open_jobs_of_all_datasets_come_oldest_first(rides: Store, cars: Store) -> None:
@@ -231,14 +380,23 @@ def test_a_search_finds_only_what_is_in_the_named_datasets(rides: Store, cars: S
 
         assert found("bike") == [("dataset", "rides", "rides")]
         assert found("version 1") == [("version", "cars", "1"), ("version", "rides", "1")]
-        assert found("v1", "cars") == [("version", "cars", "1"), ("batch", "cars", str(batch.id))]
+        assert found("1", "cars") == [("version", "cars", "1"), ("batch", "cars", str(batch.id))]
+        assert found("v1", "cars") == [("version", "cars", "1")]
+        for named in ("1/7", "batch 1/7", "batch:1/7", "Batch 7 of epoch 1", "Epoch 1, batch 7"):
+            assert found(named) == [("batch", "cars", str(batch.id))], named
+        assert found("2/7") == found("batch 1/8") == []
+        assert found("epoch 1") == [("epoch", "cars", "1")]
         assert found("7") == [("batch", "cars", str(batch.id))]
         assert found("BEEF") == [
             ("prediction", "rides", "beef0001"), ("prediction", "cars", "beef0002"),
         ]  # fmt: skip
         assert found("beef", "cars") == [("prediction", "cars", "beef0002")]
         assert found("") == found("99999999999") == found("bee") == found("%") == []
-        assert desk.search("1", titles, limit=1) == [Hit("version", "cars", "Version 1", "1")]
+        (first,) = desk.search("1", titles, limit=1)
+        assert first == Hit("version", "cars", "Version 1", "1", "proposed", first.at)
+        assert first.at is not None
+        (stored,) = desk.search("1/7", titles)
+        assert (stored.state, stored.at is None) == ("stored", False)
 
 
 def test_a_new_file_is_seen_silently_and_a_changed_one_goes_on_record(cars: Store) -> None:

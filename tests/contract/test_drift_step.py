@@ -156,7 +156,7 @@ def test_whatever_is_wrong_with_the_champion_the_comparison_succeeds(
     assert advice
     assert advice.error is None
     said = {"away": "did not answer", "gone": "cannot be scored", "tampered": "cannot be scored",
-            "none": "No model is live"}  # fmt: skip
+            "none": "No model was live"}  # fmt: skip
     assert said[trouble] in advice.error_note
     assert one
 
@@ -181,9 +181,11 @@ def test_a_category_that_the_champion_never_saw_does_not_pass_unless_the_rule_de
         told = [n.text for n in work.notifications.latest() if n.event is Event.BREACH]
         verdict = verdict_of(work, work.batches.get(two))
         opened = {j.id for j in work.jobs.open() if j.kind is JobKind.TRAIN}
+        asked = {e.actor for e in work.audit.latest(action="request train")}
         (report,) = work.drift.latest(1, Reference.PREVIOUS, two)
     assert told == [job.result.verdict] * required
     assert opened == ({job.result.train_job} if required else set())
+    assert ("driftdesk" in asked) is required  # by itself: nobody asked for it
     assert verdict.stand is (Stand.TRAINING if required else Stand.CALM)
     assert {r.change for r in report.report.measure_reasons} == {"weather_new", "weather_mix"}
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from core.adapters.store import Store, feedback
-from core.rules.model.feedback_error import Outcome, buckets
+from core.rules.model.feedback_error import Bucket, Outcome, buckets, of_version
 from tests import build
 from tests.traffic import record, say
 
@@ -40,6 +41,21 @@ def test_of_several_reports_the_newest_counts(store: Store, order: tuple[int, ..
     for minute in order:
         say(store, one, 100.0 + minute, build.NOON + minute * MINUTE)
     assert [t.actual for t in told(store)] == [103.0]
+
+
+def test_the_reports_of_many_predictions_are_those_of_each(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback, "_IDS", 2)
+    ids = record(store, [{}] * 5)
+    for n, id_ in enumerate(ids[:4]):
+        say(store, id_, 9.0, build.NOON + MINUTE)
+        say(store, id_, float(n), build.NOON + 2 * MINUTE)
+    with store.read() as work:
+        alone = {id_: work.feedback.of(id_) for id_ in ids}
+        assert work.feedback.of_each(ids) == {i: v for i, v in alone.items() if v is not None}
+        assert work.feedback.of_each([]) == {}
+    assert list(alone.values()) == [0.0, 1.0, 2.0, 3.0, None]
 
 
 def test_of_two_at_the_same_moment_it_is_always_the_same_one(store: Store) -> None:
@@ -77,3 +93,63 @@ def test_buckets_follow_the_time_of_the_answers_not_of_the_reports(store: Store)
     assert [b.count for b in found] == [10] * 8
     assert [b.versions for b in found] == [(1,)] * 4 + [(2,)] * 4
     assert [b.error for b in found] == pytest.approx([20.0] * 4 + [10.0] * 4)
+
+
+def averaged(store: Store) -> Bucket | None:
+    """The live version's error as the database averages it."""
+    with store.desk() as desk:
+        return desk.feedback_errors([store.dataset.name, "planes"]).get(store.dataset.name)
+
+
+def assert_same(found: Bucket | None, expected: Bucket | None) -> None:
+    assert found
+    assert expected
+    assert (found.count, found.versions) == (expected.count, expected.versions)
+    assert (found.since, found.until) == (expected.since, expected.until)
+    assert (found.error, found.spread) == pytest.approx((expected.error, expected.spread))
+
+
+def test_the_database_averages_what_the_rule_does(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Corrections, other versions, unknown predictions and limits count alike."""
+    build.live(store, 1)
+    assert averaged(store) is None
+    mine = record(store, [{}] * 30, prediction=100.0)
+    others = record(store, [{}] * 5, build.NOON + MINUTE, version=2, prediction=1.0)
+    for n, prediction_id in enumerate([*mine[:25], *others]):
+        say(store, prediction_id, 90.0 - n, build.NOON + n * MINUTE)
+    say(store, mine[3], 500.0, build.NOON + 99 * MINUTE)
+    say(store, "00000000-0000-4000-8000-000000000000", 5.0)
+    assert_same(averaged(store), of_version(told(store), 1))
+    monkeypatch.setattr(feedback, "COUNTED", 12)
+    monkeypatch.setattr(feedback, "LOOKED_THROUGH", 15)
+    assert_same(averaged(store), of_version(told(store), 1))
+
+
+def test_labels_count_by_their_letters(store: Store) -> None:
+    build.live(store, 1)
+    ids = record(store, [{}] * 5)
+    broken = "no JSON" if store.engine.dialect.name == "sqlite" else "[1]"  # MariaDB refuses it
+    answers = ['{"label": "Sold"}', '{"label": "sold"}', '{"label": "ñ"}', "{}", broken]
+    with store.begin() as work:
+        for id_, answer in zip(ids, answers, strict=True):
+            set_answer = sa.text("UPDATE predictions SET answer = :answer WHERE id = :id")
+            work._connection.execute(set_answer.bindparams(answer=answer, id=id_))
+        work.commit()
+    for id_, label in zip(ids, ["Sold", "Sold", "ñ", "Sold", "Sold"], strict=True):
+        say(store, id_, None, label=label)
+    found = averaged(store)
+    assert_same(found, of_version(told(store), 1))
+    assert found
+    assert (found.count, found.error) == (3, pytest.approx(1 / 3))
+
+
+def test_a_figure_too_large_to_average_is_left_out(store: Store) -> None:
+    build.live(store, 1)
+    one, two = record(store, [{}] * 2, prediction=1.0)
+    say(store, one, 3.0)
+    say(store, two, -1.7e308)
+    found = averaged(store)
+    assert found
+    assert (found.count, found.error) == (1, 2.0)

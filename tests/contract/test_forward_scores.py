@@ -242,14 +242,19 @@ def test_a_held_batch_is_scored_once_it_is_released(desk: Container, folder: Pat
     assert list(scores(desk)) == [(1, 1)]
 
 
-def test_the_dossier_compares_both_on_batches_that_are_newer_than_both(
-    desk: Container, folder: Path
-) -> None:
+def live_and_candidate(desk: Container, folder: Path) -> None:
+    """Version 1 is live, and version 2 learned from one batch more."""
     take_in(desk, folder, 0)
     train(desk)
     make_live(desk, 1)
     take_in(desk, folder, 1)
     train(desk)
+
+
+def test_the_dossier_compares_both_on_batches_that_are_newer_than_both(
+    desk: Container, folder: Path
+) -> None:
+    live_and_candidate(desk, folder)
     assert dossier(desk, 2).newer is None, "no batch is newer than the candidate"
     take_in(desk, folder, 2, 3)
     judge(desk, 2)
@@ -261,6 +266,20 @@ def test_the_dossier_compares_both_on_batches_that_are_newer_than_both(
     assert found.differences["mae"].difference == pytest.approx(
         found.candidate["mae"] - found.champion["mae"]
     )
+
+
+def test_newer_batches_of_very_many_rows_are_compared_on_every_nth(
+    desk: Container, folder: Path
+) -> None:
+    live_and_candidate(desk, folder)
+    take_in(desk, folder, 2, 3)
+    step = Judge(desk.registry, most_evaluated=ROWS)
+    done = run_job(desk.store, JobKind.JUDGE, step, {"version": 2})
+    assert done.state is JobState.SUCCEEDED, done.error
+    found = dossier(desk, 2).newer
+    assert found
+    assert found.batches == (2, 3)
+    assert 0.8 * ROWS < found.rows <= ROWS
 
 
 def test_by_time_the_last_days_are_held_out_and_the_split_date_is_recorded(

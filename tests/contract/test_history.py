@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from core.adapters.store import Store
 from core.domain.batches import BatchState, QuarantinedRow
@@ -50,6 +50,24 @@ def test_jobs_are_found_by_each_filter_and_by_all_at_once(store: Store) -> None:
     assert ids(kind=JobKind.TRAIN, actor="ben", state=JobState.FAILED, text="few") == [bad]
     with store.read() as work:
         assert work.job_search.actors() == ["ana", "ben"]
+
+
+def test_jobs_are_counted_and_found_by_their_day_in_utc(store: Store) -> None:
+    night = datetime(2026, 11, 3, tzinfo=UTC)
+    made = {}
+    for second in (-1, 0, 86_399, 86_400):
+        at = night + timedelta(seconds=second)
+        made[second] = job(Store(store.engine, store.dataset, lambda at=at: at), JobKind.INGEST)
+    third = date(2026, 11, 3)
+    with store.read() as work:
+        counts = work.job_search.by_day(third, date(2026, 11, 5))
+        assert counts == {
+            (third, JobState.SUCCEEDED): 2, (date(2026, 11, 4), JobState.SUCCEEDED): 1
+        }  # fmt: skip
+        found = work.job_search.jobs(limit=10, day=third)
+        assert [j.id for j in found] == [made[86_399], made[0]]
+        assert work.job_search.count(day=date(2026, 11, 9)) == 0
+        assert work.job_search.count(day=date.max) == 0
 
 
 def test_history_comes_in_pages(store: Store) -> None:

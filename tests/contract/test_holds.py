@@ -24,6 +24,7 @@ from core.domain.errors import (
     TooMuchToTrainOn,
 )
 from core.domain.jobs import JobKind, JobState
+from core.domain.promotions import Cause
 from core.platform.dataset_file import load
 from core.rules.model.verdict_validity import Standing, recommend
 from core.rules.ops.notification import Event
@@ -184,6 +185,32 @@ def test_a_version_that_learned_from_a_held_batch_is_to_be_looked_at(
         (found,) = work.force_requests.follow_ups()
     assert found.subject == "version:1"
     assert found.text.startswith("Version 1 was trained on batch 1, which is held.")
+
+
+def test_a_release_closes_the_follow_up_of_the_hold_and_of_nothing_else(store: Store) -> None:
+    first, second = (build.stored_batch(store, number) for number in (1, 2))
+    build.proposed(store, 1)
+    with store.begin() as work:
+        work.lineage.trained(1, [first.id, second.id])
+        work.force_requests.open_follow_up(
+            "version:1", "Version 1 was forced.", "ana", Cause.FORCED
+        )
+        for made in (first, second):
+            batch_holds.hold(work, made.id, actor="ben", reason="Counted twice.")
+        work.commit()
+    with store.begin() as work:
+        batch_holds.release(work, second.id, actor="ana", reason="It was right.")
+        work.commit()
+        left = [task.text for task in work.force_requests.follow_ups()]
+        assert [text.partition(". ")[0] for text in left] == [
+            "Version 1 was trained on batch 1, which is held",
+            "Version 1 was forced.",
+        ]
+        batch_holds.release(work, first.id, actor="ana", reason="So was this.")
+        work.commit()
+        assert [t.text for t in work.force_requests.follow_ups()] == ["Version 1 was forced."]
+        closed = work.force_requests.follow_ups(only_open=False)
+    assert closed[0].note == "Batch 1 of epoch 1 was released by ana: So was this."
 
 
 def test_a_candidate_that_learned_from_a_held_batch_needs_force_until_it_is_released(

@@ -34,6 +34,7 @@ from core.rules.data.typed_values import LONGEST_TEXT
 from core.rules.drift.compare import compare
 from tests.build import chunk, profile, small_dataset, stored_batch
 from tests.contract.test_queue import work_off
+from tests.databases import migrated
 from workers.runtime.worker import _Worker
 
 WORDS = ["select", "order", "group", "table", "key", "desc", "limit", "rank", "index", "values",
@@ -277,7 +278,7 @@ def test_the_command_line_takes_half_a_character_for_a_reason(
     tmp_path: Path, dataset: Dataset
 ) -> None:
     url = f"sqlite:///{tmp_path / 'cli.db'}"
-    migrate(url, dataset)
+    migrated(url, dataset)
     with closing(Store.open(url, dataset)) as store:
         stored_batch(store)
         env = {

@@ -127,7 +127,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     "error",
     [
         sa.exc.ProgrammingError("INSERT", {}, Exception("inf can not be used with MySQL")),
-        sa.exc.DataError("INSERT", {}, Exception("out of range")),
+        sa.exc.DataError("INSERT", {}, Exception("out of range.")),
         RecursionError("maximum recursion depth exceeded"),
         MemoryError(),
         ValueError("\ud800 anything"),
@@ -148,6 +148,7 @@ def test_an_error_that_lasts_closes_the_batch_and_the_next_goes_on(
     assert job.state is JobState.FAILED
     assert "could not be stored in 3 tries" in job.error
     assert "driftdesk batch retry" in job.error
+    assert ".. " not in job.error
     (closed,) = entries(store)
     assert (closed.number, closed.state, closed.tries) == (0, BatchState.CLOSED, 3)
     assert (spool / closed.spool).exists()
@@ -322,6 +323,22 @@ def test_an_answer_that_froze_is_settled_when_that_batch_comes(
     assert "Whether the API counts that batch as delivered is not known" in job.error
     next_is_stored(store, api, spool, 0)
     assert states(store) == [(None, BatchState.SETTLED), (0, BatchState.STORED)]
+    note = entries(store)[0].note
+    assert note.startswith("Settled: ")
+    assert "not known" not in note
+    assert "broke off" in note
+
+
+def test_a_restart_says_that_nobody_will_know_of_an_answer_that_froze(
+    store: Store, api: NextAnswers, spool: Path
+) -> None:
+    api.put(good(0), silent(good(1)[:-20]), good(0))
+    for args in ({}, {}, {"restart_epoch": 1}):
+        ingest(store, api.url, spool, seconds=0.3, args=args)
+    frozen = entries(store)[1]
+    assert (frozen.epoch, frozen.state) == (1, BatchState.INTERRUPTED)
+    assert "until the next batch" not in frozen.note
+    assert frozen.note.endswith("The source was restarted before a next batch could show it.")
 
 
 def test_an_answer_that_froze_is_lost_when_a_gap_shows(

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from core.adapters.store import Store
-from core.adapters.store.migrate import migrate
 from core.adapters.store.timeouts import LOOKING
 from core.domain.errors import Missing
 from core.domain.jobs import JobKind, JobState
 from core.platform.dataset_folder import DatasetFolder
 from core.platform.settings import Settings
 from tests.build import somebody
+from tests.databases import migrated
 from tests.unit.test_dataset_folder import write
 from workers.__main__ import main
 from workers.jobs import LEFT_ALONE, _claim_and_run
@@ -30,7 +30,7 @@ class Desk:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings, self.folder = settings, folder
         usable = DatasetFolder(settings).read().usable
-        migrate(settings.database, list(usable.values()))
+        migrated(settings.database, list(usable.values()))
         any_store = Store.open(settings.database, usable["rides"])
         self.stores = {name: any_store.for_dataset(d) for name, d in usable.items()}
         with any_store.desk_transaction() as work:

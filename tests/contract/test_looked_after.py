@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from core.adapters.store import Store
-from core.adapters.store.migrate import migrate, prepare_dataset
+from core.adapters.store.migrate import prepare_dataset
 from core.domain.dataset import Dataset
 from core.domain.errors import DatasetError, SettingsError, StoreUnavailable
 from core.platform.dataset_folder import DatasetFolder
 from core.platform.settings import Settings
 from tests.build import somebody
+from tests.databases import migrated
 from tests.unit.test_dataset_folder import write
 from workers.__main__ import main
 from workers.reconciler.datasets import Datasets
@@ -57,7 +58,7 @@ def desk(empty_database: str, tmp_path: Path) -> Iterator[Desk]:
     settings = Settings(
         _env_file=None, database_url=empty_database, datasets=str(folder), data_dir=tmp_path
     )
-    migrate(empty_database, list(DatasetFolder(settings).read().usable.values()))
+    migrated(empty_database, list(DatasetFolder(settings).read().usable.values()))
     made = Desk(settings, folder)
     yield made
     made.datasets.close()

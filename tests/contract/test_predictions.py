@@ -37,6 +37,7 @@ def fill(store: Store, count: int = COUNT) -> list[dict[str, Any]]:
             "inputs": {"bed": n % 5, "city": f"Town {n % 1000}", "state": None},
             "prediction": float(n),
             "answer": {"low": n - 1.0, "high": n + 1.0} if n % 2 else None,
+            "caller": (None, "", "shop", "Ana (console)")[n % 4],
         }
         for n in range(count)
     ]
@@ -107,6 +108,20 @@ def test_a_value_is_found_in_any_field_or_in_one(store: Store, value: str, fits:
     assert walk(store, Search(value=value), 400) == expected
 
 
+@pytest.mark.parametrize(
+    ("caller", "fits"),
+    [("shop", {"shop"}), ("ANA", {"Ana (console)"}), ("(console)", {"Ana (console)"}), ("o", {
+        "shop", "Ana (console)"}), ("nobody", set())],
+)  # fmt: skip
+def test_predictions_are_found_by_who_asked(store: Store, caller: str, fits: set[str]) -> None:
+    rows = fill(store)
+    expected = [r["id"] for r in rows if r["caller"] in fits]
+    assert walk(store, Search(caller=caller), 400) == expected
+    with store.read() as work:
+        page = work.predictions.search(Search(caller=caller, version=2), 1)
+    assert {p.caller for p in page.found} <= fits
+
+
 def test_a_search_by_value_looks_through_a_bounded_number_and_says_where_it_stopped(
     store: Store,
 ) -> None:
@@ -125,6 +140,7 @@ def test_a_search_by_value_looks_through_a_bounded_number_and_says_where_it_stop
         Search(version=2),
         Search(since=build.NOON, until=build.NOON + timedelta(seconds=60)),
         Search(version=2, since=build.NOON, value="town"),
+        Search(caller="shop"),
         Search(id_prefix="0a1b"),
     ],
 )

@@ -481,6 +481,8 @@ HEADER_AGAIN = (
         ("x", "the row has 1 cell where the header has 5"),
         ('2026-03-01,"North,1,1.5,2', "the row is no CSV: a quote does not close"),
         ('2026-03-01,"North"x,1,1.5,2', "the row is no CSV: ',' expected after '\"'"),
+        ("2026-03-01,Nor\rth,1,1.5,2",
+         "the row is no CSV: a carriage return stands outside quotes"),
         ("2026-03-01,Nor\x00th,1,1.5,2", "shop: must not contain NUL"),
         ("2026-03-01,North,1,1\x00,2", "weight: must be a number"),
         ("1/3/2026,North,1,1.5,2", "day: must be a date as YYYY-MM-DD"),

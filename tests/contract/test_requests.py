@@ -169,8 +169,13 @@ def test_the_verdict_is_reason_enough_and_goes_on_record(
     ("when", "asks", "advice", "says"),
     [
         (RetrainWhen.RULE, False, "ignore", "Every statistic is within its limit."),
-        (RetrainWhen.RULE, False, "retrain", "The drift rule decides (retrain_when)."),
-        (RetrainWhen.RECOMMENDATION, True, "ignore", "The recommendation decides (retrain_when)."),
+        (RetrainWhen.RULE, False, "retrain", "The dataset file lets the drift rule decide."),
+        (
+            RetrainWhen.RECOMMENDATION,
+            True,
+            "ignore",
+            "The dataset file lets the recommendation decide.",
+        ),
     ],
 )
 def test_the_refusal_says_what_decided(

@@ -180,6 +180,7 @@ def test_the_first_releases_rows_are_all_there_after_the_upgrade(
         answer = work.predictions.get("p1")
         assert answer
         assert (answer.at, answer.inputs, answer.prediction) == (build.NOON, {"bed": 3}, 1505.25)
+        assert answer.caller is None
         assert work.jobs.get(1).result == VersionProposed(1)
         assert work.rows.columns(["price"], held_out=True)["price"].tolist() == [101.5]
     store.close()

@@ -22,6 +22,11 @@ from tests.unit.test_chain import old_link
 SCOPED = sorted(table.name for table in metadata.sorted_tables if is_scoped(table))
 TEXT = '"ñ"'  # a JSON document, too
 EVENTS = 3
+LATER: dict[str, dict[str, Any]] = {
+    "predictions": {"caller": None},
+    "follow_ups": {"cause": None},
+}
+"""The columns that later migrations add, with the value of rows that are there."""
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +103,7 @@ def test_every_row_is_kept_and_belongs_to_the_dataset(older: str, dataset: Datas
     after = contents(older)
     for name in SCOPED:
         assert [row.pop("dataset") for row in after[name]] == ["rides"] * len(before[name])
+        before[name] = [row | LATER.get(name, {}) for row in before[name]]
     assert after == before
 
 

@@ -232,7 +232,7 @@ def check_the_rights(urls: dict[str, str], spool: Path) -> None:
         assert jobs[-1].result.epoch == 2
         writes = Database(urls["serving"])
         at = datetime(2026, 11, 26, tzinfo=UTC).replace(tzinfo=None)
-        asked = ("real_estate", "a" * 36, at, 1, "{}", 1.0, None)
+        asked = ("real_estate", "a" * 36, at, 1, "{}", 1.0, None, "ana")
         told = ("real_estate", "b" * 36, "a" * 36, 2.0, at, "", None)
         for _ in range(2):  # what is sent twice is there once
             assert writes.insert([asked], [told]) == 0

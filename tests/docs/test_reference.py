@@ -19,6 +19,7 @@ from core.domain.promotions import Decision
 from core.platform.settings import Settings
 from core.rules.ops.live_alerts import SEEN
 from core.rules.ops.notification import MAX_ATTEMPTS, Delivery, Event, Notice, body, pause_after
+from core.rules.ops.restored_trail import RESTORE
 from core.usecases.batch_facts import DISMISS
 from docs.generator import api as api_page
 from docs.generator import cli, tables
@@ -91,7 +92,7 @@ def test_the_audit_actions_are_those_that_are_written() -> None:
     given = {  # where the action is not written out: what the module may put there
         "console/actions/api_keys.py": {"key added", "key removed"},
     }
-    named = {"DISMISS": DISMISS, "SEEN": SEEN}
+    named = {"DISMISS": DISMISS, "SEEN": SEEN, "RESTORE": RESTORE}
     written: set[str] = set()
     for module, action in audit_calls():
         if isinstance(action, ast.Constant):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.adapters.store import Store
-from core.adapters.store.migrate import migrate
 from core.platform.dataset_file import load
 from tests import build
 from tests.browser import chromium, tab
+from tests.databases import migrated
 from tests.e2e.test_hostile_pages import console
 from tests.views.fleets import dataset_file
 
@@ -27,7 +27,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     files, url = folder / "datasets", f"sqlite:///{folder / 'desk.db'}"
     files.mkdir()
     datasets = [load(dataset_file(files, name)) for name in ("bikes", "boats")]
-    migrate(url, datasets)
+    migrated(url, datasets)
     with closing(Store.open(url, datasets[0])) as store:
         for one in datasets:
             build.stored_batch(store.for_dataset(one), 0)

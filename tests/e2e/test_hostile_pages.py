@@ -15,13 +15,13 @@ import sqlalchemy as sa
 
 from core.adapters.mlflow.registry import digest_of
 from core.adapters.store import Store
-from core.adapters.store.migrate import migrate
 from core.adapters.store.tables import jobs, predictions
 from core.domain.batches import QuarantinedRow
 from core.domain.dataset import Dataset
 from core.domain.dossier import Difference, Slice
 from core.domain.drift import Reference
 from core.domain.jobs import JobKind, JobState
+from core.domain.promotions import Cause
 from core.rules.data.profile import Profiler
 from core.rules.drift.compare import compare
 from core.rules.model.contract import Contract, describe
@@ -30,6 +30,7 @@ from core.rules.ops.schedule import Task, Timing
 from core.usecases import decisions
 from tests import build
 from tests.browser import chromium, tab
+from tests.databases import migrated
 from tests.models import tiny_model
 from tests.serving.test_api import Champions, api, version
 from tests.stacks import answers, free_port, process, wait_for
@@ -51,6 +52,7 @@ PAYLOADS = (
 )
 HOSTILE = " ".join(PAYLOADS)
 SHORT = PAYLOADS[0]
+IMAGE = PAYLOADS[4]
 
 PAGES = [
     "", "pipeline", "pipeline?view=Batches&epoch=1", "pipeline?view=Schedule", "pipeline?job=2",
@@ -59,6 +61,8 @@ PAGES = [
     "promotion?tab=History", "promotion?tab=Follow-ups", "predict", "predict?ask=History",
     "predict?id={prediction}", "audit", "audit?part=Lineage&follow=version:3",
     "audit?part=Lineage&follow={prediction}", "services",
+    f"pipeline?batch={IMAGE}", f"drift?show=Compare&reference={IMAGE}",
+    f"audit?part=Lineage&follow={IMAGE}", f"audit?part=Lineage&follow={SHORT}",
     f"predict?id={SHORT}", f"audit?follow={SHORT}", f"pipeline?job={SHORT}", f"drift?batch={SHORT}",
 ]  # fmt: skip
 
@@ -107,7 +111,7 @@ def fill(store: Store, digest: str) -> str:
     build.proposed(store, 3, champion=1, **evidence)
     with store.begin() as work:
         decisions.reject(work, 2, actor=SHORT, reason=HOSTILE)
-        work.force_requests.open_follow_up("version:3", HOSTILE, SHORT)
+        work.force_requests.open_follow_up("version:3", HOSTILE, SHORT, Cause.FORCED)
         work.schedules.add(Timing("0 6 * * *"), Task.INGEST, build.NOON, SHORT)
         work.schedules.ran(1, HOSTILE)
         work.notifications.add(Event.FAILED, "job:2", HOSTILE)
@@ -126,6 +130,7 @@ def fill(store: Store, digest: str) -> str:
             sa.insert(predictions).values(
                 id=prediction, at=build.NOON, model_version=1, prediction=1.0,
                 inputs={"city": HOSTILE, SHORT: HOSTILE}, answer={"contributions": pushed},
+                caller=SHORT,
             )
         )  # fmt: skip
         work.commit()
@@ -198,7 +203,7 @@ class Watched:
 
 def test_no_page_does_what_text_from_data_says(tmp_path: Path, dataset: Dataset) -> None:
     url = f"sqlite:///{tmp_path / 'desk.db'}"
-    migrate(url, dataset)
+    migrated(url, dataset)
     model = tiny_model(hostile_contract(dataset))
     with closing(Store.open(url, dataset)) as store:
         prediction = fill(store, digest_of(model))
@@ -217,7 +222,7 @@ def test_no_page_does_what_text_from_data_says(tmp_path: Path, dataset: Dataset)
 
 def tables_leave_by_our_own_buttons(page: Page, desk: str) -> None:
     """Streamlit's own export of a table runs formulas in a spreadsheet; ours does not."""
-    page.goto(f"{desk}/audit")
+    page.goto(f"{desk}/predict?ask=History")
     table = page.get_by_test_id("stDataFrame").first
     table.wait_for()
     table.hover()
@@ -225,6 +230,7 @@ def tables_leave_by_our_own_buttons(page: Page, desk: str) -> None:
     theirs = page.locator("[data-testid=stElementToolbar] button[aria-label^='Download as CSV']")
     assert theirs.count() > 0  # or the name has changed, and nothing hides it
     assert not any(button.is_visible() for button in theirs.all())
+    page.goto(f"{desk}/audit")
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV", exact=True).click()
     with download.value.path().open(encoding="utf-8-sig", newline="") as file:

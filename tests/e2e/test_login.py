@@ -6,21 +6,21 @@ import json
 import re
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 import requests
 
 from core.adapters.mlflow.registry import Registry, digest_of
 from core.adapters.store import Store
-from core.adapters.store.migrate import migrate
 from core.domain.dataset import Dataset
 from tests.browser import chromium, tab
 from tests.build import contract, proposed, stored_batch
+from tests.databases import migrated
 from tests.models import tiny_model
 from tests.stacks import answers, free_port, process, wait_for
 
@@ -53,9 +53,9 @@ emails = ["root@desk.internal"]
 
 
 @contextmanager
-def provider(folder: Path) -> Iterator[str]:
+def provider(folder: Path, people: Mapping[str, dict[str, Any]] = PEOPLE) -> Iterator[str]:
     port = free_port()
-    told = [json.dumps({"sub": sub} | claims) for sub, claims in PEOPLE.items()]
+    told = [json.dumps({"sub": sub} | claims) for sub, claims in people.items()]
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port)]
     command += [part for claims in told for part in ("--user-claims", claims)]
     with process(command, folder / "provider.log"):
@@ -84,6 +84,17 @@ def console(folder: Path, address: str = "127.0.0.1", **env: str) -> Iterator[st
         yield url
 
 
+def login_secrets(issuer: str) -> str:
+    """Secrets of a console's own for this provider, with `{console}` for its address."""
+    return f"""[auth]
+redirect_uri = "{{console}}/oauth2callback"
+cookie_secret = "{secrets.token_urlsafe(32)}"
+client_id = "driftdesk"
+client_secret = "{secrets.token_urlsafe(16)}"
+server_metadata_url = "{issuer}/.well-known/openid-configuration"
+"""
+
+
 @dataclass(frozen=True)
 class Place:
     """A provider, a desk on which version 2 waits, and a way to start consoles at it."""
@@ -93,18 +104,9 @@ class Place:
     store: Store
     env: dict[str, str]
 
-    def secrets(self) -> str:
-        return f"""[auth]
-redirect_uri = "{{console}}/oauth2callback"
-cookie_secret = "{secrets.token_urlsafe(32)}"
-client_id = "driftdesk"
-client_secret = "{secrets.token_urlsafe(16)}"
-server_metadata_url = "{self.issuer}/.well-known/openid-configuration"
-"""
-
     @contextmanager
     def console(self, **env: str) -> Iterator[str]:
-        told = self.env | {"AUTH": "oidc", "SECRETS": self.secrets()} | env
+        told = self.env | {"AUTH": "oidc", "SECRETS": login_secrets(self.issuer)} | env
         with console(self.folder, **told) as url:
             yield url
 
@@ -115,7 +117,7 @@ def place(
 ) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("login")
     url = f"sqlite:///{folder / 'desk.db'}"
-    migrate(url, dataset)
+    migrated(url, dataset)
     store = Store.open(url, dataset)
     stored_batch(store)
     registry = Registry(mlflow_uri, "login")
@@ -162,6 +164,13 @@ def sees(page: Page, text: str) -> None:
 
     shown = page.get_by_text(text.replace("@", "\u2060@")).first
     expect(shown).to_be_visible(timeout=PATIENCE)
+
+
+def shows_no(page: Page, role: Literal["link", "button"], name: str) -> None:
+    """What was there before may be taken away just after the words that were waited for."""
+    from playwright.sync_api import expect
+
+    expect(page.get_by_role(role, name=name)).to_have_count(0, timeout=PATIENCE)
 
 
 def shows_on_hover(page: Page, button: str, text: str) -> None:
@@ -218,8 +227,12 @@ def on_record(place: Place, **wanted: str) -> Any:
 def buttons(page: Page) -> dict[str, bool]:
     """What stands on the page's buttons, and whether they can be pressed."""
     page.locator("[data-testid=stMainBlockContainer] button").first.wait_for()
-    found = page.locator("[data-testid^=stBaseButton]").all()
-    return {b.inner_text().split("\n")[-1].strip(): b.is_enabled() for b in found}
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    # All at once: read one by one, a button that is drawn again meanwhile would be waited for.
+    found = page.locator("[data-testid^=stBaseButton]").evaluate_all(
+        "buttons => buttons.map(b => [b.innerText, !b.disabled])"
+    )
+    return {words.split("\n")[-1].strip(): usable for words, usable in found}
 
 
 @pytest.mark.parametrize("path", ["", "promotion", "audit", "predict?id=1", "services"])
@@ -230,7 +243,7 @@ def test_before_the_login_nothing_of_the_desk_is_shown(
     page.goto(f"{desk}/{path}")
     page.get_by_role("button", name="Log in").wait_for()
     assert page.locator("h1").all_inner_texts() == ["driftdesk"]
-    assert page.get_by_role("link", name="Promotion").count() == 0
+    shows_no(page, "link", "Promotion")
     assert "Version" not in page.content()
     page.context.close()
 
@@ -265,7 +278,7 @@ def test_an_operator_runs_and_does_not_decide(desk: str, browser: Browser, place
     go(page, "Pipeline")
     page.get_by_role("button", name="Check drift").click()
     sees(page, "The comparison is queued.")
-    assert not page.get_by_role("button", name="Restart source").is_enabled()
+    assert not buttons(page)["Restart source"]
     event = on_record(place, actor="ben@desk.internal")
     assert event.action == "request drift"
     assert event.details["by"] == {"role": "operator", "known_by": f"{place.issuer} sub ben"}
@@ -293,7 +306,7 @@ def test_who_has_no_role_is_told_whom_to_ask_and_can_leave(desk: str, browser: B
     # Their address is an admin's, and nobody has checked it.
     sees(page, "logged in as pretender, but have no role")
     sees(page, "Ask Olga, room 7")
-    assert page.get_by_role("link", name="Promotion").count() == 0
+    shows_no(page, "link", "Promotion")
     page.goto(f"{desk}/audit")
     sees(page, "have no role here")
     log_out(page)
@@ -320,7 +333,7 @@ def test_a_logout_holds_in_the_other_tabs(desk: str, browser: Browser, place: Pl
     log_out(first)
     # Without a click: the part of the page that looks by itself is not let in any more.
     sees(other, "You have logged out. Log in again.")
-    assert other.get_by_role("button", name="Add a schedule…").count() == 0
+    shows_no(other, "button", "Add a schedule…")
     assert len(audit(place)) == before
     first.context.close()
 
@@ -329,7 +342,7 @@ def test_a_session_ends_in_an_open_tab_by_itself(place: Place, browser: Browser)
     with place.console(AUTH_HOURS="0.008") as url:  # 29 seconds
         page = comes_in(browser, url, "ben")
         sees(page, "Your session has ended")
-        assert page.get_by_role("link", name="Promotion").count() == 0
+        shows_no(page, "link", "Promotion")
         page.reload()  # the browser still has the cookie, and it is worth nothing
         sees(page, "Your session has ended")
         page.get_by_role("button", name="Log in").click()
@@ -372,10 +385,10 @@ def test_without_login_only_loopback_is_served(place: Place, browser: Browser) -
         sees(page, "Local mode: no login, everyone on this machine is admin")
         page.goto(everywhere)
         sees(page, "it listens on 0.0.0.0")
-        assert page.get_by_role("link", name="Promotion").count() == 0
+        shows_no(page, "link", "Promotion")
         page.goto(here.replace("127.0.0.1", "desk.internal"))
         sees(page, "this request has another Host")
-        assert page.get_by_role("link", name="Promotion").count() == 0
+        shows_no(page, "link", "Promotion")
         page.context.close()
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from core.adapters.rq_queue import Queue, connect
-from core.adapters.store.migrate import migrate
 from core.domain.dataset import Dataset
 from core.platform.settings import Settings
+from tests.databases import migrated
 from tests.stacks import process, valkey, wait_for
 
 SECONDS = 40
@@ -60,7 +60,7 @@ class House:
 @pytest.fixture
 def house(tmp_path: Path, dataset: Dataset) -> Iterator[House]:
     told: dict[str, Any] = {"database_url": f"sqlite:///{tmp_path / 'desk.db'}"}
-    migrate(Settings(_env_file=None, **told).database, dataset)
+    migrated(Settings(_env_file=None, **told).database, dataset)
     (tmp_path / "valkey").mkdir()
     with ExitStack() as stack:
         url = stack.enter_context(valkey(tmp_path / "valkey"))

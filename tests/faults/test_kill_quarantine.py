@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from console.actions import batches, uploads
 from console.desk import Desk
 from core.adapters.store import Store
-from core.adapters.store.migrate import migrate
 from core.adapters.store.tables import quarantine, rows_table
 from core.domain.dataset import Dataset
 from core.domain.job_results import BatchStored, RowsReadAgain
@@ -22,6 +21,7 @@ from core.domain.jobs import JobState
 from core.platform.dataset_file import load
 from core.platform.settings import Settings
 from tests.build import somebody
+from tests.databases import migrated
 from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.faults.test_kill import Bench, bench, kill_once
 from tests.work import LEASE, OneStep
@@ -116,7 +116,7 @@ def test_reading_the_quarantine_again_survives_kill_9(
 ) -> None:
     file, data, url = tmp_path / "orders.toml", tmp_path / "data", f"sqlite:///{tmp_path}/kill.db"
     file.write_text(DATASET.replace("PARSE", ""), encoding="utf-8")
-    migrate(url, load(file))
+    migrated(url, load(file))
     ids = stored_before(url, load(file), data)
     file.write_text(DATASET.replace("PARSE", 'parse = "%d/%m/%Y"'), encoding="utf-8")
     outcomes: list[tuple[bool, str]] = []

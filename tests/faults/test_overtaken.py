@@ -20,13 +20,12 @@ import pytest
 from console.desk import Desk
 from core.adapters.mlflow.registry import Registry, digest_of
 from core.adapters.rq_queue import connect
-from core.adapters.store.migrate import migrate
 from core.domain.dataset import Dataset
 from core.domain.jobs import Job, JobState
 from core.platform.settings import Settings
 from core.usecases import decisions
 from tests.build import approve, contract, live, proposed
-from tests.databases import fresh_database
+from tests.databases import fresh_database, migrated
 from tests.faults.test_frozen import ended
 from tests.faults.test_kill import children
 from tests.gate import Gate, gate_before
@@ -131,7 +130,7 @@ def bench(
     url = f"sqlite:///{tmp_path / 'desk.db'}"
     if request.param == "mariadb":
         url = fresh_database(request.getfixturevalue("mariadb"))
-    migrate(url, dataset)
+    migrated(url, dataset)
     name = f"overtaken-{tmp_path.name}-{request.param}"
     registry = Registry(mlflow_uri, name)
     for n in (1, 2):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -125,11 +124,11 @@ def test_a_collector_that_is_away_holds_nothing_up() -> None:
         f"trace.start('http://127.0.0.1:{free_port()}', 'test')\n"
         "with trace.span('lost'): print(trace.here())"
     )
-    began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert tracing.well_formed(done.stdout.strip())
     assert "Traceback" not in done.stderr
-    assert time.monotonic() - began < 30
 
 
 def _work_off(desk: Desk, step: Callable[[Run], None]) -> None:

@@ -207,7 +207,10 @@ def test_each_program_tells_what_it_did(watched: Watched) -> None:
         ended = {"dataset": NAME, "kind": kind, "result": "succeeded"}
         assert work.get("worker_runs_total", queue="work", **ended) == 2
     train = watched.programs["train"]
-    assert train.get("worker_run_seconds_count", queue="train", dataset=NAME, kind="train") == 1
+    ended = {"dataset": NAME, "kind": "train", "result": "succeeded"}
+    assert train.get("worker_runs_total", queue="train", **ended) == 1
+    # A job may come out of its queue again; that run leaves it alone, and took its time, too.
+    assert train.sum("worker_run_seconds_count", queue="train", dataset=NAME, kind="train") >= 1
     ended = {"dataset": NAME, "kind": "promote", "result": "succeeded"}
     assert desk.get("worker_runs_total", queue="desk", **ended) == 1
     assert (work.get("worker_children_cpu_seconds_total") or 0) > 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,25 +11,24 @@ from pathlib import Path
 import pytest
 
 from core.domain.dataset import Dataset
-from tests.build import contract
-from tests.models import tiny_model
-from tests.serving.test_api import Champions, api, version
-from tests.stacks import ROOT, lacking, wait_for
+from tests.pages import blocks
+from tests.serving.many import Registries, fleet, versions
+from tests.stacks import lacking, wait_for
 
-TEXT = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 HOME = "http://127.0.0.1:8000"
-COMMANDS = [
-    line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()
-]
-(CODE,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+BLOCKS = blocks("serving.md")
+COMMANDS = [command for block in BLOCKS if block.language == "sh" for command in block.commands]
+(CODE,) = [block.text for block in BLOCKS if block.language == "python"]
 
 
 @pytest.fixture
 def url(dataset: Dataset, tmp_path: Path) -> Iterator[str]:
-    champions = Champions()
-    champions.put(1, tiny_model(contract(dataset)))
-    with api(champions, tmp_path) as served:
-        wait_for("version 1 is not live", lambda: version(served) == 1)
+    """Two datasets; paths without a name are about `homes`."""
+    registries = Registries()
+    registries.put(dataset, "homes", 1, 1.0)
+    registries.put(dataset, "rides", 1, 1.0)
+    with fleet(registries, tmp_path, default_dataset="homes") as served:
+        wait_for("both are not live", lambda: versions(served) == {"homes": 1, "rides": 1})
         yield served
 
 
@@ -43,15 +41,25 @@ def test_each_command_gets_an_answer(url: str) -> None:
             ["bash", "-c", command.replace(HOME, url)], capture_output=True, text=True, check=True
         )
         said.append(done.stdout)
-    assert json.loads(said[0])["prediction"] == 1505
-    assert "contributions" in said[1]
-    assert [e["pointer"] for e in json.loads(said[2])["errors"]] == ["#/bed", "#/ghost"]
-    assert [json.loads(line)["prediction"] for line in said[3].splitlines()] == [3, 902]
-    assert said[4].splitlines()[1].split(",")[1] == "1503.0"
-    assert json.loads(said[5]) == {"accepted": 1}
-    assert json.loads(said[6])["version"] == 1
-    assert json.loads(said[7])["additionalProperties"] is False
-    assert "driftdesk_serving_requests_total" in said[8]
+    (
+        row, explained, warned, invalid, datasets, homes, model, lines, table, metadata, infer,
+        scored, feedback, live, schema, metrics,
+    ) = said  # fmt: skip
+    assert json.loads(row)["prediction"] == 1505
+    assert json.loads(homes)["prediction"] == 1503
+    assert "contributions" in explained
+    assert len(json.loads(warned)["warnings"]) == 2
+    assert [e["pointer"] for e in json.loads(invalid)["errors"]] == ["#/bed", "#/ghost"]
+    assert [d["name"] for d in json.loads(datasets)["datasets"]] == ["homes", "rides"]
+    assert json.loads(model)["dataset"] == json.loads(live)["dataset"] == "homes"
+    assert [json.loads(line)["prediction"] for line in lines.splitlines()] == [3, 902]
+    assert table.splitlines()[1].split(",")[1] == "1503.0"
+    assert json.loads(metadata)["versions"] == ["1"]
+    assert json.loads(infer)["outputs"][0]["data"] == [3, 2]
+    assert json.loads(scored)["predictions"] == [1503]
+    assert json.loads(feedback) == {"accepted": 1}
+    assert json.loads(schema)["additionalProperties"] is False
+    assert "driftdesk_serving_requests_total" in metrics
 
 
 def test_the_code_runs_as_it_stands(url: str, capsys: pytest.CaptureFixture[str]) -> None:

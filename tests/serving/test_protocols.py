@@ -86,6 +86,19 @@ def test_only_the_outputs_that_are_asked_for_are_given(url: str) -> None:
     assert list(outputs(infer(url, "homes", body))) == ["prediction"]
 
 
+def test_warnings_are_given_on_request_in_both_protocols(url: str) -> None:
+    odd, usual = ROW | {"city": "Atlantis"}, ROW
+    said = "City “Atlantis” does not occur in the training data."
+    body = {"inputs": tensors(odd, usual), "outputs": [{"name": "prediction"}]}
+    asked = requests.post(f"{url}/v2/models/homes/infer?warnings=true", json=body, timeout=5)
+    made = outputs(asked)["warnings"]
+    assert (made["datatype"], made["shape"]) == ("BYTES", [2])
+    assert [said in text for text in made["data"]] == [True, False]
+    answer = invoke(url, {"instances": [odd, usual]}, "/invocations?warnings=true")
+    assert [said in row for row in answer.json()["warnings"]] == [True, False]
+    assert "warnings" not in invoke(url, {"instances": [odd]}).json()
+
+
 def test_a_version_is_answered_while_it_is_live(url: str) -> None:
     body = {"inputs": tensors(ROW)}
     assert infer(url, "homes", body, "/versions/3").json()["model_version"] == "3"

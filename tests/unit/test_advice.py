@@ -26,7 +26,7 @@ from core.rules.drift.recommendation import (
     error_change,
     rank,
 )
-from tests.build import profile, small_dataset
+from tests.build import class_dataset, profile, small_dataset
 from tests.stacks import REAL_ROWS, lacking
 
 DATA = small_dataset()
@@ -86,6 +86,15 @@ def test_a_risen_error_asks_for_training_though_nothing_drifted() -> None:
     advice = told(reported(), error=error)
     assert advice.recommendation is Recommendation.RETRAIN
     assert "+40.0 %" in advice.reasons[0]
+
+
+def test_a_share_of_wrong_answers_rises_in_points() -> None:
+    classes = class_dataset("yes", "no")
+    now, before = ({"accuracy": a} for a in (0.84, 0.96))
+    error = error_change(BatchScore(9, 3, 400, now, 0.3), [BatchScore(8, 3, 400, before, 0.3)])
+    report = compare([profile("temperature")], [profile("temperature")], classes)
+    told = " ".join(advise(classes, [report], champion=3, error=error).reasons)
+    assert "rose: 16.0 % on 400 held-out rows, +12.0 points against 4.0 %" in told
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ ASKS, CALM = Rule(True, (DRIFTED,)), Rule(False, (WITHIN,))
 RETRAIN = Advice(Recommendation.RETRAIN, (ROSE,), None, "", ())
 IGNORE = Advice(Recommendation.IGNORE, ("All breaches could be noise.",), None, "", ())
 BLOCK = Advice(Recommendation.BLOCK, (FAULT,), None, "", ())
+FIRST = replace(RETRAIN, reasons=("No model is live yet, so train.",), no_champion=True)
 BEYOND = Rule(True, ("status: 100.0 % of the values are new (limit 5 %): sold (100.0 %).",))
 NOISE = Rule(False, ("Nothing is beyond its noise band. price_mean rose. Could be noise.",))
 NOTHING = Facts(7, 1, 2, 1, ASKS, RETRAIN, live=4, beyond=ASKS, when=RetrainWhen.RULE)
@@ -38,13 +39,27 @@ TABLE = [
     ({"rule": None, "advised": None}, Stand.UNCOMPARED, "Batch 2 has not been compared yet."),
     ({}, Stand.ASKS, "Batch 2: retraining recommended. Rule: price_mean rose"),
     ({"advised": None}, Stand.ASKS, "Batch 2: retraining recommended. price_mean rose"),
+    ({"advised": FIRST, "live": None} | BY_ADVICE, Stand.ASKS, "Recommendation: No model is live"),
+    (
+        {"rule": CALM, "beyond": NOISE, "advised": FIRST} | BY_ADVICE,
+        Stand.CALM,
+        (
+            "no retraining needed. Nothing is beyond its noise band. price_mean rose. Could be "
+            "noise. It was compared before version 4 went live, and not with that version's rows."
+        ),
+    ),
+    (
+        {"beyond": BEYOND, "advised": FIRST} | BY_ADVICE,
+        Stand.ASKS,
+        "It was compared before version 4 went live, and not with that version's rows.",
+    ),
     (
         {"rule": CALM},
         Stand.CALM,
         (
             "Batch 2: no retraining needed. Rule: Every statistic is within its limit. "
             "Recommendation: Version 1 errs by 9 on this batch's 80 held-out rows, +21.1 %: it "
-            "rose. The drift rule decides"
+            "rose. The dataset file lets the drift rule decide"
         ),
     ),
     (
@@ -52,17 +67,17 @@ TABLE = [
         Stand.ASKS,
         (
             "Batch 2: retraining recommended. Rule: price_mean rose 21.3 % (limit 15 %). "
-            "Recommendation: All breaches could be noise. The drift rule decides"
+            "Recommendation: All breaches could be noise. The dataset file lets the drift rule"
         ),
     ),
     ({"rule": CALM} | BY_ADVICE, Stand.ASKS, "Recommendation: Version 1 errs"),
-    ({"rule": CALM} | BY_ADVICE, Stand.ASKS, "Rule: Every statistic is within its limit. The reco"),
+    ({"rule": CALM} | BY_ADVICE, Stand.ASKS, "is within its limit. The dataset file lets the reco"),
     (
         {"advised": IGNORE} | BY_ADVICE,
         Stand.CALM,
         (
             "Batch 2: no retraining needed. Recommendation: All breaches could be noise. Rule: "
-            "price_mean rose 21.3 % (limit 15 %). The recommendation decides"
+            "price_mean rose 21.3 % (limit 15 %). The dataset file lets the recommendation decide"
         ),
     ),
     ({"advised": None} | BY_ADVICE, Stand.ASKS, "Batch 2: retraining recommended. price_mean rose"),
@@ -79,7 +94,7 @@ TABLE = [
             "Rule: price_mean rose 21.3 % (limit 15 %). Recommendation: Version 1"
         ),
     ),
-    ({"beyond": NOISE} | BY_NOISE, Stand.CALM, "Breaches beyond noise decide"),
+    ({"beyond": NOISE} | BY_NOISE, Stand.CALM, "lets breaches beyond noise decide"),
     (
         {"beyond": BEYOND, "rule": CALM, "advised": IGNORE} | BY_NOISE,
         Stand.ASKS,
@@ -95,7 +110,7 @@ TABLE = [
     (
         {"advised": BLOCK, "released": True, "beyond": NOISE} | BY_ADVICE,
         Stand.CALM,
-        "Breaches beyond noise decide",
+        "lets breaches beyond noise decide",
     ),
     ({"rule": CALM, "advised": IGNORE}, Stand.CALM, "Batch 2: no retraining needed. Every"),
     ({"rule": CALM, "advised": None}, Stand.CALM, "Batch 2: no retraining needed."),
@@ -106,6 +121,16 @@ TABLE = [
     (BY_ROOT | {"rule": None, "advised": None}, Stand.HELD, "Batch 2 is held by root: wrong un"),
     ({"rule": CALM, "advised": BLOCK, "released": True}, Stand.CALM, "no retraining needed"),
     ({"advised": BLOCK, "released": True}, Stand.ASKS, "retraining recommended. Rule: price_mean"),
+    (
+        {"advised": BLOCK, "held": True, "epoch": 0, "rows_removed": True},
+        Stand.HELD,
+        "larger. Its rows were removed, so a release changes nothing: dismiss it.",
+    ),
+    (
+        BY_ROOT | {"epoch": 0, "rows_removed": True},
+        Stand.HELD,
+        "wrong units. Its rows were removed, so a release changes nothing: dismiss it.",
+    ),
     ({"held": True, "dismissed_by": "ben"}, Stand.DISMISSED, "stays held back: ben dismissed it"),
     ({"learned": LIVE_LEARNED}, Stand.LEARNED, "version 4, which is live, learned from it"),
     ({"learned": WAITS}, Stand.LEARNED, "version 5 learned from it and awaits approval"),
@@ -170,6 +195,15 @@ def test_one_finding_decides_whatever_the_others_say(
     assert found.required == found.asks == found.waits == wanted
     assert found.stand is (Stand.ASKS if wanted else Stand.CALM)
     assert bool(why_a_reason([found], None)) == (not wanted)  # `train` follows the same verdict
+
+
+@pytest.mark.parametrize("when", RetrainWhen)
+@pytest.mark.parametrize("learned", [(), ROLLED_BACK, LIVE_LEARNED, WAITS])
+def test_no_sentence_says_that_no_model_is_live_beside_a_live_one(
+    when: RetrainWhen, learned: tuple[tuple[int, PromotionState], ...]
+) -> None:
+    found = verdict(replace(NOTHING, advised=FIRST, beyond=BEYOND, when=when, learned=learned))
+    assert "No model is live yet" not in found.sentence
 
 
 def test_a_cancelled_training_leaves_the_question_open() -> None:

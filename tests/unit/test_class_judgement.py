@@ -39,8 +39,8 @@ def test_labels_and_calibration_do_not_count_against_a_model_beside_class_shares
     worse = judge(score(1), None, build.class_dataset(), baseline=baseline(brier=0.05))
     assert not worse.promote
     assert (
-        "Not clearly better than the baseline (the class shares of the training rows)"
-        in worse.reasons[0]
+        "Better than the baseline (the class shares of the training rows) by log loss, "
+        "but worse by Brier score" in worse.reasons[0]
     )
     assert "Brier score 0.100 against 0.050" in worse.reasons[0]
 

@@ -65,7 +65,7 @@ def test_feedback_is_finite() -> None:
 class Echo(Client):
     """Answers each line that was sent with how many bytes it has."""
 
-    def _stream(self, lot: Sequence[bytes]) -> Iterator[Answer | BadRow]:
+    def _stream(self, lot: Sequence[bytes], **_: object) -> Iterator[Answer | BadRow]:
         assert lot
         yield from (Answer(str(n), float(len(line)), 1) for n, line in enumerate(lot))
 

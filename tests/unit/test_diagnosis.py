@@ -194,8 +194,10 @@ def test_a_batch_that_is_stuck_or_was_closed_is_named_with_what_to_do() -> None:
     assert "Entry 2" in found.says
     assert "driftdesk batch skip 2" in found.todo
     closed = doctor_rules.batches([], [entry(7, BatchState.CLOSED, 3)])
-    assert "Entries 7" in closed.says
+    assert closed.says == "Entry 7 of the ledger could not be stored and is closed."
     assert "driftdesk batch retry 7" in closed.todo
+    more = doctor_rules.batches([], [entry(n, BatchState.CLOSED, 3) for n in (7, 8)])
+    assert more.says == "Entries 7, 8 of the ledger could not be stored and are closed."
 
 
 def test_jobs_that_wait_long_or_were_left_behind_are_named() -> None:

@@ -27,12 +27,12 @@ def test_a_recipe_has_a_new_revision_whenever_its_parameters_change() -> None:
     ]  # fmt: skip
     of_any = [
         boosting.BOOSTING, boosting.EARLY_STOPPING, boosting.EARLY_STOPPING_FROM,
-        boosting.ONE_HOT_UP_TO, boosting.FOLDS,
+        boosting.ONE_HOT_UP_TO, boosting.FOLDS, boosting.LEAVES, boosting.CHOOSING_FOLDS,
     ]  # fmt: skip
     digests = {"boosting": digest(of_any), "place_boosting": digest(of_places)}
     assert (REVISIONS, digests) == (
-        {"boosting": 3, "place_boosting": 1},
-        {"boosting": "118df97ba2e01bd1", "place_boosting": "8553f7d8c245b734"},
+        {"boosting": 4, "place_boosting": 1},
+        {"boosting": "310e5e7d0faa60ae", "place_boosting": "8553f7d8c245b734"},
     )
 
 
@@ -62,9 +62,9 @@ def test_a_limit_makes_no_other_lesson() -> None:
 def test_a_batch_was_learned_from_by_its_id_or_by_its_content() -> None:
     batches = (TrainingBatch(7, 1, 1, 100),)
     dossier = build.dossier(1, batches=batches, learned=lesson([batch(1, 0, "a")], small_dataset()))
-    assert learned_from(dossier, batch(1, 0, "a"))
-    assert learned_from(dossier, batch(12, 0, "a", epoch=2))
-    assert not learned_from(dossier, batch(7, 1, "b"))
+    assert learned_from(dossier).has(batch(1, 0, "a"))
+    assert learned_from(dossier).has(batch(12, 0, "a", epoch=2))
+    assert not learned_from(dossier).has(batch(7, 1, "b"))
     old = build.dossier(1, batches=batches)  # made before lessons were recorded
-    assert learned_from(old, batch(7, 1, "b"))
-    assert not learned_from(old, batch(8, 1, "b"))
+    assert learned_from(old).has(batch(7, 1, "b"))
+    assert not learned_from(old).has(batch(8, 1, "b"))

@@ -111,3 +111,15 @@ def test_a_job_that_trains_nothing_imports_no_scikit_learn(tmp_path: Path, kind:
     code, modules = loaded(JOB, kind, folder=tmp_path)
     assert code == 0
     assert not modules & {"mlflow", "sklearn", "streamlit", "plotly"}
+
+
+def test_serving_imports_no_rich(tmp_path: Path) -> None:
+    code, modules = loaded(f"import serving.__main__\n{LOADED}", folder=tmp_path)
+    assert code == 0
+    assert not modules & {*HEAVY, "rich", "pygments"}
+
+
+def test_the_console_imports_pandas_before_its_sessions_do_it_at_once(tmp_path: Path) -> None:
+    code, modules = loaded(f"import console.web.asgi\n{LOADED}", folder=tmp_path)
+    assert code == 0
+    assert "pandas" in modules

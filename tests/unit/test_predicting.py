@@ -14,7 +14,7 @@ from console.figures import prediction_charts
 from console.text import contributions, prediction, prediction_tables
 from console.text.answer_lines import answer_lines
 from console.text.prediction import Answer
-from core.domain.dataset import Dataset
+from core.domain.dataset import ColumnType, Dataset
 from core.rules.model.prediction_interval import Interval
 from tests.build import contract
 
@@ -32,11 +32,11 @@ def test_the_way_leads_from_the_baseline_to_the_answer() -> None:
     first, second = contributions.steps(answer(), UNITS)
     assert (first.label, first.value, first.words) == ("Bedrooms", "3", "x 2")
     assert (first.start, first.end) == pytest.approx((99.0, 199.0))
-    assert (second.label, second.words) == ("city", "\u221220.0 %")
+    assert (second.label, second.words) == ("city", "-20.0 %")
     assert (second.start, second.end) == pytest.approx((199.0, 159.0))
     plain = {"scale": "value", "baseline": 10.0, "fields": [{"field": "bed", "effect": -4.0}]}
     (step,) = contributions.steps(answer(contributions=plain), UNITS)
-    assert (step.words, step.start, step.end) == ("\u22124", 10.0, 6.0)
+    assert (step.words, step.start, step.end) == ("-4", 10.0, 6.0)
     assert contributions.steps(answer(contributions=None), UNITS) == []
 
 
@@ -48,16 +48,22 @@ def test_effects_on_the_log_are_shares_or_factors(effect: float, said: str) -> N
     assert contributions.effect_words(effect, "log") == said
 
 
-def test_what_training_hardly_saw_is_said(dataset: Dataset) -> None:
-    made = contract(dataset)
-    assert prediction.unusual(made, {"bed": 2, "city": "a", "state": None}) == []
-    notes = prediction.unusual(made, {"bed": 99, "city": "elsewhere"})
-    assert len(notes) == 2
-    assert "Bedrooms 99 is outside" in notes[0]
-    assert "elsewhere” does not occur" in notes[1]
-    many = replace(made.fields[0], categories=tuple(f"c{n}" for n in range(200)))
-    cut = replace(made, fields=(many,))
-    assert prediction.unusual(cut, {many.name: "x"}) == [], "a list that was cut cannot tell"
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        ("conn", "Connecticut"), ("CONNECTICUT", "Connecticut"), ("mont", "Vermont"),
+        ("Ver", "Vermont"), ("New", "New"), ("new y", "New York"), ("York", "New York"),
+        ('"York"', "York"), ("Atlantis", "Atlantis"), ("", ""), (" Vermont ", "Vermont"),
+    ],
+)  # fmt: skip
+def test_a_part_of_one_known_category_stands_for_it(
+    dataset: Dataset, typed: str, taken: str
+) -> None:
+    states = ("Connecticut", "Vermont", "New York", "New Jersey", "Virginia")
+    field = next(f for f in contract(dataset).fields if f.name == "state")
+    assert prediction.known_category(replace(field, categories=states), typed) == taken
+    code = replace(field, type=ColumnType.CODE, categories=("06016",))
+    assert prediction.known_category(code, "601") == "601", "a part of a code is another code"
 
 
 def test_the_command_line_says_all_of_it(dataset: Dataset) -> None:
@@ -66,10 +72,18 @@ def test_the_command_line_says_all_of_it(dataset: Dataset) -> None:
                     "high": 200.0, "contributions": LOG}  # fmt: skip
     said = prediction.answered(given_answer, {"bed": "3"}, ranged)
     lines = "\n".join(answer_lines(said, UNITS, "USD"))
-    assert "interval 100.00 to 200.00" in lines
+    assert lines.startswith("159 USD\ninterval 100 to 200 USD\n")
     assert "90 % prediction interval; measured coverage 91.2 % on 1,234 rows not used" in lines
     assert "x 2  Bedrooms (3)" in lines
     assert "version 3, prediction p" in lines
+
+
+def test_the_command_line_says_what_is_unusual_and_what_is_typical() -> None:
+    zero = LOG | {"fields": [{"field": "bed", "effect": 0.0}, {"field": "city", "effect": 1e-9}]}
+    lines = answer_lines(answer(contributions=zero, warnings=("Too high.",)), UNITS, "USD")
+    assert "warning: Too high." in lines
+    assert contributions.TYPICAL in lines
+    assert not any("0 %" in line for line in lines)
 
 
 def test_text_from_data_is_inert_in_a_figure() -> None:
@@ -96,8 +110,23 @@ def test_figures_are_drawn_for_any_answer(sizes: list[float], baseline: float, o
     low, high = figure["layout"]["xaxis"]["range"]
     assert math.isfinite(low)
     assert low < high
+    ticks = figure["layout"]["xaxis"]
+    ends = (10**low, 10**high) if ticks["type"] == "log" else (low, high)
+    assert sum(ends[0] <= at <= ends[1] for at in ticks["tickvals"]) > 1
+    assert len(set(ticks["ticktext"])) == len(ticks["ticktext"])
     span = prediction_charts.interval(made, "USD", on_log=on_log)
     assert span["layout"]["xaxis"]["range"][0] < span["layout"]["xaxis"]["range"][1]
+
+
+@given(st.floats(-12, 12), st.floats(1e-3, 12))
+def test_probabilities_have_ticks_that_differ(start: float, effect: float) -> None:
+    step = contributions.Step("a", "1", effect, "x 2", start, start + effect, ("", ""))
+    figure = prediction_charts.contributions([step], on_log=False, of_class=True)
+    axis = figure["layout"]["xaxis"]
+    low, high = axis["range"]
+    assert sum(low <= at <= high for at in axis["tickvals"]) > 1
+    assert len(set(axis["ticktext"])) == len(axis["ticktext"])
+    assert all(said.endswith(" %") for said in axis["ticktext"])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from tests.loopback import on_loopback
+import functools
 
-__all__ = ["on_loopback"]
+import pytest
+from streamlit.components.v2 import manifest_scanner
+
+from tests.loopback import on_loopback
+from tests.noise import noise_drawn_once
+
+__all__ = ["noise_drawn_once", "on_loopback"]
+
+SCANNED = functools.cache(manifest_scanner.scan_component_manifests)
+
+
+@pytest.fixture(autouse=True)
+def scanned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look once for packages with components of Streamlit's, as a console does.
+
+    An AppTest is a console of its own at each run, and the look reads of every package on the
+    machine what it is: half of the time of a page.
+    """
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", SCANNED)

@@ -71,6 +71,7 @@ def text(app: AppTest) -> str:
         )
         .replace("\\", "")
         .replace("\u2060", "")
+        .replace("\u00a0", " ")
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +15,9 @@ from streamlit.testing.v1 import AppTest
 from console.desk import Desk
 from console.fleet import Fleet
 from core.adapters.store import Store
-from core.adapters.store.migrate import migrate
 from core.domain.dataset import Dataset
 from core.platform.settings import Settings
+from tests.databases import migrated
 from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.stacks import ROOT
 from tests.views.desks import NOWHERE
@@ -75,7 +76,7 @@ def at_a_fleet(
     monkeypatch.setattr("console.fleet.Desk.make", make)
     monkeypatch.setattr("console.web.session.read_settings", lambda: settings)
     fleet = Fleet.make(settings)
-    migrate(url, list(fleet.datasets().usable.values()))
+    migrated(url, list(fleet.datasets().usable.values()))
     monkeypatch.setattr("console.web.session.Fleet.make", lambda *_: fleet)
     st.cache_resource.clear()
     yield fleet
@@ -95,6 +96,13 @@ def opened(page: str = "", user: dict[str, Any] | None = None, **query: str) -> 
         app.switch_page(f"views/{page}.py").run()
     assert not app.exception, app.exception
     return app
+
+
+def html_rows(app: AppTest) -> list[dict[str, str]]:
+    """The rows of the tables in HTML that a page draws, as their cells' HTML by column."""
+    rows = re.findall("<tr>(.*?)</tr>", html(app))
+    cells = (dict(re.findall('<td data-label="(.*?)">(.*?)</td>', row)) for row in rows)
+    return [row for row in cells if row]
 
 
 def html(app: AppTest) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from console.text.prediction import empty_words, usual_words, value_words
+from console.text.prediction import empty_words, value_words
 from console.web.panels.predict.form import as_widget
 from core.platform.dataset_file import load
+from core.rules.model.unusual_values import usual_words
 from tests.build import contract
 from tests.views.desks import at_a_desk
 from tests.views.test_pages import button, page

@@ -169,10 +169,10 @@ def test_the_form_answers_with_a_label_its_probabilities_and_the_set(desk: Desk)
     assert "Outcome stays" in said
     assert "is **gone** if its probability is at least 40.0 %" in said
     assert "Prediction set: **stays** · 90 % prediction set; measured coverage 91.2 %" in said
-    assert "the baseline **10.0 %** (the probability of **gone** for typical values)" in said
+    assert "the baseline **10.0 %** (the probability of **gone** for a typical row)" in said
     assert "each feature multiplies the odds of **gone**" in said
     table = app.dataframe[0].value
-    assert table["Effect"].tolist() == ["x 3.5", "\u221214.3 %"]
+    assert table["Effect"].tolist() == ["x 3.5", "-14.3 %"]
     assert table["To"].tolist() == ["28.0 %", "25.0 %"]
 
 
@@ -197,12 +197,11 @@ def test_the_history_lists_labels(desk: Desk) -> None:
     assert table["Probability"].tolist() == [75.0, 75.0]
 
 
-def test_the_download_has_a_column_for_each_probability(desk: Desk) -> None:
+def test_the_download_has_a_column_for_each_probability() -> None:
     awkward = ANSWER | {
         "probabilities": {"a|b": 0.6, "c": 0.4}, "prediction": "a|b", "set": ["a|b", "c"]
     }  # fmt: skip
-    accepted, made = [Accepted(2, {"calls": 2})], _contract(desk.dataset)
-    (row,) = prediction_tables.result_rows(accepted, [awkward], made)
+    (row,) = prediction_tables.result_rows([Accepted(2, {"calls": 2})], [awkward])
     assert row == {
         "line": 2, "calls": 2, "prediction": "a|b", "probability_a|b": 0.6, "probability_c": 0.4,
         "set": r"a\|b|c", "model_version": 3, "prediction_id": "p-1", "warnings": "",
@@ -214,7 +213,7 @@ def test_the_command_line_tells_the_same(desk: Desk) -> None:
     lines = "\n".join(answer_lines(made, {"calls": ("Calls", "")}, ""))
     assert lines.startswith("stays\nprobabilities: stays 75.0 %, gone 25.0 %\n")
     assert "prediction set: stays\n  90 % prediction set; measured coverage 91.2 %" in lines
-    assert "contributions to the odds of gone, from the baseline 10.0 % (typical values):" in lines
+    assert "contributions to the odds of gone, from the baseline 10.0 % (a typical row):" in lines
     assert "x 3.5  Calls (3)" in lines
 
 
@@ -262,7 +261,7 @@ def test_the_dossier_shows_scores_classes_and_segments(desk: Desk) -> None:
 def test_the_command_line_tells_the_evidence(desk: Desk) -> None:
     _proposed(desk, 2, champion=1)
     lines = "\n".join(dossier_lines(promotion.evidence_report(desk, 2)))
-    assert "log_loss 0.300, baseline 0.270: 0.030 higher" in lines
+    assert "log_loss 0.300, baseline 0.270: 0.030 worse" in lines
 
 
 def test_a_confusion_matrix_has_its_counts_and_shares() -> None:
@@ -277,7 +276,7 @@ def test_class_shares_are_compared_and_their_names_are_inert() -> None:
     before = ColumnProfile("outcome", 10, 0, categories={"<i>a</i>": 7, "b": 3})
     after = ColumnProfile("outcome", 4, 0, categories={"b": 3, "c": 1})
     drawn = distributions.class_shares(before, after, ("before", "now"))
-    assert [bars["y"] for bars in drawn["data"]] == [[0.7, 0.3, 0.0], [0.0, 0.75, 0.25]]
+    assert [bars["y"] for bars in drawn["data"]] == [[70, 30, 0], [0, 75, 25]]
     assert "<i>" not in json.dumps(drawn)
 
 
@@ -293,14 +292,16 @@ def test_long_class_names_are_tilted_so_that_they_do_not_overlap() -> None:
 def test_inputs_have_the_order_of_the_dataset_whatever_the_first_row_lacks() -> None:
     def logged(**inputs: object) -> Any:
         return SimpleNamespace(
-            id="1", at=build.NOON, prediction=1.0, model_version=1, answer=None, inputs=inputs
-        )
+            id="1", at=build.NOON, prediction=1.0, model_version=1, answer=None, inputs=inputs,
+            caller=None,
+        )  # fmt: skip
 
     (first, _) = history_rows(
         [logged(calls=1.0), logged(plan="a", calls=2.0, old="x")], ("plan", "calls")
     )
     assert list(first) == [
-        "When", "Prediction", "Range", "Actual", "Version", "plan", "calls", "old", "Open",
+        "When", "Prediction", "Range", "Actual", "Version", "Caller", "plan", "calls",
+        "old", "Open",
     ]  # fmt: skip
 
 

@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli.main import app
+from core.adapters.mlflow.registry import Registry
+from core.domain.errors import RegistryUnavailable
 from core.domain.jobs import JobKind, JobState
 from tests.build import proposed, stored_batch
 from tests.fleets import Folder, folder_of, named
@@ -184,7 +186,7 @@ def test_the_status_of_all_is_a_table_of_eighty_columns(
         "live",
         "last",
         "batch",
-        "retrain",
+        "verdict",
         "next",
         "run",
     ]
@@ -268,7 +270,7 @@ def test_the_audit_of_all_names_each_dataset_and_the_whole_desk_for_who_may_see_
     monkeypatch.setenv("ACTOR", "vic")
     run("notify-test")  # refused, too
     said = run("audit").output.splitlines()
-    assert [line.split()[2:4] for line in said[:1]] == [["vic", "was"]]
+    assert [line.split()[2:5] for line in said[:1]] == [["UTC", "vic", "was"]]
     assert "rides  ben was refused" in said[1]
     assert "trips  tess disabled trips. x" in said[2]
     assert len(run("audit", "--dataset", "rides").output.splitlines()) == 1
@@ -336,6 +338,21 @@ def test_the_doctor_looks_at_each_dataset_and_once_at_what_they_share(
     assert len([name for name in found if name.endswith("Queue (Redis)")]) == 1
 
 
+def test_the_doctor_finds_the_deleted_experiment_of_any_dataset(
+    two: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del two
+
+    def require_experiment(registry: Registry) -> None:
+        if registry.name == "trips":
+            raise RegistryUnavailable("The experiment trips is deleted in MLflow.")
+
+    monkeypatch.setattr(Registry, "require_experiment", require_experiment)
+    found = examined()
+    assert found["trips: Experiment"]["state"] == "bad"
+    assert {name for name in found if name.endswith("Experiment")} == {"trips: Experiment"}
+
+
 def test_roles_for_a_dataset_that_is_not_there_are_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,3 +362,35 @@ def test_roles_for_a_dataset_that_is_not_there_are_a_finding(
     assert (
         found["Roles"]["says"] == "There are roles for tirps, which cannot be used or is not there."
     )
+
+
+# Backup
+
+
+def test_a_backup_is_of_all_unless_the_command_names_one(
+    two: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = two.store("trips")
+    stored_batch(store, 0)
+    store.close()
+    (two.root / "spool").mkdir()
+    monkeypatch.setenv("DRIFTDESK_DATASET", "trips")  # what a session works on is not what is lost
+    every, one = (str(two.root / name) for name in ("all.tar.gz", "one.tar.gz"))
+    words = ("--without-models",)
+    said = run("backup", every, *words)
+    assert "alone" not in said.output
+    said = run("backup", one, "--dataset", "trips", *words)
+    assert said.output.endswith(
+        "The dataset trips alone, with the audit trail of the whole desk.\n"
+    ), said.output
+    again = run("backup", str(two.root / "x.tar.gz"), "--dataset", "planes", *words)
+    assert (again.exit_code, again.output) == (
+        1, "There is no dataset 'planes' on this desk. Its datasets: rides, trips.\n",
+    )  # fmt: skip
+    refused = run("restore", every, "--dataset", "trips", *words)
+    assert refused.output == "The dataset trips has rows here. Replace them with --force.\n"
+    for file in (every, one):
+        said = run("restore", file, "--dataset", "trips", "--force", *words)
+        assert said.output.startswith("Restored trips as of "), said.output
+    said = run("restore", every, "--force", *words)
+    assert said.output.startswith("Restored as of "), said.output

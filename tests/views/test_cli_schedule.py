@@ -55,7 +55,7 @@ def test_the_life_of_a_schedule() -> None:
         "Europe/Zurich", "--queue", "all",
     )  # fmt: skip
     assert "schedule 1  run all  every Monday at 06:30 (Europe/Zurich)  next 20" in said
-    assert "06:30 (in" in said
+    assert "06:30 Europe/Zurich (in" in said
     assert "paused" in run("schedule", "pause", "1")
     assert "paused already" in run("schedule", "pause", "1", code=1)
     assert "next" in run("schedule", "resume", "1", "--actor", "ben")

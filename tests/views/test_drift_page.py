@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from core.adapters.store import Store
 from core.domain.dataset import Dataset
 from core.domain.dossier import TrainingBatch
 from core.domain.drift import Reference, RetrainWhen
-from core.domain.jobs import JobKind
+from core.domain.jobs import JobKind, JobState
 from core.domain.profiles import ColumnProfile
 from core.platform.settings import Settings
 from core.rules.data.profile import profile_number, profile_text
@@ -75,7 +76,11 @@ def page(**query: str) -> AppTest:
 
 def text(app: AppTest) -> str:
     kinds = ("markdown", "caption", "info", "warning", "error", "success", "subheader")
-    return "\n".join(e.value for kind in kinds for e in getattr(app, kind))
+    return "\n".join(
+        e.value.replace("\\", "") if kind == "error" else e.value
+        for kind in kinds
+        for e in getattr(app, kind)
+    ).replace("\u00a0", " ")
 
 
 def tables(app: AppTest) -> str:
@@ -130,8 +135,8 @@ def history(
         with desk.store.begin() as work:
             work.scores.put(scores[-1])
             work.drift.put(
-                batch, Reference.PREVIOUS, f"epoch 1, batch {n - 1}", report, advice,
-                reference_id=ids[-1] if ids else None,
+                batch, Reference.PREVIOUS, f"epoch 1, batch {n - 1}" if ids else "none", report,
+                advice, reference_id=ids[-1] if ids else None,
             )  # fmt: skip
             if champion:
                 work.drift.put(batch, Reference.CHAMPION, "version 1", against, reference_id=1)
@@ -161,7 +166,8 @@ def test_one_batch_alone_has_a_page_without_a_comparison(desk: Desk, view: str) 
     history(desk, [1.0], champion=False)
     said = text(page(look=view))
     assert "No earlier batch has rows to compare it with" in said
-    assert "The history starts with the second batch" in said
+    assert "Every change" not in said
+    assert "The history starts with the second comparison" in said
 
 
 def test_what_could_be_noise_is_said_and_what_matters_is_recommended(desk: Desk) -> None:
@@ -258,6 +264,25 @@ def test_training_anyway_goes_on_record_with_its_reason(desk: Desk) -> None:
     assert (event.action, event.reason) == ("request train", "a fair is on")
 
 
+def test_a_job_that_changes_the_page_is_shown_and_its_end_is_seen(desk: Desk) -> None:
+    history(desk, [1.0, 3.0])
+    app = page()
+    button(app, "Compare again").click().run()
+    assert "**drift 1**" in text(app)
+    seen = drift.under_way(desk)
+    with desk.store.begin() as work:
+        work.jobs.claim(1, 1, "w", timedelta(days=1))
+        work.jobs.finish(1, "w", JobState.SUCCEEDED)
+        work.commit()
+    assert drift.under_way(desk).version != seen.version
+    assert "**drift 1**" not in text(app.run())
+
+
+def test_training_is_the_filled_button_where_the_verdict_asks_for_it(desk: Desk) -> None:
+    history(desk, [1.0, 3.0])
+    assert button(page(), "Train").proto.type == "primary"
+
+
 def test_comparing_again_asks_for_that_batch(desk: Desk) -> None:
     ids = history(desk, [1.0, 1.3, 1.3])
     app = page(batch=str(ids[1]))
@@ -296,7 +321,9 @@ def test_two_hundred_batches_fit_on_the_page(desk: Desk) -> None:
             batch = work.batches.receive(1, f"h{n}", f"f{n}", 1)
             work.batches.store(batch, epoch=1, number=n, stored=1, quarantined=[], gap=0, note="")
             batch = work.batches.get(batch.id)
-            work.drift.put(batch, Reference.PREVIOUS, f"batch {n - 1}", report.report)
+            work.drift.put(
+                batch, Reference.PREVIOUS, f"batch {n - 1}", report.report, reference_id=n
+            )
         work.commit()
     app = page(last="Last 200", look="Limits")
     assert "the statistic with the largest ratio" in text(app)
@@ -307,7 +334,7 @@ def test_a_report_from_before_there_was_advice_says_how_to_get_some(desk: Desk) 
     batch = stored_batch(desk.store, 0)
     with desk.store.begin() as work:
         report = compare(None, (), desk.dataset)
-        work.drift.put(batch, Reference.PREVIOUS, "none", report)
+        work.drift.put(batch, Reference.PREVIOUS, "epoch 1, batch 0", report, reference_id=1)
         work.commit()
     assert "Compare again" in text(page())
 
@@ -472,3 +499,34 @@ def test_a_held_batch_and_the_reference_that_was_used_instead_are_named(desk: De
     assert "Batch 1 is held: Price is empty in every row" in text(page(batch=str(second))).replace(
         "\\", ""
     )
+
+
+def test_the_weightiest_columns_are_shown_first_with_their_striking_fact(desk: Desk) -> None:
+    history(desk, [1.0, 1.0, 3.0])
+    said = text(page(batch="1/2"))
+    assert "Columns that matter most" in said
+    assert "at least 10 times its limit" in said
+    assert "of the values lie above the former range" in said
+    calm = text(page(batch="1/1"))
+    assert "Columns that matter most" not in calm
+
+
+def test_the_neighbours_of_a_batch_are_one_press_away(desk: Desk) -> None:
+    history(desk, [1.0, 1.0, 3.0])
+    app = page()
+    assert button(app, "Newer").disabled
+    button(app, "Older").click().run()
+    assert "".join(app.query_params["batch"]) == "1/1"
+    button(app, "Newer").click().run()
+    assert "".join(app.query_params["batch"]) == "1/2"
+    assert button(page(batch="1/0"), "Older").disabled
+
+
+def test_the_table_of_statistics_sorts_by_its_figures(desk: Desk) -> None:
+    ids = history(desk, [1.0, 1.0, 3.0])
+    app = page(batch=str(ids[2]), look="All statistics")
+    (table,) = (f.value for f in app.dataframe if "Statistic" in f.value)
+    by_size = table.sort_values("Change from previous batch %", ascending=False)
+    assert by_size["Change from previous batch %"].iloc[0] > 100
+    assert set(by_size["Finding, previous batch"].iloc[:2]) == {"breach"}
+    assert table["Limit %"].dtype == float

@@ -211,7 +211,7 @@ def test_hold_and_release_by_command(desk: Desk, command: Any) -> None:
 def test_rows_are_exported_by_command(desk: Desk, command: Any, tmp_path: Path) -> None:
     two_epochs(desk)
     listed = command("rows", "list").output
-    assert "epoch 1: 6 rows in 2 batches; no version was trained on 3 of them" in listed
+    assert "epoch 1: 6 rows in 2 batches, 3 not used in training yet" in listed
     file = tmp_path / "one.csv"
     said = command("rows", "export", str(file), "--epoch", "1")
     assert said.exit_code == 0, said.output

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 from console.cli.main import app as command_line
 from console.desk import Desk
+from console.queries.promotion import Scope
+from console.web.panels.audit import tables
 from core.adapters.store.tables import feedback, predictions
 from core.domain.dataset import Dataset
 from tests.build import live, proposed, stored_batch
@@ -54,6 +56,10 @@ def passport(subject: str, code: int = 0) -> Any:
     return json.loads(done.output) if code == 0 else done.output
 
 
+def drawn(app: Any) -> str:
+    return "\n".join(str(e.proto.body) for e in app.get("html"))
+
+
 def links(subject: str) -> dict[str, str]:
     return {link["title"]: link["says"] for link in passport(subject)["chain"]}
 
@@ -64,10 +70,10 @@ def test_a_prediction_leads_back_to_its_batch_and_on_to_its_feedback(desk: Desk)
     assert titles == [
         "Batch", "Job 1", "Version 2", "Decision", "Live", "Prediction", "Feedback",
     ]  # fmt: skip
-    assert chain[-1]["says"] == "actual 120.0"
+    assert chain[-1]["says"] == "actual 120 USD"
     assert passport(ID)["feedback"] == 120.0
     app = page("audit", part="Lineage", follow=ID)
-    assert "actual 120.0" in text(app)
+    assert "actual 120 USD" in text(app)
 
 
 def test_a_version_counts_its_predictions_and_their_feedback(desk: Desk) -> None:
@@ -92,8 +98,50 @@ def test_a_number_names_what_alone_has_it(desk: Desk) -> None:
     assert "no version, no job and no prediction 99" in passport("99", code=1)
     live(desk.store, 1)  # its approval is job 2
     assert "a version 2 and a job 2" in passport("2", code=1)
+    said = drawn(page("audit", part="Lineage", follow="2"))
+    for subject in ("version:2", "job:2"):
+        assert f"follow={subject}" in said
+
+
+@pytest.mark.parametrize(
+    ("spelling", "subject"),
+    [
+        ("batch 1/0", "batch:1/0"), ("1/0", "batch:1/0"), ("job 1", "job:1"), ("v2", "version:2"),
+        ("Version 2", "version:2"), (f"prediction {ID[:8]}", f"prediction:{ID}"),
+    ],
+)  # fmt: skip
+def test_what_the_search_teaches_names_a_lineage_too(
+    desk: Desk, spelling: str, subject: str
+) -> None:
+    assert passport(spelling)["subject"] == subject
+    assert "has no lineage" in passport("epoch 1", code=1)
+
+
+def test_a_version_says_what_came_in_its_place(desk: Desk) -> None:
+    with desk.store.begin() as work:
+        about = {"job": 9, "before": 2, "action": "rollback"}
+        work.audit.add("ana", "rollback", "version:1", reason="It errs.", details={"champion": 2})
+        work.audit.add("ana", "live", "version:1", reason="It errs.", details=about)
+        work.commit()
+    said = [(e["action"], e["subject"]) for e in passport("version:2")["decisions"]]
+    assert said[-2:] == [("rollback", "version:1"), ("live", "version:1")]
+    app = page("audit", part="Lineage", follow="version:2")
+    assert "ana rolled back to version 1." in drawn(app)
+    assert 'href="drift?batch=1/0"' in drawn(app)
 
 
 def test_a_batch_leads_to_the_versions_that_learned_from_it(desk: Desk) -> None:
     said = links("batch:1/0")
     assert said["Batch"].startswith("0 of epoch 1: ")
+
+
+def test_the_audit_log_is_exported_as_json_too(desk: Desk) -> None:
+    wanted = {"scope": Scope.DATASET, "action": "live", "actor": "", "subject": "", "days": 0}
+    (event,) = json.loads(tables.as_json(desk, **wanted))
+    assert (event["action"], event["subject"]) == ("live", "version:2")
+    assert event["details"]["action"] == "approve"
+    assert event["sentence"].startswith("Version 2 went live")
+    assert event["at"].endswith("+00:00")
+    app = page("audit")
+    assert [b.proto.label for b in app.get("download_button")] == ["CSV", "JSON"]
+    assert '<td data-label="When"><time datetime="' in drawn(app)

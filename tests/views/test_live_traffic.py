@@ -288,7 +288,7 @@ def test_without_feedback_the_overview_says_how_to_send_it(desk: Desk) -> None:
 
 def test_without_a_live_version_the_overview_asks_for_no_feedback(desk: Desk) -> None:
     build.proposed(desk.store, 1)
-    assert "From feedback" not in text(page("overview"))
+    assert "with feedback" not in text(page("overview"))
 
 
 def test_the_error_over_time_stands_beside_the_error_at_judging(desk: Desk) -> None:
@@ -304,7 +304,6 @@ def test_the_error_over_time_stands_beside_the_error_at_judging(desk: Desk) -> N
         say(desk.store, prediction_id, 125.0)
     app = page("overview")
     said = text(app)
-    assert "From feedback" in said
     assert "Mean absolute error 25" in said
     assert "Median absolute % error 20.0 %" in said
     assert "40 predictions with feedback" in said
@@ -334,6 +333,6 @@ def test_points_of_other_versions_are_open_and_a_share_may_be_missing() -> None:
     figure = feedback_error.feedback_error(found, {"mae": 4.0}, 2)
     above, below = figure["data"]
     assert above["marker"]["symbol"] == ["circle-open", "circle-open", "circle"]
-    assert below["y"] == [None, 0.1, 0.2]
+    assert below["y"] == [None, 10.0, 20.0]
     assert [s["y0"] for s in figure["layout"]["shapes"]] == [4.0]
     json.dumps(figure)

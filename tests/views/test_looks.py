@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from console.figures import dossier_charts, drift_heatmap, drift_ratios
-from console.text import formatting
+from console.queries.fleet import Costs
+from console.text import formatting, measures
 from console.web import job_widgets
 from console.web.panels.drift.comparison import ADVICE, done_since
+from console.web.panels.fleet import costs
 from core.domain.batches import BatchState
-from core.domain.dossier import Difference, Score
-from core.domain.drift import Finding, RetrainWhen, StatChange
+from core.domain.dossier import Difference, Score, Slice
+from core.domain.drift import Finding, Measure, RetrainWhen, StatChange
+from core.domain.fleet import Cost
 from core.domain.job_results import BatchNotStored
 from core.domain.jobs import Job, JobKind, JobState
-from core.domain.number_format import signed_percent
+from core.domain.number_format import percent, signed_percent
 from core.rules.drift.batch_verdict import BatchVerdict, Stand
 from core.rules.drift.recommendation import Recommendation
+from core.rules.drift.thresholds import Cell
+from core.rules.model.metric_comparison import signed_change
 from tests import build
+from tests.stacks import ROOT
 
 
 @pytest.mark.parametrize(
@@ -27,6 +35,29 @@ def test_a_change_that_rounds_to_zero_has_no_sign(ratio: float, text: str) -> No
     assert signed_percent(ratio) == text
 
 
+def test_no_zero_has_a_sign() -> None:
+    assert formatting.metric("r2", -0.0001) == "0.000"
+    assert percent(-0.0001) == "0.0 %"
+
+
+def test_charts_write_shares_as_the_texts_do() -> None:
+    """Plotly's "%" and "p" write 12% where the texts say 12 %; ".0%" also wrote 1 %, 1 %, 2 %."""
+    only = Slice("target", "yes", 34, 0.03, None, None)
+    figure = dossier_charts.slices([only], {}, "error_rate")
+    assert figure["layout"]["xaxis"]["ticksuffix"] == " %"
+    assert figure["data"][0]["x"] == [3.0]
+    source = (ROOT / "console" / "figures").rglob("*.py")
+    assert [f.name for f in source if re.search(r"\.\d%|~[%p]", f.read_text("utf-8"))] == []
+
+
+def test_work_is_counted_in_a_unit_that_shows_it() -> None:
+    def unit(*seconds: float) -> str:
+        spent = [Cost("d", seconds={"train": s}) for s in seconds]
+        return costs.unit_of([Costs("D", cost) for cost in spent])
+
+    assert [unit(), unit(40.0, 2.0), unit(90.0), unit(7200.0, 2.0)] == ["s", "s", "min", "h"]
+
+
 def test_numbers_have_singular_and_plural_nouns() -> None:
     assert [formatting.count(n, "row") for n in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]
     assert formatting.count(2, "earlier batch") == "2 earlier batches"
@@ -35,12 +66,21 @@ def test_numbers_have_singular_and_plural_nouns() -> None:
 def test_long_text_is_cut_at_a_word() -> None:
     assert formatting.shorten("one two, three", 10) == "one two…"
     assert formatting.shorten("one two", 10) == "one two"
+    assert formatting.shorten("One two three. Four five.", 20) == "One two three. …"
 
 
 def test_amounts_have_the_targets_unit_and_no_needless_decimals() -> None:
     assert formatting.metric("mae", 48056.9775, "USD") == "48,057 USD"
     assert formatting.metric("r2", 0.5, "USD") == "0.500"
     assert formatting.rounded(48056.9775) == 48057.0
+
+
+def test_a_difference_of_shares_is_told_in_points_and_a_share_in_per_cent() -> None:
+    assert measures.value(Measure.NULLS, 0.05) == "5.0 points"
+    assert measures.value(Measure.NEW, 0.05) == "5.0 %"
+    assert signed_change("accuracy", 0.84, 0.96) == "-12.0 points"
+    assert signed_change("mae", 12.0, 10.0) == "+20.0 %"
+    assert signed_change("mae", 12.0, 0.0) is None
 
 
 def test_the_axis_of_differences_includes_zero() -> None:
@@ -64,7 +104,7 @@ def test_ratio_bars_are_linear_in_multiples_of_the_limit_with_signed_changes() -
     assert bars["x"] == [2.0, 4.0]  # the second is cut, and its label has the figure
     assert bands["x"] == pytest.approx([1 / 3, 0.0])
     assert limits["x"] == [1.0, 1.0]
-    assert labels["text"] == ["+30.0 %", "-960.0 %"]
+    assert labels["text"] == ["+30.0 %", "-960.0 % (64 times, cut)"]
     axis = figure["layout"]["xaxis"]
     assert axis["title"]["text"] == "Times the limit"
     assert axis.get("type", "linear") == "linear"
@@ -75,6 +115,17 @@ def test_quiet_cells_of_the_history_are_quiet_and_breaches_stand_out() -> None:
     quiet, loud = drift_heatmap.STEPS[:3], drift_heatmap.STEPS[3:]
     assert all(colour.startswith("rgba(128,128,128") for _, colour, _ in quiet)
     assert not any("128,128,128" in colour for _, colour, _ in loud)
+
+
+def test_columns_with_a_breach_come_first_in_the_history() -> None:
+    cells = [
+        Cell(7, 7, 1, 3, column, "mean", ratio, 0.15, None)
+        for column, ratio in (("bed", 0.1), ("bath", 0.2), ("price", 0.6))
+    ]
+    labels = {"bed": "Bedrooms", "bath": "Bathrooms", "price": "Price"}
+    figure = drift_heatmap.heat(cells, labels, 7, by_column=False)
+    names = figure["layout"]["yaxis"]["ticktext"]
+    assert names == ["Price, mean", "Bathrooms, mean", "Bedrooms, mean"]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +141,7 @@ def test_a_recommendation_says_what_was_done_since(
 ) -> None:
     advice = Recommendation.RETRAIN.value
     by = RetrainWhen.RECOMMENDATION
-    verdict = BatchVerdict(1, 1, 2, stand, "", "", True, advice, True, by, True)
+    verdict = BatchVerdict(1, 1, 2, stand, "", "", "", True, advice, True, by, True)
     assert done_since(verdict, learned) == done
     assert ADVICE[Recommendation.RETRAIN][2] == "retrain"
 

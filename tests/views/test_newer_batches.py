@@ -63,6 +63,25 @@ def test_the_newest_batch_that_is_newer_than_both_is_a_fact_of_the_approval(desk
     assert text(app).count(says) == 2, "the dialog says it, too"
 
 
+def test_any_two_versions_are_compared_on_the_newest_batch_that_both_were_scored_on(
+    desk: Desk,
+) -> None:
+    live(desk.store, 1)
+    live(desk.store, 2)
+    proposed(desk.store, 3, champion=2)
+    batch = build.stored_batch(desk.store, 4)
+    for version, mae in ((1, 40), (2, 31), (3, 35)):
+        put(desk, version, batch.id, mae)
+    app = page("promotion", version="3")
+    assert "35 against 31 of version 2 (12.9 % worse)" in text(app)
+    tile = next(m for m in app.metric if m.label == "On the newest batch")
+    assert (tile.value, tile.delta) == ("12.9 % worse", "batch 1/4, 500 rows")
+    app = page("promotion", version="3", against="1")
+    assert "35 against 40 of version 1 (12.5 % better)" in text(app)
+    assert "1/4,500,35 USD,-,40 USD,12.5 % better" in tables(app)
+    assert "of version 2" in text(page("promotion", version="3", against="nine"))
+
+
 def test_where_no_rows_are_newer_than_both_the_page_says_so(desk: Desk) -> None:
     live(desk.store, 1)
     proposed(desk.store, 2, champion=1)

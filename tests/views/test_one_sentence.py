@@ -22,7 +22,7 @@ from console.queries.service_checks import Service
 from console.web import reading, session
 from core.adapters.rq_queue import WorkerInfo
 from core.adapters.store.tables import batches
-from core.domain.batches import Batch, BatchState
+from core.domain.batches import Batch, BatchState, EpochState
 from core.domain.dataset import Dataset
 from core.domain.drift import (
     DriftReport,
@@ -32,7 +32,8 @@ from core.domain.drift import (
     RetrainWhen,
     StatChange,
 )
-from core.domain.jobs import JobKind
+from core.domain.job_results import BatchCompared
+from core.domain.jobs import JobKind, JobState
 from core.rules.data.training_set import lesson
 from core.rules.drift.batch_verdict import DECIDES
 from core.rules.drift.live_windows import Window
@@ -60,7 +61,8 @@ def compared(desk: Desk, number: int, *, asks: bool, advice: str = "", why: str 
     found = Advice(Recommendation(advice), (why,), None, "", ()) if advice else None
     with desk.store.begin() as work:
         report = DriftReport(asks, (Reason(DRIFTED if asks else WITHIN),), ())
-        work.drift.put(batch, Reference.PREVIOUS, f"epoch 1, batch {number - 1}", report, found)
+        against = f"epoch 1, batch {number - 1}"
+        work.drift.put(batch, Reference.PREVIOUS, against, report, found, reference_id=1)
         work.commit()
     return batch
 
@@ -105,7 +107,9 @@ def test_everywhere_the_same_sentence_stands(
     waits = asks or advice == "block"
     assert (title in first, "No action required" in first) == (waits, not waits)
     assert said in plain(page("pipeline"))
-    assert said in plain(page("drift"))
+    # The page of the findings has each reason once, below the verdict.
+    assert f"{said.partition('. ')[0]}." in (on_drift := plain(page("drift")))
+    assert on_drift.count(DRIFTED) == asks
     assert run("drift", "--show").startswith(said)
     document = json.loads(run("drift", "--show", "--json"))
     assert document[0]["verdict"]["title"] in said
@@ -213,11 +217,63 @@ def test_batches_of_an_earlier_epoch_wait_in_one_line_until_they_are_answered(de
         work.commit()
     (need,) = overview.overview(desk).needs
     assert need.title == "3 batches of epoch 1 need a decision"
-    assert need.detail.startswith("Batches 0, 1, 2: no version was trained on them")
+    assert need.detail.startswith("Batches 0 to 2: no version was trained on them")
     run("batch", "dismiss", entries[2], "--reason", "a fair")
     run("batch", "dismiss", entries[0], "--reason", "a fair")
     (need,) = overview.overview(desk).needs
     assert need.title == "Batch 1 of epoch 1: retraining recommended"
+
+
+def test_a_comparison_that_failed_is_told_until_the_batch_is_compared(desk: Desk) -> None:
+    """The comparison of a later batch went well, so the last job of its kind did not fail."""
+    left_out = stored_batch(desk.store, 0)
+    failed = drift_job(desk, left_out, JobState.FAILED)
+    assert titles(desk) == ["The last drift job failed"]
+    drift_job(desk, compared(desk, 1, asks=False), JobState.SUCCEEDED)
+    (need,) = overview.overview(desk).needs
+    assert need.title == "Batch 0 has not been compared yet"
+    assert need.detail == "Its comparison failed: It was too much."
+    assert need.query == {"job": str(failed)}
+    assert need.title in text(page("overview"))
+    again = drift_job(desk, left_out, None)
+    assert titles(desk) == []  # it is on its way
+    with desk.store.begin() as work:
+        report = DriftReport(False, (Reason(WITHIN),), ())
+        work.drift.put(left_out, Reference.PREVIOUS, "", report, None)
+        work.jobs.finish(again, "me", JobState.SUCCEEDED)
+        work.commit()
+    assert titles(desk) == []
+
+
+def test_the_drift_step_tells_of_the_batch_that_it_leads_to(desk: Desk) -> None:
+    """A hold, or a person, compares an older batch again."""
+    older = compared(desk, 0, asks=True)
+    compared(desk, 1, asks=False, advice="ignore")
+    with desk.store.begin() as work:
+        job, _ = work.jobs.request(JobKind.DRIFT, {}, "ana", key=f"drift:{older.id}")
+        work.jobs.claim(job.id, 1, "me", timedelta(seconds=60))
+        result = BatchCompared(batch=0, epoch=1)
+        work.jobs.finish(job.id, "me", JobState.SUCCEEDED, result=result)
+        work.commit()
+    said = text(page("pipeline"))
+    assert "Batch 0: retraining recommended" in said
+    assert "Batch 1: no retraining needed" not in said
+
+
+def drift_job(desk: Desk, batch: Batch, ended: JobState | None) -> int:
+    """A comparison that runs, or that has ended."""
+    with desk.store.begin() as work:
+        job, _ = work.jobs.request(JobKind.DRIFT, {}, "ana", key=f"drift:{batch.id}")
+        work.jobs.claim(job.id, 1, "me", timedelta(seconds=60))
+        if ended:
+            error = "It was too much." if ended is JobState.FAILED else ""
+            work.jobs.finish(job.id, "me", ended, error=error)
+        work.commit()
+    return job.id
+
+
+def titles(desk: Desk) -> list[str]:
+    return [need.title for need in overview.overview(desk).needs]
 
 
 # One error, one population
@@ -243,7 +299,7 @@ def test_overview_and_advice_take_the_error_of_the_same_batches(desk: Desk) -> N
         )
         advice = advise(desk.dataset, [], champion=1, error=change)
         report = DriftReport(False, (Reason(WITHIN),), ())
-        work.drift.put(two, Reference.PREVIOUS, "epoch 2, batch 0", report, advice)
+        work.drift.put(two, Reference.PREVIOUS, "epoch 2, batch 0", report, advice, reference_id=1)
         work.commit()
     assert "+21.1 % against 10 USD on 100 rows of 1 earlier batch of this epoch" in sentence(
         desk, two
@@ -268,7 +324,8 @@ def test_a_live_error_far_beyond_the_approved_one_is_told_first(desk: Desk) -> N
     assert need.title == "Live model's error on batch 3 is 18 times the error it was approved with"
     assert need.query == {"batch": "1/3"}
     assert need.urgent
-    assert "from 2 times the error that it was approved with" in text(page("overview"))
+    (head,) = (h for h in page("overview").subheader if h.value == "Action required")
+    assert "from 2 times the error that it was approved with" in head.help
 
 
 def test_an_alert_stays_until_a_person_has_seen_it_however_many_batches_follow(desk: Desk) -> None:
@@ -294,6 +351,23 @@ def test_an_alert_stays_until_a_person_has_seen_it_however_many_batches_follow(d
     assert "has seen the alert about batch 3" in run("seen", "batch:1/3")
 
 
+def test_an_alert_stays_when_the_next_epoch_begins(desk: Desk) -> None:
+    live(desk.store, 1)  # approved with 10
+    batch = compared(desk, 3, asks=False, advice="ignore")
+    with desk.store.begin() as work:
+        work.scores.put(BatchScore(batch.id, 1, 80, {"mae": 180.0}, 30.0))
+        work.batches.set_epoch(1, EpochState.CLOSED)
+        work.batches.open_epoch()
+        work.commit()
+    first = compared(desk, 0, asks=False, advice="ignore")
+    with desk.store.begin() as work:
+        work.scores.put(BatchScore(first.id, 1, 80, {"mae": 9.0}, 3.0))
+        work.commit()
+    assert "error on batch 3 of epoch 1 is 18 times" in text(page("overview"))
+    assert "has seen the alert about batch 3" in run("seen", "batch:1/3")
+    assert "18 times" not in text(page("overview"))
+
+
 def test_the_strip_tells_the_live_models_health(desk: Desk) -> None:
     said = text(page("overview"))
     assert "Welcome" in said
@@ -305,7 +379,7 @@ def test_the_strip_tells_the_live_models_health(desk: Desk) -> None:
         work.commit()
     said = text(page("overview"))
     assert ":red[**180 USD**]" in said
-    assert "batch 0; 18 times the approved 10 USD" in said
+    assert "batch 0, 80 held-out rows; 18 times the approved 10 USD" in said
     assert "No actual value has been reported." in said
     assert "Too few requests" in said
 
@@ -345,7 +419,7 @@ def test_live_traffic_that_drifted_by_more_than_noise_is_told(
 def test_a_gap_that_was_filled_is_told_by_neither_overview_nor_ledger(desk: Desk) -> None:
     stored_batch(desk.store, 0)
     stored_batch(desk.store, 3)
-    assert "Batches 1 to 2 are missing" in text(page("overview"))
+    assert "Batches 1 and 2 are missing" in text(page("overview"))
     with desk.store.begin() as work:
         for number in (1, 2):  # the source gave them after all
             batch = work.batches.receive(1, f"late{number}", f"l{number}.json", 1)
@@ -415,7 +489,7 @@ def test_status_says_by_its_code_that_a_person_has_something_to_do(
     run("status")
     assert "todo       Batch 0: retraining recommended" in run("status", "--check", code=4)
     needs = json.loads(run("status", "--check", "--json", code=4))["needs"]
-    assert needs[0]["query"] == {"batch": "1/0"}
+    assert (needs[0]["page"], needs[0]["act"]) == ("pipeline", "Train a first model")
     down = Service("MLflow", False, "says", 1.0, "", "")
     monkeypatch.setattr("console.queries.health.look", lambda _desk: [down])
     run("status", "--check", code=A_SERVICE_IS_DOWN)
@@ -428,7 +502,10 @@ def test_a_rollback_without_a_reason_lists_what_can_come_back(desk: Desk) -> Non
     live(desk.store, 2)
     live(desk.store, 3)
     said = run("rollback", code=1)
-    assert [line.split("  ")[0] for line in said.splitlines()[1:3]] == ["version 2", "version 1"]
+    heads = [line.split("  ")[0] for line in said.splitlines() if line.startswith("version ")]
+    assert heads == ["version 2", "version 1"]
+    assert "  mae 10 USD, rmse 20 USD" in said
+    assert "approved by" in said
     assert "the default" in said.splitlines()[1]
     assert "goes on record with a reason" in run("rollback", "--to", "2", code=1)
 

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
@@ -28,6 +29,7 @@ from core.domain.dataset import Dataset
 from core.domain.job_results import BatchCompared, BatchStored, JobResult
 from core.domain.jobs import JobKind, JobState
 from core.domain.sources import UploadSource
+from core.rules.ops.run_calendar import beside
 from core.rules.ops.schedule import Cadence, Task, Timing
 from tests.build import somebody
 from tests.views.desks import at_a_desk, away, button, labels, page, text
@@ -67,6 +69,19 @@ def job(
 
 
 # Steps and what runs
+
+
+def test_while_redis_is_away_the_page_says_what_still_works(desk: Desk) -> None:
+    assert "The queue is away" not in text(page("pipeline"))
+    st.cache_resource.clear()  # an answer is reused for a second
+    desk.queue.away = True  # type: ignore[attr-defined]
+    app = page("pipeline")
+    said = text(app)
+    assert "The queue is away, so no job starts" in said
+    assert "What you request now is recorded" in said
+    button(app, "Ingest next batch").click().run()
+    assert "is recorded, and starts once the queue takes it" in app.toast[0].value
+    assert "It is recorded, and starts once the queue is back." in text(app)
 
 
 def test_each_step_shows_its_last_result_beside_its_button(desk: Desk) -> None:
@@ -538,3 +553,23 @@ def test_hostile_text_is_inert_everywhere(desk: Desk) -> None:
                 assert "![p](" not in element.value
                 # What Streamlit's markdown makes a link of, escaped or not.
                 assert not re.search(r"https?\\?://evil|www\\?\.evil|\w@evil", element.value)
+
+
+def test_the_calendar_shows_a_months_runs_and_leads_to_a_days_jobs(desk: Desk) -> None:
+    good, bad = job(desk, JobKind.INGEST), job(desk, JobKind.TRAIN, JobState.FAILED, error="No.")
+    schedules.add(desk, somebody(), Timing("0 6 * * *"), Task.INGEST)
+    today = widgets.now().date()
+    app = page("pipeline", view="Calendar")
+    shown = "".join(e.proto.body for e in app.get("html"))
+    assert f"day={today.isoformat()}" in shown
+    assert "failed or cancelled" in shown
+    assert f"{today:%B %Y}" in text(app)
+    button(app, "Month after").click().run()
+    assert f"{beside(today, 1):%B %Y}" in text(app)
+    coming = "".join(e.proto.body for e in app.get("html"))
+    assert coming.count("scheduled") >= 28  # a run on each day
+    of_today = text(page("pipeline", view="History", day=today.isoformat()))
+    assert f"ingest {good}" in of_today
+    assert f"train {bad}" in of_today
+    assert "No job matches" in text(page("pipeline", view="History", day="2026-01-01"))
+    assert f"{today:%B %Y}" in text(page("pipeline", view="Calendar", month="never"))

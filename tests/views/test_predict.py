@@ -16,6 +16,9 @@ import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 from console.desk import Desk
+from console.queries import prediction_log
+from console.text import contributions
+from console.web.panels.predict import history
 from core.adapters.store.tables import predictions
 from core.domain.errors import BadRow, ServingUnavailable
 from core.rules.model.contract import Contract
@@ -65,7 +68,8 @@ def log(desk: Desk, count: int = 1, **values: Any) -> list[str]:
 
 
 def mode(app: AppTest, name: str) -> AppTest:
-    app.segmented_control(key="ask").set_value(name).run()
+    app.session_state["ask"] = name
+    app.run()
     assert not app.exception, app.exception
     return app
 
@@ -101,7 +105,11 @@ def test_contributions_of_zero_draw_no_chart(desk: Desk) -> None:
     live(desk)
     zero = CONTRIBUTIONS | {"fields": [{"field": "house_size", "effect": 0.0}]}
     desk.serving.beside = BESIDE | {"contributions": zero}  # type: ignore[attr-defined]
-    assert "All values are typical" in text(ask(page("predict")))
+    app = ask(page("predict"))
+    assert contributions.TYPICAL in text(app)
+    assert not any("effect" in str(d.value).lower() for d in app.dataframe)
+    log(desk, id=ID, answer=BESIDE | {"contributions": zero})
+    assert contributions.TYPICAL in text(at(page("predict"), ID))
 
 
 def test_the_pushes_are_there_as_a_table_too(desk: Desk) -> None:
@@ -109,7 +117,7 @@ def test_the_pushes_are_there_as_a_table_too(desk: Desk) -> None:
     desk.serving.beside = BESIDE  # type: ignore[attr-defined]
     table = ask(page("predict")).dataframe[0].value
     assert table["Feature"].tolist() == ["House size", "State"]
-    assert table["Effect"].tolist() == ["+50.0 %", "\u221216.7 %"]
+    assert table["Effect"].tolist() == ["+50.0 %", "-16.7 %"]
 
 
 def test_the_answer_stays_while_something_else_is_done(desk: Desk) -> None:
@@ -162,7 +170,7 @@ def test_a_refused_row_names_its_fields_and_loses_no_input(
 ) -> None:
     live(desk)
 
-    def refuse(row: Any, *, explain: bool = False) -> Any:
+    def refuse(row: Any, **_: Any) -> Any:
         raise BadRow({"bed": "must be at least 0", "zip_code": "must be given"})
 
     monkeypatch.setattr(desk.serving, "predict", refuse)
@@ -180,6 +188,71 @@ def test_a_model_from_before_there_were_ranges_says_so(desk: Desk) -> None:
     said = text(ask(page("predict")))
     assert "No prediction interval" in said
     assert "this version cannot" in said
+
+
+def test_the_form_stays_with_its_values_while_serving_is_away_and_says_so(desk: Desk) -> None:
+    live(desk)
+    app = page("predict")
+    app.number_input(key="field-bed").set_value(7)
+    desk.serving.away = True  # type: ignore[attr-defined]
+    said = text(ask(app))
+    assert "Serving does not answer. Your input is kept" in said
+    assert "Serving at nowhere did not answer" in said
+    assert app.number_input(key="field-bed").value == 7
+    desk.serving.away = False  # type: ignore[attr-defined]
+    said = text(ask(app))
+    assert "250,000 USD" in said
+    assert "Serving" not in said
+    assert desk.serving.asked[-1]["bed"] == 7  # type: ignore[attr-defined]
+
+
+def test_a_tab_opened_while_serving_is_away_has_the_form_of_the_record(desk: Desk) -> None:
+    desk.serving.away = True  # type: ignore[attr-defined]
+    assert "Serving at nowhere did not answer" in text(page("predict"))
+    build.live(desk.store, 4)
+    with desk.store.begin() as work:
+        profiles = tuple(build.profile(c.name) for c in desk.dataset.columns)
+        work.batches.add_profile("model", 4, profiles)
+        work.commit()
+    app = page("predict")
+    said = text(app)
+    assert "Serving does not answer. Your input is kept" in said
+    assert "version 4" in said
+    app.number_input(key="field-bed").set_value(7)
+    desk.serving.away = False  # type: ignore[attr-defined]
+    live(desk, 4)
+    assert "250,000 USD" in text(ask(app))
+    assert desk.serving.asked[-1]["bed"] == 7  # type: ignore[attr-defined]
+
+
+def test_a_typed_part_of_a_known_category_takes_the_known_one(desk: Desk) -> None:
+    made = live(desk)
+    states = ("Connecticut", "Vermont", "New York")
+    live(desk, fields=tuple(
+        replace(f, categories=states, default="Vermont") if f.name == "state" else f
+        for f in made.fields
+    ))  # fmt: skip
+    app = page("predict")
+    for typed, sent, note in (
+        ("conn", "Connecticut", "State: “conn” was completed to “Connecticut”."),
+        ('"conn"', "conn", "State “conn” does not occur in the training data."),
+    ):
+        state = app.selectbox(key="field-state")
+        state.options.append(typed)  # AppTest knows of no new options
+        state.set_value(typed)
+        said = text(ask(app)).replace("\\", "")
+        assert desk.serving.asked[-1]["state"] == sent  # type: ignore[attr-defined]
+        assert note in said
+        assert app.selectbox(key="field-state").value == sent
+    assert "was completed" not in said
+
+
+def test_who_asks_is_told_to_serving(desk: Desk) -> None:
+    live(desk)
+    ask(page("predict"))
+    app = upload(mode(page("predict"), "CSV file"), GOOD)
+    button(app, "Predict 2 rows").click().run()
+    assert desk.serving.actors == ["ana"] * 3  # type: ignore[attr-defined]
 
 
 # A page for each prediction
@@ -201,6 +274,23 @@ def test_a_recorded_prediction_keeps_its_page_when_its_version_is_gone(desk: Des
         assert "150,000 to 400,000 USD" in said
         assert "measured coverage 91.2 % on 877 rows" in said
         assert [d.value for d in app.dataframe][1]["Value"].tolist() == ["1,500 sq ft", "Ohio", "x"]
+
+
+def test_warnings_stay_with_a_prediction_when_its_version_is_gone(desk: Desk) -> None:
+    live(desk, version=3)
+    profiles = [
+        build.profile("bed", grid=tuple(float(n) for n in range(101))),
+        build.profile("city", categories={"Salem": 9}, distinct=1),
+    ]
+    with desk.store.transaction() as work:
+        work.batches.add_profile("model", 1, profiles)
+    log(desk, id=ID, model_version=1, inputs={"bed": 900, "city": "Rome"}, caller="ana (console)")
+    for served in (True, False):
+        desk.serving.away = not served  # type: ignore[attr-defined]
+        said = text(at(page("predict"), ID)).replace("\\", "")
+        assert "Bedrooms 900 is outside the usual range of the training data. Usually 1" in said
+        assert "City “Rome” does not occur in the training data" in said
+        assert "Asked by ana (console)." in said
 
 
 def test_its_inputs_can_be_asked_again(desk: Desk) -> None:
@@ -226,7 +316,7 @@ def test_an_answer_leads_to_its_page_and_back(desk: Desk) -> None:
     assert app.query_params["id"] in (ID, [ID])
     assert ID in text(app)
     button(app, "All predictions").click().run()
-    assert app.segmented_control(key="ask").value == "History"
+    assert app.session_state["ask"] == "History"
 
 
 def test_with_the_database_away_a_prediction_is_not_said_to_be_off_record(
@@ -345,7 +435,7 @@ def test_when_serving_goes_away_half_way_what_was_answered_is_kept(
     monkeypatch.setattr("console.actions.predictions.PREDICTED_AT_ONCE", 2)
     ask_batch, lots = desk.serving.predict_batch, []
 
-    def flaky(rows: Any) -> Any:
+    def flaky(rows: Any, **_: Any) -> Any:
         lots.append(rows)
         if len(lots) == 2:
             raise ServingUnavailable("Serving did not answer.")
@@ -415,6 +505,46 @@ def test_history_is_searched_by_id_version_time_and_value(desk: Desk) -> None:
     assert len(app.dataframe[0].value) == 1
 
 
+def test_history_names_who_asked_and_is_searched_by_it(desk: Desk) -> None:
+    log(desk, 1, caller="shop", id=ID)
+    log(desk, 1, caller=None)
+    app = mode(page("predict"), "History")
+    assert sorted(app.dataframe[0].value["Caller"]) == ["", "shop"]
+    app.text_input(key="caller").set_value("SHO").run()
+    assert app.dataframe[0].value["Caller"].tolist() == ["shop"]
+    assert ID in app.dataframe[0].value["Open"].tolist()[0]
+    app.text_input(key="caller").set_value("nobody").run()
+    assert "No prediction matches" in text(app)
+
+
+def test_all_that_match_are_exported_not_only_the_page(desk: Desk) -> None:
+    answer = {"low": 1.5, "high": 2.5}
+    ids = log(desk, 60, answer=answer, caller="shop", prediction=1234.5678)
+    traffic.say(desk.store, ids[0], 99.5)
+    wanted = {"id_prefix": "", "value": "", "caller": "", "version": 1, "since": None,
+              "until": None}  # fmt: skip
+    content = history.exported(desk, **wanted).decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(content)))
+    assert [row["prediction_id"] for row in rows] == ids[-2::-2]
+    last = rows[-1]
+    assert (last["prediction_id"], last["caller"], last["actual"]) == (ids[0], "shop", "99.5")
+    assert (last["prediction"], last["low"], last["high"]) == ("1234.5678", "1.5", "2.5")
+    assert (last["model_version"], last["city"]) == ("1", "Town 0")
+    app = mode(page("predict"), "History")
+    assert downloads(app) == ["CSV"]
+
+
+def test_an_export_reads_a_bounded_part_of_the_log(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(desk, 40)
+    monkeypatch.setattr(prediction_log, "_AT_ONCE", 5)
+    monkeypatch.setattr(prediction_log, "EXPORTED", 12)
+    assert len(prediction_log.matching_predictions(desk)) == 12
+    monkeypatch.setattr(prediction_log, "MOST_SEARCHED", 7)
+    assert len(prediction_log.matching_predictions(desk)) == 10
+
+
 def test_a_search_that_cannot_be_is_said_so(desk: Desk) -> None:
     app = mode(page("predict"), "History")
     app.text_input(key="starts").set_value("3f").run()
@@ -439,15 +569,17 @@ def test_the_results_file_is_inert(desk: Desk) -> None:
     from console.text.csv_output import inert_csv
 
     made = live(desk)
-    sheet = read_sheet(GOOD, made)
+    sheet = read_sheet(b"bed,city\n3,=evil()\n99,b\n", made)
     answers = desk.serving.predict_batch([a.row for a in sheet.accepted])
     rows = list(
         csv.DictReader(
-            io.StringIO(inert_csv(prediction_tables.result_rows(sheet.accepted, answers, made)))
+            io.StringIO(inert_csv(prediction_tables.result_rows(sheet.accepted, answers)))
         )
     )
     assert [r["city"] for r in rows] == ["'=evil()", "b"]
-    assert [r["line"] for r in rows] == ["2", "4"]
+    assert [r["line"] for r in rows] == ["2", "3"]
+    assert "does not occur" in rows[0]["warnings"]
+    assert "Bedrooms 99 is outside" in rows[1]["warnings"]
     assert rows[0]["prediction_id"] == "p-1"
 
 
@@ -460,13 +592,15 @@ def test_the_actual_value_is_reported_on_the_predictions_own_page(desk: Desk) ->
     app = page("predict", id=id_)
     assert "outside the usual range" in text(app)  # the warning stays
     assert "Nobody has reported the actual value yet" in text(app)
-    assert button(app, "Save").disabled
+    button(app, "Save").click().run()
+    assert "Enter the actual value first." in text(app)
     app.number_input(key="actual-value").set_value(1234.0).run()
     button(app, "Save").click().run()
     assert desk.serving.told == [(id_, 1234.0)]  # type: ignore[attr-defined]
+    assert "Serving writes it to the record" in text(app)
     traffic.say(desk.store, id_, 1234.0)  # serving writes it
     app = page("predict", id=id_)
     assert "Reported: **1,234" in text(app)
     table = page("predict", ask="History").dataframe[0].value
-    assert list(table["Actual"]) == ["1234"]
+    assert list(table["Actual"]) == [1234.0]
     assert "Range" in table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,25 @@ from console.cli.output import candidate_lines, dossier_lines, status_lines
 from console.desk import Desk
 from console.queries import overview, promotion, status
 from core.domain.dataset import Dataset
-from core.domain.dossier import Baseline, Difference, OwnFigure, Score, TrainingBatch
-from core.domain.jobs import JobKind
-from core.domain.metrics import Metric, MetricUnit
+from core.domain.dossier import (
+    Baseline,
+    Difference,
+    Lesson,
+    LessonBatch,
+    OwnFigure,
+    Score,
+    Slice,
+    TrainingBatch,
+)
+from core.domain.jobs import JobKind, JobState
+from core.domain.metrics import METRICS, Metric, MetricUnit
+from core.domain.promotions import Cause
 from core.usecases import batch_holds, decisions, forced_promotions
 from core.usecases.open_candidates import renew
 from tests import build
 from tests.build import live, proposed
 from tests.views.desks import at_a_desk, button, labels, page, text
+from tests.views.fleets import html
 
 WORSE = [
     build.gate("better", passed=False, says="It is worse."),
@@ -40,6 +52,15 @@ def address(app: Any) -> str:
     return found if isinstance(found, str) else "".join(found)
 
 
+METRIC_NAMES = {metric.heading for metric in METRICS.values()}
+
+
+def tiles(app: Any) -> dict[str, tuple[str, str]]:
+    """The five figures that the decision rests on: value and comparison by name."""
+    shown = str.maketrans({"\\": None, "\u00a0": " "})
+    return {m.label: (m.value, m.delta.translate(shown)) for m in app.metric[:5]}
+
+
 def filled(app: Any) -> list[str]:
     """The primary buttons of the page."""
     return [b.label for b in app.button if b.proto.type == "primary"]
@@ -52,10 +73,10 @@ def test_a_version_with_open_gates_offers_force_and_not_approve(desk: Desk) -> N
     approve = button(app, "Approve…")
     assert approve.disabled
     assert "It does not pass 2 gates" in approve.help.replace("\\", "")
-    assert (
-        "Gates not passed: better, no regression. Force the version to deploy it anyway."
-        in text(app)
-    )
+    said = text(app)
+    assert "**Not recommended.** It is worse." in said
+    assert "2 of 5 gates not passed: **better**, **no regression**." in said
+    assert "Version 1 stays live. Reject this one, or train on more batches." in said
     assert "Approve…" not in filled(app)
     assert not button(app, "Force…").disabled
 
@@ -66,6 +87,64 @@ def test_a_recommended_version_has_approve_as_its_main_action(desk: Desk) -> Non
     app = page("promotion")
     assert not button(app, "Approve…").disabled
     assert filled(app) == ["Approve…"]
+
+
+def test_the_deciding_facts_of_a_first_version_come_first_and_say_what_helps(desk: Desk) -> None:
+    metrics = {"mae": 48_496.0, "rmse": 60_000.0, "mdape": 0.4, "r2": -0.1}
+    mine = {"mae": 45_320.0, "rmse": 55_000.0, "mdape": 0.402, "r2": 0.2}
+    unsure = {"mae": Difference(-3_176.0, -8_000.0, 1_500.0)}
+    failing = build.gate("better than the median", passed=False, says="Not clearly better.")
+    proposed(
+        desk.store, 1, promote=False, candidate=Score(1, 29, mine), gates=[failing],
+        baseline=Baseline(180_000.0, metrics, unsure),
+    )  # fmt: skip
+    app = page("promotion")
+    assert tiles(app) == {
+        "Mean absolute error": ("45,320 USD", "6.5 % better than the median"),
+        "Statistically significant": ("no", "95 % interval -8,000 to +1,500 USD"),
+        "Median absolute % error": ("40.2 %", "0.2 points worse than the median"),
+        "Evaluated on": ("29 rows", "none of them trained on"),
+        "Trained on": ("80 rows", "of 1 batch"),
+    }
+    said = text(app)
+    assert "**Not recommended.** Not clearly better." in said
+    assert "1 of 2 gates not passed: **better than the median**." in said
+    assert "There is nothing to roll back to" in said
+    assert (
+        "On 29 held-out rows the difference could be chance. Ingest the next batch and train again"
+        in said
+    )
+
+
+def test_the_deciding_facts_beside_a_champion(desk: Desk) -> None:
+    live(desk.store, 1)
+    mine = {"mae": 45_320.0, "rmse": 20.0, "mdape": 0.21, "r2": 0.55}
+    theirs = {"mae": 42_158.0, "rmse": 20.0, "mdape": 0.2, "r2": 0.5}
+    worse, better = Difference(3_162.0, 1e3, 5e3), Difference(-14_680.0, -2e4, -1e4)
+    proposed(
+        desk.store, 2, champion=1, candidate=Score(2, 20, mine), differences={"mae": worse},
+        baseline=Baseline(180_000.0, theirs | {"mae": 60_000.0}, {"mae": better}),
+        slices=(
+            Slice("state", "Texas", 31, 110.0, 100.0, Difference(10.0, 5.0, 15.0)),
+            Slice("state", "Ohio", 40, 90.0, 100.0, Difference(-10.0, -15.0, -5.0)),
+        ),
+    )  # fmt: skip
+    with desk.store.begin() as work:
+        seen = work.promotions.of_version(2)
+        content = replace(work.dossiers.get(seen.dossier_digest), champion=Score(1, 20, theirs))
+        digest = work.dossiers.freeze(content)
+        work.promotions.replace_evidence(seen, build.Verdict(True, ("Good.",)), content, digest)
+        work.commit()
+    app = page("promotion", version="2")
+    assert tiles(app) == {
+        "Mean absolute error": ("45,320 USD", "7.5 % worse than version 1"),
+        "Statistically significant": ("yes, worse", "95 % interval +1,000 to +5,000 USD"),
+        "Against the median": ("24.5 % better", "60,000 USD, significant"),
+        "On newer batches": ("none yet", "no batch is newer than both"),
+        "Worst segment": ("10.0 % worse", "State Texas, 31 rows"),
+    }
+    assert "You can roll back to version 1 at any time." in text(app)
+    assert "It passes every gate (5)." in text(app)
 
 
 def test_own_metrics_are_shown_with_every_model_and_why_one_has_no_value(desk: Desk) -> None:
@@ -90,6 +169,17 @@ def test_own_metrics_are_shown_with_every_model_and_why_one_has_no_value(desk: D
         in lines
     )
     assert "  The metric a:lost broke." in lines
+
+
+def test_the_decided_version_stays_on_the_page(desk: Desk) -> None:
+    live(desk.store, 1)
+    proposed(desk.store, 2, champion=1)
+    proposed(desk.store, 3, champion=1)
+    app = page("promotion")
+    button(app, "Approve…").click().run()
+    button(app, "Approve and serve it").click().run()
+    assert address(app) == "3"
+    assert "### Version 3" in text(app)
 
 
 def test_while_nothing_is_live_comparisons_may_stay_open_and_the_dialog_says_so(
@@ -120,6 +210,17 @@ def test_a_page_that_was_opened_before_another_version_went_live_decides_nothing
         assert work.promotions.of_version(2).state == "PROPOSED"
 
 
+def test_the_live_version_offers_to_go_back_and_says_what_was_recommended_then(
+    desk: Desk,
+) -> None:
+    live(desk.store, 1)
+    live(desk.store, 2)
+    app = page("promotion", version="2")
+    assert "Roll back to version 1…" in labels(app)
+    assert "**Recommended at its evaluation.** Because." in text(app)
+    assert "Roll back to version 1…" not in labels(page("promotion", version="1"))
+
+
 def test_a_rollback_is_told_as_one(desk: Desk) -> None:
     live(desk.store, 1)
     live(desk.store, 2)
@@ -147,11 +248,11 @@ def test_figures_are_told_in_words_that_cannot_be_misread(desk: Desk) -> None:
         work.promotions.replace_evidence(seen, build.Verdict(True, ("Good.",)), content, digest)
         work.commit()
     app = page("promotion", version="2")
-    assert {m.label: m.delta for m in app.metric} == {
+    assert {m.label: m.delta for m in app.metric if m.label in METRIC_NAMES} == {
         "Mean absolute error": "7.5 % worse",
         "Root mean squared error": "the same",
         "Median absolute % error": "1.0 points worse",
-        "R²": "0.050 higher",
+        "R²": "0.050 better",
     }
 
 
@@ -239,6 +340,23 @@ def test_overview_page_and_command_line_say_which_candidates_are_stale(desk: Des
     assert "is live yet" not in said
 
 
+def test_a_re_evaluation_that_failed_is_told_with_its_reason(desk: Desk) -> None:
+    proposed(desk.store, 2)
+    live(desk.store, 1)
+    with desk.store.begin() as work:
+        renew(work)
+        (job,) = work.jobs.open()
+        work.jobs.claim(job.id, 1, "me", timedelta(seconds=60))
+        work.jobs.finish(job.id, "me", JobState.FAILED, error="Its file was changed.")
+        work.commit()
+    why = f"version 1 is live now. Its re-evaluation failed (job {job.id}): Its file was changed."
+    now = status.status(desk)
+    assert any(why in line for line in status_lines(now, [], {}))
+    assert any(why in line for line in candidate_lines(now.candidates, now))
+    assert [need.detail for need in overview.overview(desk).needs if why in need.detail]
+    assert why in text(page("promotion", version="2"))
+
+
 def test_a_superseded_version_says_so_and_can_be_forced_or_judged(desk: Desk) -> None:
     for version in range(2, 9):
         proposed(desk.store, version)
@@ -317,11 +435,22 @@ def test_a_force_whose_version_was_decided_otherwise_waits_for_nobody(desk: Desk
 def test_a_closed_follow_up_stays_with_its_outcome(desk: Desk) -> None:
     live(desk.store, 1)
     with desk.store.begin() as work:
-        work.force_requests.open_follow_up("version:1", "Check it.", "ana")
+        work.force_requests.open_follow_up("version:1", "Check it.", "ana", Cause.FORCED)
         (item,) = work.force_requests.follow_ups()
         work.force_requests.close_follow_up(item.id, "The error fell again.", "ben")
         work.commit()
     app = page("promotion", tab="Follow-ups")
-    (table,) = (frame.value for frame in app.dataframe if "Outcome" in frame.value)
-    assert list(table["Outcome"]) == ["The error fell again."]
-    assert list(table["By"]) == ["ben"]
+    assert '<td data-label="Outcome">The error fell again.</td>' in html(app)
+    assert '<td data-label="By">ben</td>' in html(app)
+
+
+def test_a_version_that_repeats_an_earlier_training_says_so(desk: Desk) -> None:
+    same = Lesson("rows", "boosting-3", "dataset", (LessonBatch(1, "hash"),))
+    other = replace(same, rows="more")
+    live(desk.store, 1, learned=same)
+    proposed(desk.store, 2, champion=1, learned=other)
+    proposed(desk.store, 3, champion=1, learned=same)
+    said = "Same rows and recipe as version 1, so it is the same model."
+    assert said in text(page("promotion", version="3"))
+    for version in ("1", "2"):
+        assert "so it is the same model" not in text(page("promotion", version=version))

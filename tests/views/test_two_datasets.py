@@ -6,19 +6,24 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
 from streamlit import config
 
 from console.fleet import Fleet
+from console.queries.promotion import Scope
+from console.queries.service_checks import Service
 from console.web import reading, session
+from console.web.panels.audit import tables
 from core.domain.jobs import JobKind, JobState
 from tests.build import live, proposed, stored_batch
 from tests.views.desks import button, labels, text
-from tests.views.fleets import at_a_fleet, dataset_file, html, opened
+from tests.views.fleets import at_a_fleet, dataset_file, html, html_rows, opened
 from tests.views.test_role_pages import AUTH, Secrets, token
 
+IMAGE = "![i](http://evil.example/i.png)"
 PAGES = ["overview", "pipeline", "drift", "promotion", "predict", "audit", "services", "search"]
 ROLES = """
 [admin]
@@ -168,7 +173,62 @@ def test_the_search_finds_things_of_every_dataset_and_links_to_them(fleet: Fleet
     assert 'href="/promotion?dataset=boats&amp;version=3"' in found
     assert f'href="/pipeline?dataset=boats&amp;job={job}"' in html(opened("search", q=f"job {job}"))
     assert 'href="/overview?dataset=boats"' in html(opened("search", q="boa"))
-    assert "Nothing is called" in text(opened("search", q="zeppelin"))
+    assert "Nothing found for" in text(opened("search", q="zeppelin"))
+
+
+def test_the_fleet_says_which_shared_service_is_down(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def service(name: str, *, healthy: bool | None) -> Service:
+        return Service(name, healthy, "", 1.0, "", "")
+
+    seen = [service("MLflow", healthy=True), service("Workers", healthy=None),
+            service("Serving", healthy=False), service("Queue (Redis)", healthy=False)]  # fmt: skip
+    watch = SimpleNamespace(look=lambda _seconds: seen)
+    monkeypatch.setattr("console.web.session.watch", lambda: watch)
+    assert "Serving and Queue (Redis) are down." in text(opened())
+    del seen[2:]
+    assert "down." not in text(opened())
+
+
+def test_a_dataset_without_data_names_its_first_step(fleet: Fleet) -> None:
+    stored_batch(fleet.desk("boats").store, 0)
+    shown = html(opened())
+    assert '<a href="/pipeline?dataset=bikes">Ingest the first batch</a>' in shown
+    assert shown.count("the first batch") == 1
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [
+        ("pipeline", {"batch": IMAGE}),
+        ("audit", {"part": "Lineage", "follow": IMAGE}),
+        ("drift", {"show": "Compare", "reference": IMAGE}),
+    ],
+)
+def test_markdown_in_an_address_is_text(fleet: Fleet, page: str, query: dict[str, str]) -> None:
+    """Markdown in an address loads no foreign image."""
+    for number in range(2):
+        stored_batch(fleet.desk("bikes").store, number)
+    (said,) = [error.value for error in opened(page, dataset="bikes", **query).error]
+    assert "](http" not in said
+    assert "http" not in said or "\\]" in said
+
+
+def test_search_is_a_field_and_no_page_of_the_navigation(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    navigate = st.navigation
+
+    def noting(pages: list[st.Page], **look: str) -> object:
+        shown.extend(page.title for page in pages if page.visibility == "visible")
+        return navigate(pages, **look)
+
+    monkeypatch.setattr(st, "navigation", noting)
+    opened()
+    assert "Services" in shown
+    assert "Search" not in shown
 
 
 def test_the_services_of_all_are_those_that_datasets_share(fleet: Fleet) -> None:
@@ -213,3 +273,35 @@ def test_who_has_no_role_at_all_is_told_so(guarded: Fleet) -> None:
 
 def test_a_session_without_a_dataset_cannot_ask_for_one(guarded: Fleet) -> None:
     assert session.unknown("boats", ["bikes"]) == session.unknown("boats", [])
+
+
+EMPTY = '<span class="none"></span>'
+
+
+def test_the_audit_log_shows_the_whole_desk_to_who_may_see_it(guarded: Fleet) -> None:
+    with guarded.desk("bikes").store.desk_transaction() as work:
+        work.audit.add("amy", "key added", "key:shop")
+        for one in ("bikes", "boats"):
+            work.audit.add("amy", "cancel", "job:7", reason=f"of {one}", dataset=one)
+    amy, ben = token("amy@desk.internal"), token("ben@desk.internal")
+
+    def reasons(user: dict[str, object], **address: str) -> list[object]:
+        return [
+            row["Reason"] for row in html_rows(opened("audit", user, dataset="bikes", **address))
+        ]
+
+    assert reasons(amy) == ["of bikes"]
+    assert reasons(amy, of="Whole desk") == [EMPTY]
+    assert reasons(amy, of="All") == ["of boats", "of bikes", EMPTY]
+    shown = html_rows(opened("audit", amy, dataset="bikes", of="All"))
+    assert [row["Dataset"] for row in shown] == ["boats", "bikes", "the whole desk"]
+    there = "/audit?dataset=boats&amp;part=Lineage&amp;follow=job:7"
+    assert shown[0]["About"] == f'<a href="{there}">job:7</a>'
+    for address in ({}, {"of": "Whole desk"}, {"of": "All"}):  # a role for one dataset
+        assert reasons(ben, **address) == ["of bikes"]
+    assert "Whole desk" not in text(opened("audit", ben, dataset="bikes"))
+    wanted = {"action": "", "actor": "", "subject": "", "days": 0}
+    of_all = tables.csv(guarded.desk("bikes"), scope=Scope.ALL, **wanted).decode()  # type: ignore[arg-type]
+    assert [line.split(",")[6] for line in of_all.splitlines()] == [
+        "dataset", "boats", "bikes", "",
+    ]  # fmt: skip

@@ -63,7 +63,7 @@ class Weigh:
             note = f"The champion's error is not known: {error}"
             return Evidence(live.version if live else None, None, note, ())
         if version is None:
-            return Evidence(None, None, "No model is live, so no error is known.", ())
+            return Evidence(None, None, "No model was live then, so there is no error.", ())
         try:
             return self._weigh(run, batch, version)
         except (Missing, ModelRefused) as error:

@@ -42,10 +42,11 @@ class Side:
             None if self.times is None else self.times[keep],
         )
 
-    def only(self, names: Iterable[str]) -> Side:
-        """The same rows with these columns alone, without their batches."""
+    def only(self, names: Iterable[str], *, batches: bool = False) -> Side:
+        """The same rows with these columns alone, and with their batches only if `batches`."""
         columns = {name: self.columns[name] for name in names}
-        return Side(columns, np.empty(0, np.int64), self.hashes, self.times)
+        ids = self.batch_ids if batches else np.empty(0, np.int64)
+        return Side(columns, ids, self.hashes, self.times)
 
 
 class Gathered:

@@ -29,7 +29,7 @@ MOST_VALUES = 100_000_000
 """How many values an epoch may have to be trained on: training holds them all, some 8 GB."""
 
 _HELD = 2
-"""How many values of a row in a spool are in memory: its target and its hash."""
+"""How many values of a row count that is in memory without its features: its target and hash."""
 
 MOST_EVALUATED = 1_000_000
 """The default of EVALUATION_ROWS, the maximum number of held-out rows for an evaluation."""
@@ -40,10 +40,10 @@ class TrainingData:
     """One epoch's usable rows on both sides of the split, without those of held batches.
 
     `held_out_rows` counts all held-out rows; if there are very many, `judged` has a sample.
-    If the training rows are in a `spool`, `learned` has only their target.
-    `profiles` are those of the training rows. `overlap` counts held-out rows that may have been
-    trained on: rows with an equal row on the other side, or whose hash belongs to the other side.
-    `split` is the split date of a split by time.
+    If the training rows are in a `spool`, or were read without features, `learned` has only their
+    target. `profiles` are those of the training rows, none without features. `overlap` counts
+    held-out rows that may have been trained on: rows with an equal row on the other side, or whose
+    hash belongs to the other side. `split` is the split date of a split by time.
     """
 
     dataset: Dataset
@@ -128,14 +128,16 @@ def read(
     most_evaluated: int = MOST_EVALUATED,
     *,
     spool: RowSpool | None = None,
+    features: bool = True,
     check: Callable[[], None] = lambda: None,
 ) -> TrainingData:
     """Read the current epoch, or an earlier one whose rows are kept.
 
     Of more than `most_evaluated` held-out rows, those with the smallest content hashes are used, in
     their order, so that all versions are evaluated on the same sample. With a `spool`, training
-    rows go there chunk by chunk, and only their targets and hashes are held in memory. `check` is
-    called between chunks, and may break off the reading.
+    rows go there chunk by chunk, and only their targets and hashes are held in memory. Without
+    `features`, as for a re-evaluation, targets, hashes and batches are held, and nothing is
+    profiled. `check` is called between chunks, and may break off the reading.
 
     Raises:
         NothingToTrainOn: no batch has been stored yet, all of them are held, the epoch's rows
@@ -149,21 +151,23 @@ def read(
     with store.read() as work:
         number = trainable(work, epoch)
         batches = work.holds.usable(number)
-        _require_room(batches, len(dataset.features) + 1 if spool is None else _HELD)
+        in_memory = features and spool is None
+        _require_room(batches, len(dataset.features) + 1 if in_memory else _HELD)
         without = [b.id for b in work.batches.stored(number) if b not in batches]
         if dataset.evaluation.by_time:
             split = date_of_split(work, number, without)
         for chunk, held_out in usable_chunks(work, number, without, split):
             check()
             judging.add(held_out)
-            if spool is None:
+            if in_memory:
                 learning.add(chunk)
                 continue
-            spool.add(chunk.columns, chunk.hashes)
-            learning.add(chunk.only([dataset.target.name]))
-            _profile(profiler, chunk.columns, dataset)
+            learning.add(chunk.only([dataset.target.name], batches=not features))
+            if spool is not None:
+                spool.add(chunk.columns, chunk.hashes)
+                _profile(profiler, chunk.columns, dataset)
     learned, judged = learning.whole(), judging.whole()
-    if spool is None:
+    if in_memory:
         _profile(profiler, learned.columns, dataset)
     return TrainingData(
         dataset,
@@ -185,12 +189,12 @@ def _overlap(learned: Side, judged: Side) -> int:
     """
     if learned.times is not None and judged.times is not None:
         before = at_their_time(learned.hashes, learned.times)
-        return int(_among(at_their_time(judged.hashes, judged.times), before).sum())
-    twins = _among(judged.hashes, learned.hashes)
+        return int(among(at_their_time(judged.hashes, judged.times), before).sum())
+    twins = among(judged.hashes, learned.hashes)
     return int((twins | ~is_held_out(judged.hashes)).sum())
 
 
-def _among(hashes: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def among(hashes: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Which hashes are known; `numpy.isin` takes five times as long."""
     if not len(known):
         return np.zeros(len(hashes), np.bool_)

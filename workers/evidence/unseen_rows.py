@@ -22,13 +22,13 @@ from core.domain.errors import Missing, NothingToTrainOn
 from core.domain.evaluation import SplitDate
 from core.domain.promotions import Promotion
 from core.rules.data import usable_rows
+from core.rules.data.holdout import row_hash
 from core.rules.data.time_split import later
 from core.rules.data.typed_values import as_given
 from core.rules.model.forward_scores import FEWEST_ROWS, newer
 from core.rules.model.scoring import scoring_of
 from workers.evidence.dossier import Champion, Model
-from workers.evidence.split_rows import Side
-from workers.evidence.training_data import TrainingData
+from workers.evidence.training_data import TrainingData, among
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,24 +179,25 @@ def unseen_of_batch(
 
 
 def on_newer_rows(
+    store: Store,
     material: TrainingData,
     candidate: tuple[Promotion, Model],
     champion: tuple[Promotion | None, Model | None],
+    most: int,
 ) -> NewerRows | None:
     """Both models on the batches that are newer than both; None if there are no such rows.
 
     Each version is given as its record and its model. Both sides of the split count, except rows
-    whose content is among the training rows of another batch.
+    whose content is among the rows of another batch. Of more than `most` rows, every n-th is used.
     """
     (proposed, mine), (live, theirs) = candidate, champion
     if live is None or theirs is None:
         return None
     after = [{b.id for b in newer(p.dossier, material.batches)} for p in (proposed, live)]
-    ids = sorted(set.intersection(*after))
-    sides = (material.learned, material.judged)
-    known = np.concatenate([s.hashes[~np.isin(s.batch_ids, ids)] for s in sides])
-    new = [s.where(np.isin(s.batch_ids, ids) & ~np.isin(s.hashes, known)) for s in sides]
-    rows = _together(new)
+    batches = [b for b in material.batches if all(b.id in ids for ids in after)]
+    if not batches:
+        return None
+    rows = _new_rows(store, material, batches, most)
     actual = rows[material.dataset.target.name]
     if len(actual) < FEWEST_ROWS:
         return None
@@ -204,7 +205,7 @@ def on_newer_rows(
     scoring = scoring_of(material.dataset, actual, [r.contract for r in runtimes])
     ours, others = (scoring.answers(r.contract, r.predict(rows)) for r in runtimes)
     return NewerRows(
-        tuple(b.number or 0 for b in material.batches if b.id in ids),
+        tuple(b.number or 0 for b in batches),
         len(actual),
         scoring.score(ours),
         scoring.score(others),
@@ -212,8 +213,19 @@ def on_newer_rows(
     )
 
 
-def _together(sides: Sequence[Side]) -> dict[str, NDArray[Any]]:
-    return {
-        name: np.concatenate([np.asarray(side.columns[name]) for side in sides])
-        for name in sides[0].columns
-    }
+def _new_rows(
+    store: Store, material: TrainingData, batches: Sequence[Batch], most: int
+) -> dict[str, NDArray[Any]]:
+    """Usable rows of these batches whose content no other batch has."""
+    dataset, ids = material.dataset, [b.id for b in batches]
+    stored = sum(b.stored for b in batches)
+    with store.read() as work:
+        parts = [
+            unseen_of_batch(work, b, dataset, None, max(most * b.stored // stored, 1), whole=True)
+            for b in batches
+        ]
+    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    sides = (material.learned, material.judged)
+    known = np.concatenate([s.hashes[~np.isin(s.batch_ids, ids)] for s in sides])
+    new = ~among(row_hash(rows, dataset), known)
+    return {name: values[new] for name, values in rows.items()}

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import clone, is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.model_selection import KFold
@@ -37,7 +39,11 @@ MOST_SHARES = 10
 """The maximum number of classes whose shares encode texts of many values."""
 
 EARLY_STOPPING_FROM = 2_000
-"""Fewer rows grow a fixed number of trees: a tenth of them is too few to tell when to stop."""
+"""Of fewer rows a tenth is too few to tell when to stop.
+
+Then numbers get a fixed number of trees, since more of them hardly harm. A classifier gets too
+certain with too many, so cross-validation chooses how many, and how small its leaves may be.
+"""
 
 BOOSTING: dict[str, Any] = {
     "early_stopping": False,
@@ -46,6 +52,15 @@ BOOSTING: dict[str, Any] = {
     "max_iter": 100,
     "random_state": 20261129,
 }
+
+LEAVES: list[dict[str, Any]] = [
+    {"min_samples_leaf": 20, "l2_regularization": 0.0},
+    {"min_samples_leaf": 5, "l2_regularization": 1.0},
+]
+"""What a classifier of few rows may use; the first is the default."""
+
+CHOOSING_FOLDS = 5
+"""Folds of the cross-validation that chooses between them."""
 
 EARLY_STOPPING: dict[str, Any] = {
     "early_stopping": True,
@@ -65,22 +80,54 @@ def fit(rows: Rows, dataset: Dataset) -> FittedPipeline:
     """
     training, learned = ordered(rows, dataset)
     columns = frame(training, dataset)
-    settings = BOOSTING | (EARLY_STOPPING if len(learned) >= EARLY_STOPPING_FROM else {})
-    named = {"recipe": "boosting", **settings}
     if dataset.task.is_classifier:
         common = np.argsort(-np.bincount(learned), kind="stable")[:MOST_SHARES]
         places = [1] if dataset.task is Task.BINARY else sorted(common.tolist())
         shares = {f"mean.{n}": ClassShare(n, cv=KFold(FOLDS)) for n in places}
-        pipeline = make_pipeline(columns, shares, HistGradientBoostingClassifier(**settings))
-        with threadpool_limits(1):
-            pipeline.fit(snapped(columns), learned)
+        pipeline = make_pipeline(columns, shares, HistGradientBoostingClassifier())
+        named = fit_pipeline(pipeline, columns, learned)
         return FittedPipeline(dataset, pipeline, 0.0, 1.0, named, classes=int(learned.max()) + 1)
     middle, spread = float(np.mean(learned)), float(np.std(learned)) or 1.0
     mean = {"mean": MeanEncoder(KFold(FOLDS))}
-    pipeline = make_pipeline(columns, mean, HistGradientBoostingRegressor(**settings))
-    with threadpool_limits(1):
-        pipeline.fit(snapped(columns), (learned - middle) / spread)
+    pipeline = make_pipeline(columns, mean, HistGradientBoostingRegressor())
+    named = fit_pipeline(pipeline, columns, (learned - middle) / spread)
     return FittedPipeline(dataset, pipeline, middle, spread, named)
+
+
+def fit_pipeline(
+    pipeline: Pipeline, columns: pd.DataFrame, learned: NDArray[Any]
+) -> dict[str, Any]:
+    """Fit encoders and boosting; returns the settings that were used."""
+    encoders, boosting = pipeline["encode"], pipeline["boost"]
+    settings = BOOSTING | (EARLY_STOPPING if len(learned) >= EARLY_STOPPING_FROM else {})
+    with threadpool_limits(1):
+        encoded = encoders.fit_transform(snapped(columns), learned)
+        if is_classifier(boosting) and len(learned) < EARLY_STOPPING_FROM:
+            settings |= chosen(boosting, encoded, learned)
+        boosting.set_params(**settings).fit(encoded, learned)
+    return {"recipe": "boosting", **settings}
+
+
+def chosen(boosting: Any, encoded: NDArray[np.float64], places: NDArray[np.intp]) -> dict[str, Any]:
+    """The leaves and the number of trees with the least log loss, by cross-validation.
+
+    Each fold has the same share of each class, so that no class is missing from the others.
+    """
+    fold = np.empty(len(places), dtype=np.intp)
+    fold[np.argsort(places, kind="stable")] = np.arange(len(places)) % CHOOSING_FOLDS
+    most = BOOSTING["max_iter"]
+    found = []
+    for leaves in LEAVES:
+        settings = BOOSTING | leaves | {"early_stopping": True, "n_iter_no_change": most}
+        tried = clone(boosting).set_params(**settings)
+        losses = np.zeros(most + 1)
+        for n in range(CHOOSING_FOLDS):
+            out = fold == n
+            tried.fit(encoded[~out], places[~out], X_val=encoded[out], y_val=places[out])
+            losses -= tried.validation_score_
+        trees = max(int(np.argmin(losses)), 1)
+        found.append((losses[trees], leaves | {"max_iter": trees}))
+    return min(found, key=lambda each: each[0])[1]
 
 
 def make_pipeline(columns: pd.DataFrame, means: Mapping[str, Any], boosting: Any) -> Pipeline:

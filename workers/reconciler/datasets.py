@@ -14,6 +14,7 @@ import structlog
 from core.adapters.store import Store
 from core.adapters.store.migrate import prepare_dataset
 from core.adapters.store.timeouts import LOOKING
+from core.domain.audit_event import ITSELF
 from core.domain.dataset import Dataset
 from core.domain.errors import DatasetError, DriftdeskError
 from core.domain.fleet import KnownDataset
@@ -21,7 +22,6 @@ from core.platform.dataset_folder import DatasetFile, DatasetFolder
 from core.platform.settings import Settings
 from workers.runtime.services import Services
 
-_BY = "driftdesk"
 _AGAIN = 60.0
 """Seconds until a file is tried again whose columns do not fit its table."""
 
@@ -126,7 +126,7 @@ class Datasets:
         if digest == file.digest and time.monotonic() < until:
             raise error
         try:
-            self._prepare(self._settings.database, dataset, _BY)
+            self._prepare(self._settings.database, dataset, ITSELF)
         except DatasetError as refused:
             self._refused[dataset.name] = (file.digest, time.monotonic() + _AGAIN, refused)
             raise

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
+from core.domain.audit_event import ITSELF
 from core.usecases.retention import Retention
 
 EVERY = 3600.0
@@ -37,7 +38,7 @@ class Hourly:
         start = self._clock()
         if self._lots is None and start < self._next:
             return False
-        lots, self._lots = self._lots or self._retention.run("driftdesk"), None
+        lots, self._lots = self._lots or self._retention.run(ITSELF), None
         for gone in lots:
             self._gone += gone
             if self._clock() - start > AT_ONCE:

@@ -7,6 +7,7 @@ from datetime import datetime
 import structlog
 
 from core.adapters.store import Work
+from core.domain.audit_event import ITSELF
 from core.domain.errors import BadInput, JobUnderWay, Missing, StoreBusy
 from core.domain.job_results import BatchCompared, BatchStored, next_job
 from core.domain.jobs import Job, JobKind
@@ -104,7 +105,7 @@ def _pause(work: Work, schedule: Schedule, why: str) -> None:
     if work.schedules.take(schedule, None):
         note = f"Paused, because it cannot be worked out when it is due: {why}"
         work.schedules.ran(schedule.id, note)
-        work.audit.add("driftdesk", "pause schedule", f"schedule:{schedule.id}", reason=note)
+        work.audit.add(ITSELF, "pause schedule", f"schedule:{schedule.id}", reason=note)
         log.warning("schedule paused", schedule=schedule.id, reason=why)
 
 

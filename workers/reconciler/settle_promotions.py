@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from core.adapters.store import Work
+from core.domain.audit_event import ITSELF
 from core.domain.errors import DecidedAlready, DriftdeskError, Missing
 from core.domain.jobs import JobKind
 from core.domain.promotions import Promotion, PromotionState
@@ -49,9 +50,7 @@ def _settle(services: Services, promotion: Promotion) -> None:
             work.promotions.fail(promotion, failure)
         except DecidedAlready:
             return
-        work.audit.add(
-            "driftdesk", "promotion failed", f"version:{promotion.version}", reason=failure
-        )
+        work.audit.add(ITSELF, "promotion failed", f"version:{promotion.version}", reason=failure)
         work.commit()
 
 

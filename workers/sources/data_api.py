@@ -21,6 +21,7 @@ import structlog
 from urllib3.exceptions import NewConnectionError
 
 from core.adapters.http_session import Session
+from core.domain.batches import DELIVERY_UNKNOWN
 from core.domain.errors import (
     JobCancelled,
     LeaseLost,
@@ -31,7 +32,7 @@ from core.domain.errors import (
 from core.domain.safe_text import printable
 from core.domain.sources import DataApiSource
 from workers.sources.http_exchange import Exchange, LimitPassed, Limits
-from workers.sources.port import UNKNOWN, AnswerBroken, Known, Progress, Received
+from workers.sources.port import AnswerBroken, Known, Progress, Received
 
 _TAIL = 64
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
@@ -190,7 +191,7 @@ class DataApi:
             how = f"could not be kept after {size:,} bytes ({error.strerror}); check the disk"
         else:
             how = f"broke off after {size:,} bytes"
-        return AnswerBroken(f"The data API's answer {how}. {UNKNOWN}")
+        return AnswerBroken(f"The data API's answer {how}. {DELIVERY_UNKNOWN}")
 
 
 @contextmanager

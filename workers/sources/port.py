@@ -18,12 +18,6 @@ from core.domain.sources import Format
 Progress = Callable[[int, int], None]
 """Gets the bytes so far and the bytes announced (0 if unknown), and cancels by raising."""
 
-UNKNOWN = (
-    "Whether the API counts that batch as delivered is not known until the next batch comes: "
-    "either it is that one, or its number shows a gap."
-)
-"""What is known about an incomplete answer of a source that `asks_once`."""
-
 
 class AnswerBroken(SourceUnavailable):
     """The request was sent, but the answer is incomplete.

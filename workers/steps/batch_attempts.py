@@ -17,6 +17,7 @@ import structlog
 from core.adapters.spool import SpoolFolder
 from core.adapters.store import Work
 from core.adapters.store.transient_errors import is_passing
+from core.domain.audit_event import ITSELF
 from core.domain.batches import Batch, BatchState
 from core.domain.errors import (
     BatchClosed,
@@ -81,8 +82,9 @@ class Tries:
     def close(self, run: Run, batch: Batch, why: str) -> str:
         """Close a batch that is out of tries, put that on record, and tell it; returns the note."""
         note = (
-            f"Closed: it could not be stored in {batch.tries} tries; {why}. The bytes are kept in "
-            f"the spool as {batch.spool}. `driftdesk batch retry {batch.id}` reads it again."
+            f"Closed: it could not be stored in {batch.tries} tries; {why.rstrip('.')}. The bytes "
+            f"are kept in the spool as {batch.spool}. `driftdesk batch retry {batch.id}` reads it "
+            "again."
         )
         with run.store.begin() as work:
             run.fence(work)
@@ -142,7 +144,7 @@ def put_on_record(work: Work, batch: Batch, note: str) -> None:
     """Write the audit row and the notice of a batch that the desk has closed."""
     subject = f"batch:{batch.id}"
     details = {"epoch": batch.epoch, "number": batch.number, "tries": batch.tries}
-    work.audit.add("driftdesk", "close batch", subject, reason=note, details=details)
+    work.audit.add(ITSELF, "close batch", subject, reason=note, details=details)
     work.notifications.add(Event.CLOSED, subject, closed(batch, note))
 
 
@@ -178,4 +180,5 @@ def _why(error: Exception) -> str:
     if isinstance(error, Unavailable):
         return printable(str(error))
     cause = getattr(error, "orig", None) or error
-    return printable(f"{type(error).__name__}: {str(cause)[:300]}.")
+    text = str(cause)[:300].rstrip(" .")
+    return printable(f"{type(error).__name__}: {text}.")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.adapters.store import Work
+from core.domain.audit_event import ITSELF
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
 from core.domain.drift import DriftReport, Reference, RetrainWhen
@@ -159,8 +160,12 @@ class CheckDrift:
         return [training] if training else []
 
     def _train(self, run: Run, work: Work, verdict: BatchVerdict) -> int | None:
-        """Request training if TRAIN_ON_DRIFT is set and the verdict requires it; logs why not."""
-        wanted = self.trains or run.job.args.get("then_train")
+        """Request training if TRAIN_ON_DRIFT is set and the verdict requires it; logs why not.
+
+        It is on record as driftdesk's own act unless a person asked for it with the ingest.
+        """
+        by_person = bool(run.job.args.get("then_train"))
+        wanted, actor = self.trains or by_person, run.job.actor if by_person else ITSELF
         if not (wanted and (verdict.required or verdict.looks_broken)):
             return None
         if not verdict.asks:
@@ -170,9 +175,7 @@ class CheckDrift:
             note = f"Training is not queued by itself. {nothing_new(same)}"
         else:
             try:
-                job, _ = request(
-                    work, JobKind.TRAIN, {}, actor=run.job.actor, reason=verdict.detail
-                )
+                job, _ = request(work, JobKind.TRAIN, {}, actor=actor, reason=verdict.detail)
             except JobUnderWay as open_job:
                 note = f"Training is not queued by itself. {open_job}"
             else:

@@ -59,7 +59,8 @@ def end(run: Run, work: Work, number: int, retain: int) -> Ending | None:
     ends = ending(work, retain)
     if ends is None:
         return None
-    found = work.audit.latest(1, subject=f"epoch:{ends.epoch}", action="restart source")
+    about = f"epoch:{ends.epoch}"
+    found = work.audit.latest(1, subject=about, action="restart source", now=True)
     work.audit.add(
         run.job.actor,
         "begin epoch",

@@ -15,7 +15,7 @@ from pathlib import Path
 from core.adapters.readers.port import MOST_BYTES
 from core.adapters.spool import LocalSpool, RemoteSpool
 from core.adapters.store import Store
-from core.domain.batches import Batch, EpochState
+from core.domain.batches import DELIVERY_UNKNOWN, Batch, EpochState
 from core.domain.dataset import Dataset
 from core.domain.errors import (
     JobCancelled,
@@ -27,7 +27,7 @@ from core.domain.errors import (
 from core.domain.job_results import NoNewBatch, SourceEnded
 from core.domain.jobs import Job
 from workers.runtime.job_run import Run
-from workers.sources.port import UNKNOWN, AnswerBroken, Known, Source
+from workers.sources.port import AnswerBroken, Known, Source
 from workers.steps import epoch_change
 from workers.steps.batch_attempts import Tries, require_disk
 from workers.steps.read_quarantine import ReadQuarantine
@@ -170,8 +170,8 @@ class Ingest:
                 raise
             except JobCancelled:
                 if self.source.asks_once and part.exists():
-                    why = f"The ingest was cancelled while it waited for this answer. {UNKNOWN}"
-                    spool.interrupted(run, part.name, why)
+                    why = "The ingest was cancelled while it waited for this answer."
+                    spool.interrupted(run, part.name, f"{why} {DELIVERY_UNKNOWN}")
                 raise
             except FileNotFoundError as error:
                 raise LeaseLost("Another run has entered this answer in the ledger.") from error

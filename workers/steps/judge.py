@@ -46,7 +46,8 @@ class Judge:
             live = work.promotions.live()
         run.about(version=promotion.version)
         run.progress(0.05, "reading rows", always=True)
-        material = read(run.store, most_evaluated=self.most_evaluated, check=run.check)
+        most = self.most_evaluated
+        material = read(run.store, most_evaluated=most, features=False, check=run.check)
         run.progress(0.4, "fetching the models", always=True)
         candidate = dossier.load(
             self.registry,
@@ -62,6 +63,7 @@ class Judge:
         if judged.note:
             run.say(judged.note)
         run.progress(0.6, "comparing", always=True)
+        both = (promotion, candidate), (live, champion.model)
         first = promotion.dossier
         parity = first.parity if first else None
         with run.interruptible():
@@ -73,7 +75,7 @@ class Judge:
                 job=run.job.id,
                 parity=parity,
                 after=judged.after,
-                newer=on_newer_rows(material, (promotion, candidate), (live, champion.model)),
+                newer=on_newer_rows(run.store, material, *both, most),
                 limits=self.metric_limits,
             )
         if problems := [own.problem for own in evidence.own_metrics if own.problem]:

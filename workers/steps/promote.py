@@ -19,6 +19,7 @@ import structlog
 
 from core.adapters.mlflow.registry import Registry, digest_of
 from core.adapters.serving.replicas import Serving
+from core.domain.audit_event import ITSELF
 from core.domain.dossier import GoldenRow
 from core.domain.errors import (
     BadRow,
@@ -235,7 +236,7 @@ class Promote:
             run.fence(work)
             work.promotions.fail(promotion, failure)
             work.audit.add(
-                "driftdesk",
+                ITSELF,
                 "promotion failed",
                 f"version:{promotion.version}",
                 reason=failure,

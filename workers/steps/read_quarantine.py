@@ -22,10 +22,11 @@ from core.adapters.store import Work
 from core.domain.batches import KEPT_CONTENTS, Batch, QuarantinedRow
 from core.domain.dataset import Dataset
 from core.domain.job_results import RowsReadAgain
-from core.domain.jobs import Job, JobKind, JobState
+from core.domain.jobs import Job, JobState
 from core.domain.profiles import ColumnProfile
 from core.rules.data.batch_ledger import require_quarantine_readable
 from core.rules.data.profile import Profiler
+from core.usecases.follow_up_jobs import compare_after
 from workers.runtime.job_run import Run
 from workers.steps.cancellable import given_up_at_once
 
@@ -113,7 +114,7 @@ class ReadQuarantine:
         added, left = len(again.numbers), batch.quarantined - len(again.numbers)
         note = f"Batch {batch.number} of epoch {batch.epoch}: {added:,} quarantined rows stored, "
         note += f"{left:,} still in quarantine."
-        jobs = [self._compare(work, run, other) for other in _compared(work, batch, added)]
+        jobs = [compare_after(work, run.job, other) for other in _compared(work, batch, added)]
         if added and (versions := work.lineage.versions_of(batch.id)):
             named = ", ".join(map(str, versions))
             note += f" Version {named} was trained on this batch without them."
@@ -127,12 +128,6 @@ class ReadQuarantine:
         result = RowsReadAgain(batch.number, batch.id, batch.epoch, added, left, note, first)
         run.complete(work, result)
         return [job.id for job in jobs]
-
-    def _compare(self, work: Work, run: Run, batch_id: int) -> Job:
-        job, _ = work.jobs.request(
-            JobKind.DRIFT, {"batch_id": batch_id}, run.job.actor, key=f"drift:{batch_id}"
-        )
-        return job
 
 
 def _readable(work: Work, batch_id: int) -> Batch:

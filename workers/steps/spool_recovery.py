@@ -20,13 +20,13 @@ from uuid import uuid4
 import structlog
 
 from core.adapters.spool import SpoolFile, SpoolFolder
-from core.domain.batches import Batch, BatchState
+from core.domain.batches import DELIVERY_UNKNOWN, Batch, BatchState
 from core.domain.errors import SpoolUnavailable
 from core.domain.safe_text import printable
 from core.domain.sources import UPLOADING, Format
 from core.rules.data.spool_names import named, owner, plain
 from workers.runtime.job_run import Run
-from workers.sources.port import LONGEST_ORIGIN, UNKNOWN, Received
+from workers.sources.port import LONGEST_ORIGIN, Received
 from workers.steps.batch_attempts import EXCUSED
 
 PART = ".part"
@@ -148,7 +148,7 @@ class Spool:
         part = self.folder.local / name
         size = part.stat().st_size if part.exists() else None
         came = "What came is on another host." if size is None else f"{size:,} bytes came."
-        note = why if UNKNOWN in why else f"{why} {came} {UNKNOWN}"
+        note = why if DELIVERY_UNKNOWN in why else f"{why} {came} {DELIVERY_UNKNOWN}"
         with run.store.begin() as work:
             run.fence(work)
             if work.batches.received(name) is None:

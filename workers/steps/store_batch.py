@@ -29,12 +29,13 @@ from core.domain.errors import (
     SpoolUnavailable,
 )
 from core.domain.job_results import BatchNotStored, BatchStored
-from core.domain.jobs import Job, JobKind
+from core.domain.jobs import Job
 from core.domain.safe_text import printable
 from core.domain.sources import first_number
 from core.platform.disk_errors import disk_errors
-from core.rules.data.batch_ledger import gap_before
+from core.rules.data.batch_ledger import gap_before, stored_note
 from core.rules.data.profile import Profiler
+from core.usecases.follow_up_jobs import compare_after
 from workers.runtime.job_run import Run
 from workers.steps import epoch_change
 from workers.steps.batch_attempts import Tries
@@ -176,12 +177,8 @@ class StoreBatch:
                             read_result=read_result,
                             profiler=profiler,
                         )
-                    drift, _ = work.jobs.request(
-                        JobKind.DRIFT,
-                        {"batch_id": batch.id, "then_train": bool(run.job.args.get("then_train"))},
-                        run.job.actor,
-                        key=f"drift:{batch.id}",
-                    )
+                    then_train = bool(run.job.args.get("then_train"))
+                    drift = compare_after(work, run.job, batch.id, then_train=then_train)
                     work.jobs.log(run.job.id, result.note)
                     run.complete(work, replace(result, drift_job=drift.id))
         finally:
@@ -213,14 +210,12 @@ class StoreBatch:
         if epoch is None or begins:
             ends = epoch_change.end(run, work, batch.epoch, self.retain_epochs)
             epoch = work.batches.open_epoch()
-            work.batches.skip_left(epoch.number)
+            work.batches.leave_earlier(epoch.number)
         if number is None:
             number = work.batches.next_number(epoch.number)
         arrived = work.batches.arrived(epoch.number)
         gap = gap_before(number, arrived, first_number(self.dataset.source))
-        origin = f" from {printable(batch.origin)}" if batch.origin else ""
-        note = f"Batch {number} of epoch {epoch.number}{origin}: {stored:,} rows stored"
-        note += f", {len(quarantined):,} quarantined." if quarantined else "."
+        note = stored_note(number, epoch.number, batch.origin, stored, len(quarantined))
         if gap:
             note += f" {gap} batch{'es' if gap > 1 else ''} before it never arrived."
         if ends:

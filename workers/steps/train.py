@@ -222,8 +222,9 @@ class Train:
             work.batches.add_profile("model", version, data.profiles)
             work.lineage.trained(version, (b.id for b in data.batches))
             # What was held while the training ran is in it all the same.
-            seen = [work.batches.get(b.id) for b in data.batches]
-            note_trained_on_held(work, version, seen, run.job.actor)
+            batches = (work.batches.get(b.id) for b in data.batches)
+            held = [batch for batch in batches if batch.is_held]
+            note_trained_on_held(work, version, held, run.job.actor)
             digest = work.dossiers.freeze(evidence)
             promotion = work.promotions.propose(
                 version, verdict, evidence, run.job.actor, digest=digest

@@ -7,8 +7,9 @@ from pathlib import Path
 from console.actions.backup.archive import Archive
 from console.actions.backup.contents import Contents, dataset_files
 from console.desk import Desk
-from core.adapters.store.dump import Replacement, replacing
+from core.adapters.store.dump import Shape, snapshot
 from core.adapters.store.migrate import migrate, prepare_dataset
+from core.adapters.store.replacement import Replacement, replacing, require_free
 from core.adapters.store.schema_version import HEAD, KNOWN, Standing, advice, standing
 from core.adapters.store.server_facts import revision_of
 from core.domain.errors import BackupUnusable, NotEmpty, SchemaMismatch
@@ -76,8 +77,13 @@ def refuse_other_dataset(desks: dict[str, Desk], entry: Contents, checked: Archi
     )
 
 
-def prepare_database(desks: dict[str, Desk], *, force: bool) -> None:
-    """Migrate a new database; an existing one must fit, and be empty unless `force`."""
+def prepare_database(
+    desks: dict[str, Desk], checked: Archive, *, force: bool, only: str = ""
+) -> None:
+    """Migrate a new database; an existing one must fit, and be empty unless `force`.
+
+    With `only` it may have rows of other datasets.
+    """
     desk, datasets = first(desks), [desk.dataset for desk in desks.values()]
     revision = revision_of(desk.store.engine)
     state = standing(revision)
@@ -85,16 +91,49 @@ def prepare_database(desks: dict[str, Desk], *, force: bool) -> None:
         migrate(desk.settings.database, datasets)
     elif state is not Standing.FITS:
         raise SchemaMismatch(advice(revision))
-    elif len(datasets) > 1:
+    elif desk.settings.datasets:
         prepare_dataset(desk.settings.database, datasets)
-    with replacing(desk.store.engine, datasets) as target:
-        refuse_full(target, force=force)
+    if not only:
+        _refuse_loss(desks, checked)
+    with replacing(desk.store.engine, datasets, only) as target:
+        refuse_full(target, force=force, only=only)
 
 
-def refuse_full(target: Replacement, *, force: bool) -> None:
-    """Refuse a database with contents, unless `force`, and one with a running job."""
+def _refuse_loss(desks: dict[str, Desk], checked: Archive) -> None:
+    """Refuse to put a backup of one dataset in the place of a desk with rows of another."""
+    only = checked.manifest.get("only")
+    for name, desk in desks.items() if only else ():
+        if name == only:
+            continue
+        with replacing(desk.store.engine, [desk.dataset], name) as other:
+            if not other.is_empty():
+                raise NotEmpty(
+                    f"{checked.path} is of the dataset {only} alone, and {name} has rows here, "
+                    "which would be deleted. Restore that dataset alone with --dataset "
+                    f"{only}, or restore into an empty database (DATABASE_URL)."
+                )
+
+
+def refuse_taken(desk: Desk, checked: Archive) -> None:
+    """Refuse a dataset whose rows have ids that another dataset has here."""
+    name = desk.dataset.name
+    tables = checked.manifest["tables"]
+    with snapshot(desk.store.engine, name) as database:
+        for member, content in checked.members("tables"):
+            table = member.split("/")[1]
+            shape = Shape(table, tuple((str(c), str(kind)) for c, kind in tables[table]["columns"]))
+            require_free(database.connection, shape, content, name)
+
+
+def refuse_full(target: Replacement, *, force: bool, only: str = "") -> None:
+    """Refuse a database with contents, unless `force`, and one with a running job.
+
+    With `only` the contents and the jobs are those of that dataset.
+    """
     if target.is_empty():
         return
+    if not force and only:
+        raise NotEmpty(f"The dataset {only} has rows here. Replace them with --force.")
     if not force:
         raise NotEmpty(
             "The database is not empty. Restore into an empty one (DATABASE_URL), or replace its "

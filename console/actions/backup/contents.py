@@ -1,7 +1,7 @@
 """The datasets of a backup, and those of this desk that it is made of or restored into.
 
-A backup of a desk with one dataset has its file as `dataset.toml` and its models below `models/`;
-one of several has `datasets/NAME.toml` and `models/NAME/` for each.
+A backup of one dataset has its file as `dataset.toml` and its models below `models/`; one of
+several has `datasets/NAME.toml` and `models/NAME/` for each.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from console.actions.backup.archive import Archive
 from console.desk import Desk
 from core.domain.dataset import Dataset
-from core.domain.errors import DatasetError
+from core.domain.errors import BackupUnusable, DatasetError
 from core.platform.dataset_folder import DatasetFolder
 from core.platform.settings import Settings
 
@@ -56,6 +57,20 @@ def described(contents: list[Contents]) -> dict[str, Any]:
     return described | {"versions": only.versions, "lost_versions": only.lost_versions}
 
 
+def entry_of(checked: Archive, name: str) -> Contents:
+    """What a backup has of one dataset.
+
+    Raises:
+        BackupUnusable: it has none of that name.
+    """
+    entries = {entry.name: entry for entry in contents_of(checked.manifest)}
+    if name not in entries:
+        raise BackupUnusable(
+            f"{checked.path} has no dataset {name!r:.60}. Its datasets: {', '.join(entries)}."
+        )
+    return entries[name]
+
+
 def contents_of(manifest: dict[str, Any]) -> list[Contents]:
     """The inverse of `described`; also of backups from before there could be several."""
     if "datasets" in manifest:
@@ -79,6 +94,19 @@ def lost_versions(contents: list[Contents]) -> tuple[int | str, ...]:
 def dataset_files(settings: Settings) -> dict[str, Path]:
     """The usable dataset files of a system, by the dataset's name."""
     return {f.dataset.name: f.path for f in DatasetFolder(settings).read().files if f.dataset}
+
+
+def desk_of(desk: Desk, name: str) -> Desk:
+    """The desk of a dataset of this one's system; they share its connections.
+
+    Raises:
+        BadInput: there is none of that name.
+        DatasetError: its file cannot be used.
+    """
+    if name == desk.dataset.name:
+        return desk
+    dataset = DatasetFolder(desk.settings).read().choose(name)
+    return Desk.make(desk.settings, dataset=dataset, sibling=desk)
 
 
 def desks_beside(desk: Desk) -> dict[str, Desk]:

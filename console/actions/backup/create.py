@@ -1,8 +1,11 @@
-"""A backup of all persistent data: database, models, spool and dataset files, in one file.
+"""A backup in one file: database, models, spool and dataset files, of all datasets or of one.
 
 The spool is copied before the database is read, and every response that the database then calls
 unread must be among the copies. The queue is not copied: every job is a row first, and the
 reconciler queues again the jobs that are in no queue.
+
+A backup of one dataset has its rows alone, and the audit trail of the whole desk: that is one hash
+chain, which is not valid in parts.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from console.actions.backup.contents import (
     begun,
     dataset_files,
     described,
+    desk_of,
     desks_beside,
     lost_versions,
 )
@@ -37,8 +41,9 @@ from core.adapters.store.schema_version import advice
 from core.domain.dataset import Dataset
 from core.domain.errors import FileMissing, SchemaMismatch, Unavailable
 from core.rules.access.roles import Actor, Right
+from core.rules.data.spool_names import owner
 
-NAME = "driftdesk-{:%Y%m%dT%H%M%SZ}.tar.gz"
+NAME = "driftdesk-{}{:%Y%m%dT%H%M%SZ}.tar.gz"
 STAGING = ".arrow"
 
 _TRIES = 3
@@ -51,7 +56,8 @@ class Backup:
     """A finished backup: its path, its size in bytes, and its contents.
 
     `lost_versions` are registered in MLflow without a model file; the backup lacks them. Where
-    there are several datasets, each is named, such as "3 of cars".
+    there are several datasets, each is named, such as "3 of cars". `dataset` is the one whose rows
+    it has; empty for a backup of all.
     """
 
     path: Path
@@ -61,11 +67,14 @@ class Backup:
     spool_files: int
     chain_is_whole: bool
     lost_versions: tuple[int | str, ...] = ()
+    dataset: str = ""
 
 
 @needs(Right.OPERATE)
-def back_up(desk: Desk, actor: Actor, where: Path, *, models: bool = True) -> Backup:
-    """Back everything up into a new file, or into a new file in a folder.
+def back_up(
+    desk: Desk, actor: Actor, where: Path, *, models: bool = True, only: str = ""
+) -> Backup:
+    """Back up everything, or the dataset `only`, into a new file, or into a new file in a folder.
 
     With `models` false the models are left out: for an MLflow with a backup of its own. A version
     whose files MLflow has lost is left out and named, so that the rest can be backed up.
@@ -76,16 +85,17 @@ def back_up(desk: Desk, actor: Actor, where: Path, *, models: bool = True) -> Ba
         StoreUnavailable, RegistryUnavailable, SpoolUnavailable: a part cannot be read, and no file
             is left.
         SchemaMismatch: the database is of another version.
-        DatasetError: one of several dataset files cannot be used.
+        BadInput: there is no dataset of that name.
+        DatasetError: the file of a dataset that belongs into it cannot be used.
     """
-    desks = desks_beside(desk)
+    desks = {only: desk_of(desk, only)} if only else desks_beside(desk)
     now = datetime.now(UTC)
-    path = where / NAME.format(now) if where.is_dir() else where
+    path = where / NAME.format(f"{only}-" if only else "", now) if where.is_dir() else where
     for attempt in range(1, _TRIES + 1):
         try:
             with create(path) as (writer, manifest):
                 manifest |= {"made_at": now.isoformat(), "made_by": f"driftdesk {VERSION}"}
-                contents = _write(desks, writer, manifest, models=models)
+                contents = _write(desks, writer, manifest, models=models, only=only)
             break
         except _Moved:
             if attempt == _TRIES:
@@ -98,14 +108,16 @@ def back_up(desk: Desk, actor: Actor, where: Path, *, models: bool = True) -> Ba
         len(manifest["spool"]),
         bool(manifest["chain"]["whole"]),
         lost_versions(contents),
+        only,
     )
-    several = len(desks) > 1
+    several = bool(only) or len(desks) > 1
     with desk.store.desk_transaction(actor) if several else desk.store.transaction(actor) as work:
         details: dict[str, Any] = {"rows": backup.rows, "versions": backup.versions}
         if backup.lost_versions:
             details["lost_versions"] = list(backup.lost_versions)
         subject = f"backup:{path.name}"[:100]
-        work.audit.add(actor.name, "backup", subject, details=details, dataset=whole_desk(desk))
+        about = only or whole_desk(desk)
+        work.audit.add(actor.name, "backup", subject, details=details, dataset=about)
     return backup
 
 
@@ -114,7 +126,12 @@ class _Moved(Unavailable):
 
 
 def _write(
-    desks: dict[str, Desk], writer: Writer, manifest: dict[str, Any], *, models: bool
+    desks: dict[str, Desk],
+    writer: Writer,
+    manifest: dict[str, Any],
+    *,
+    models: bool,
+    only: str,
 ) -> list[Contents]:
     first = next(iter(desks.values()))
     contents = [begun(desk.dataset, only=len(desks) == 1) for desk in desks.values()]
@@ -122,8 +139,9 @@ def _write(
     for entry in contents:
         writer.add(entry.file, files[entry.name].read_bytes())
     spool = open_spool(first.settings)
-    copied = [name for name in sorted(f.name for f in spool.files()) if _copy(spool, name, writer)]
-    with snapshot(first.store.engine) as database:
+    names = sorted(f.name for f in spool.files() if not only or _is_of(first, f.name))
+    copied = [name for name in names if _copy(spool, name, writer)]
+    with snapshot(first.store.engine, only) as database:
         if todo := advice(database.revision):
             raise SchemaMismatch(todo)
         manifest["schema"] = database.revision
@@ -136,8 +154,16 @@ def _write(
     if models:
         for entry in contents:
             _write_models(Carriage(desks[entry.name].registry), writer, entry)
-    manifest |= described(contents)
+    manifest |= described(contents) | ({"only": only} if only else {})
     return contents
+
+
+def _is_of(desk: Desk, name: str) -> bool:
+    """Whether a file of the spool is this dataset's: by its name, else by the ledger."""
+    if owner(name) or not desk.settings.datasets:
+        return owner(name) in ("", desk.dataset.name)
+    with desk.store.read() as work:
+        return work.batches.received(name) is not None
 
 
 def _copy(spool: SpoolFolder, name: str, writer: Writer) -> bool:

@@ -1,4 +1,4 @@
-"""Restoring a backup: the file is verified first, then the database is replaced in one transaction.
+"""Restoring a whole desk: the backup is verified, then the database replaced in one transaction.
 
 It can be killed at any point and started again: models are only added, each registered after its
 files; then the database changes in one transaction; then the spool's files get their names; the
@@ -7,14 +7,10 @@ alias is set last.
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from console.actions.access import demand
@@ -35,23 +31,25 @@ from console.actions.backup.contents import (
     desks_beside,
     lost_versions,
 )
+from console.actions.backup.unpack import Models, place_spool, rows
 from console.desk import Desk
-from core.adapters.mlflow.transfer import Carriage, Version
-from core.adapters.spool import SpoolFolder, open_spool
-from core.adapters.store.dump import Shape, brought_up, replacing, shapes
+from core.adapters.spool import open_spool
+from core.adapters.store.replacement import replacing
 from core.adapters.store.schema_version import HEAD
 from core.adapters.store.timeouts import CHANGING
+from core.domain.dataset import Dataset
 from core.domain.errors import BackupUnusable, DatasetError
-from core.platform.database_url import sqlite_url
 from core.platform.dataset_folder import DatasetFolder
-from core.platform.disk_errors import disk_errors
 from core.platform.settings import Settings
 from core.rules.access.roles import Actor, Right
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The restored data; `lost_versions` had no model file when the backup was made."""
+    """The restored data; `lost_versions` had no model file when the backup was made.
+
+    `dataset` is the only one that was restored; empty if that was the whole desk.
+    """
 
     made_at: str
     rows: int
@@ -60,6 +58,7 @@ class Restored:
     spool_files: int
     migrated_from: str
     lost_versions: tuple[int | str, ...] = ()
+    dataset: str = ""
 
 
 def restore(
@@ -76,12 +75,12 @@ def restore(
         SchemaMismatch: the database is of another version.
         DiskRefused, StoreUnavailable, RegistryUnavailable: start again when that is fixed.
     """
-    _permit(settings, actor)
+    permit(settings, actor)
     checked = archive.check(path)
     refuse_newer(checked)
     contents = contents_of(checked.manifest)
     ensure_datasets(settings, checked, contents)
-    with _opened(settings) as desk:
+    with opened(settings) as desk:
         desks = desks_beside(desk)
         for entry in contents:
             refuse_other_dataset(desks, entry, checked)
@@ -89,10 +88,10 @@ def restore(
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Desk]:
-    """The desk of the only dataset, or of the first of several."""
-    found = DatasetFolder(settings).read()
-    dataset = next(iter(found.usable.values()), None) if settings.datasets else None
+def opened(settings: Settings, dataset: Dataset | None = None) -> Iterator[Desk]:
+    """The desk of that dataset; without one, of the only one, or of the first of several."""
+    if dataset is None and settings.datasets:
+        dataset = next(iter(DatasetFolder(settings).read().usable.values()), None)
     desk = Desk.make(settings, CHANGING, dataset)
     try:
         yield desk
@@ -100,10 +99,10 @@ def _opened(settings: Settings) -> Iterator[Desk]:
         desk.store.close()
 
 
-def _permit(settings: Settings, actor: Actor) -> None:
+def permit(settings: Settings, actor: Actor) -> None:
     """Require the right; a refusal goes on record if there is a desk already."""
     if not actor.may(Right.OPERATE):
-        with suppress(DatasetError), _opened(settings) as desk:
+        with suppress(DatasetError), opened(settings) as desk:
             demand(desk, actor, Right.OPERATE, "restore")
     actor.demand(Right.OPERATE, settings.auth_contact)
 
@@ -118,30 +117,15 @@ def _restore(
     models: bool,
 ) -> Restored:
     manifest = checked.manifest
-    prepare_database(desks, force=force)
-    carriages = {
-        entry.name: Carriage(desks[entry.name].registry)
-        for entry in contents
-        if models and entry.model is not None
-    }
-    added = 0
-    for entry in contents:
-        if carriage := carriages.get(entry.name):
-            lacking = carriage.lacking(entry.versions)
-            _put_models(carriage, checked, entry, lacking)
-            added += len(lacking)
+    prepare_database(desks, checked, force=force)
+    carried = Models(desks, checked, contents if models else ())
+    added = carried.add()
     spool = open_spool(first(desks).settings)
-    files = _place_spool(spool, checked)
+    files = place_spool(spool, checked)
     _replace(desks, actor, checked, contents, force=force)
     for name in files:
         spool.rename(name + ARRIVING, name)
-    for entry in contents:
-        if carriage := carriages.get(entry.name):
-            carriage.settle(entry.model or {}, entry.versions)
-            desk = desks[entry.name]
-            with desk.store.read() as work:
-                newest = next((p.version for p in work.promotions.latest(1)), 0)
-            desk.registry.continue_numbers(newest)  # the backup may lack the newest version
+    carried.settle()
     return Restored(
         manifest["made_at"],
         sum(table["rows"] for table in manifest["tables"].values()),
@@ -151,47 +135,6 @@ def _restore(
         "" if manifest["schema"] == HEAD else manifest["schema"],
         lost_versions(contents),
     )
-
-
-# Writing
-
-
-def _put_models(
-    carriage: Carriage, checked: Archive, entry: Contents, lacking: list[Version]
-) -> None:
-    """Add the missing versions, in the order of their numbers."""
-    wanted = {str(version["version"]): version for version in lacking}
-    start = len(entry.models) + 1
-    members = ((name[start:].split("/", 1), c) for name, c in checked.members(entry.models))
-    for number, files in groupby(members, key=lambda member: member[0][0]):
-        if number not in wanted:
-            continue
-        with tempfile.TemporaryDirectory() as folder, disk_errors("nothing was restored"):
-            for (_, name), content in files:
-                file = Path(folder) / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content.read())
-            carriage.put(wanted[number], Path(folder), checked.manifest["made_at"])
-
-
-def _place_spool(spool: SpoolFolder, checked: Archive) -> list[str]:
-    """Write the spool's files under temporary names; returns the final ones."""
-    placed = []
-    with disk_errors("nothing was restored"):
-        spool.local.mkdir(parents=True, exist_ok=True)
-        for leftover in [f.name for f in spool.files() if f.name.endswith(ARRIVING)]:
-            spool.delete(leftover)
-        for member, content in checked.members("spool"):
-            name = Path(member).name
-            arriving = spool.local / (name + ARRIVING)
-            with arriving.open("wb") as file:
-                shutil.copyfileobj(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            spool.put(arriving.name)
-            spool.release(arriving.name)
-            placed.append(name)
-    return placed
 
 
 def _replace(
@@ -204,12 +147,10 @@ def _replace(
 ) -> None:
     """Replace the database's contents in one transaction."""
     manifest = checked.manifest
+    restored = [desks[entry.name].dataset for entry in contents]
     datasets = [desk.dataset for desk in desks.values()]
     engine = first(desks).store.engine
-    with (
-        _parts(desks, checked, contents) as parts,
-        replacing(engine, datasets) as target,
-    ):
+    with rows(restored, checked, contents) as parts, replacing(engine, datasets) as target:
         refuse_full(target, force=force)  # again: it may have changed meanwhile
         target.clear()
         counts: Counter[str] = Counter()
@@ -224,38 +165,4 @@ def _replace(
         if manifest["chain"]["whole"] and (broken := target.broken()):
             raise BackupUnusable(f"The audit trail is not valid: {broken.says}")
         details = {key: manifest[key] for key in ("made_at", "made_by")} | {"rows": counts.total()}
-        target.commit(actor.name, f"backup:{checked.path.name}"[:100], details)
-
-
-@contextmanager
-def _parts(
-    desks: dict[str, Desk], checked: Archive, contents: list[Contents]
-) -> Iterator[Iterator[tuple[Shape, Iterable[bytes]]]]:
-    """The rows in the current shape; those of an older revision are migrated in a file first."""
-    manifest = checked.manifest
-    stored = {
-        name: Shape(name, tuple((str(c), str(kind)) for c, kind in table["columns"]))
-        for name, table in manifest["tables"].items()
-    }
-    members = ((stored[name.split("/")[1]], content) for name, content in checked.members("tables"))
-    datasets = [desks[entry.name].dataset for entry in contents]
-    current = shapes(datasets)
-    if manifest["schema"] == HEAD:
-        # Columns that were added since the backup was made.
-        added = {
-            dataset.rows_table: {c.name for c in dataset.columns if c.added_later}
-            - set(entry.columns)
-            for dataset, entry in zip(datasets, contents, strict=True)
-        }
-        if stored != {s.name: s.without(added.get(s.name, ())) for s in current}:
-            raise BackupUnusable(
-                f"{checked.path} has other tables than its revision; it was altered."
-            )
-        yield members
-        return
-    with tempfile.TemporaryDirectory() as folder, disk_errors("nothing was changed"):
-        url = sqlite_url(str(Path(folder) / "older.db"))
-        with brought_up(url, datasets, manifest["schema"], members) as migrated:
-            yield (
-                (shape, part.splitlines()) for shape in current for part, _ in migrated.lines(shape)
-            )
+        target.commit(actor, f"backup:{checked.path.name}"[:100], details)

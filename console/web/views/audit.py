@@ -8,37 +8,44 @@ from typing import Any
 import streamlit as st
 
 from console.queries import lineage, promotion
+from console.queries.promotion import Scope
 from console.text.lineage import Lineage
 from console.text.lineage import chain as chain_of
 from console.text.prediction import recorded
-from console.web import job_widgets, reading, widgets
+from console.web import job_widgets, reading, session, widgets
+from console.web.html_table import html_table
 from console.web.panels.audit import chain, tables
 from core.domain.safe_text import key_of
 
 _PAGE = 50
-_COLUMNS = {
-    "Id": st.column_config.NumberColumn(width=50),
-    "When (UTC)": st.column_config.DatetimeColumn(width=120, format="MM-DD HH:mm:ss"),
-    "What happened": st.column_config.TextColumn(width=420),
-    "Reason": st.column_config.TextColumn(width=340),
-    "About": st.column_config.LinkColumn(width=110, display_text="follow=(.*)"),
-    "Who": st.column_config.TextColumn(width=90),
-    "Role": st.column_config.TextColumn(width=80),
-}
+_THIS = "This dataset"
+_SCOPES = {_THIS: Scope.DATASET, "Whole desk": Scope.DESK, "All": Scope.ALL}
 _WHEN = {"Any time": 0, "Last day": 1, "Last 7 days": 7, "Last 30 days": 30}
+
+
+def scope_of() -> Scope:
+    """Which events are shown: those of this dataset, unless somebody may see the others, too."""
+    if not (session.has_several() and session.sees_whole_desk()):
+        return Scope.DATASET
+    chosen = st.segmented_control(
+        "Events of", list(_SCOPES), default=_THIS, key="of", bind="query-params",
+        help="The whole desk's are those about no single dataset, such as API keys and backups.",
+    )  # fmt: skip
+    return _SCOPES[chosen or _THIS]
 
 
 def filters() -> dict[str, Any]:
     """The filters, kept in the page's address."""
-    actions, actors = reading.query(promotion.audit_names) or ([], [])
+    scope = scope_of()
+    actions, actors = reading.query(promotion.audit_names, scope) or ([], [])
     columns = st.columns(4)
     action = columns[0].selectbox(
-        "Action", ["", *actions], key="action", bind="query-params", placeholder="any",
-        format_func=lambda name: name or "any",
+        "Action", ["", *actions], key="action", bind="query-params", placeholder="Any",
+        format_func=lambda name: name or "Any",
     )  # fmt: skip
     actor = columns[1].selectbox(
-        "Who", ["", *actors], key="actor", bind="query-params", placeholder="anyone",
-        format_func=lambda name: name or "anyone",
+        "Who", ["", *actors], key="actor", bind="query-params", placeholder="Anyone",
+        format_func=lambda name: name or "Anyone",
     )  # fmt: skip
     subject = columns[2].text_input(
         "About", key="about", bind="query-params", placeholder="version:3, job:7, batch:2/3",
@@ -46,6 +53,7 @@ def filters() -> dict[str, Any]:
     )  # fmt: skip
     when = columns[3].selectbox("When", list(_WHEN), key="when", bind="query-params")
     return {
+        "scope": scope,
         "action": action or "",
         "actor": actor or "",
         "subject": (subject or "").strip(),
@@ -75,12 +83,13 @@ def events(wanted: dict[str, Any]) -> None:
     if page is None:
         return
     if not page:
-        why = "No event matches." if any(wanted.values()) else "No events yet."
+        has_filter = any(value for name, value in wanted.items() if name != "scope")
+        why = "No event matches." if has_filter else "No events yet."
         st.info(why, icon=":material/search_off:")
     shown = page[:_PAGE]
     if shown:
-        rows, alt = tables.table(shown), "The events, newest first"
-        widgets.table(rows, height="content", column_config=_COLUMNS, alt=alt)
+        named = wanted["scope"] is Scope.ALL
+        st.html(html_table(tables.events(shown, widgets.now(), names_datasets=named)))
     row = st.container(horizontal=True)
     if before_id is not None and row.button("Newest", icon=":material/first_page:"):
         del st.query_params["before"]
@@ -89,14 +98,13 @@ def events(wanted: dict[str, Any]) -> None:
         st.query_params["before"] = str(shown[-1].id)
         st.rerun()
     if shown:
-        row.download_button(
-            "CSV",
-            reading.deferred_query(tables.csv, **wanted),
-            "audit.csv",
-            "text/csv",
-            icon=":material/download:",
-            help="All matching events, at most 10,000; formulas are escaped.",
-        )
+        note = "All matching events, at most 10,000"
+        for label, make, file, kind, help_ in (
+            ("CSV", tables.csv, "audit.csv", "text/csv", f"{note}; formulas are escaped."),
+            ("JSON", tables.as_json, "audit.json", "application/json", f"{note}."),
+        ):
+            data = reading.deferred_query(make, **wanted)
+            row.download_button(label, data, file, kind, icon=":material/download:", help=help_)
 
 
 def batches_of(result: Lineage) -> None:
@@ -105,17 +113,17 @@ def batches_of(result: Lineage) -> None:
         st.markdown(widgets.plain(result.verdict.sentence))
     if result.batches:
         st.markdown("##### Batches")
-        widgets.table(tables.batches(result.batches), alt="The batches")
+        st.html(html_table(tables.batches(result.batches, widgets.now())))
     if result.drift:
         st.markdown("##### Drift")
-        widgets.table(tables.reports(result.drift), alt="The drift reports")
+        st.html(html_table(tables.reports(result.drift)))
 
 
 def follow() -> None:
     """The lineage of one id."""
     subject = st.text_input(
         "Id", key="follow", bind="query-params", max_chars=100,
-        placeholder="the start of a prediction's id, or version:3, batch:2/3, job:7",
+        placeholder="version 3, job 7, batch 2/3, the start of a prediction's id",
     )  # fmt: skip
     if not subject:
         st.caption(
@@ -123,14 +131,18 @@ def follow() -> None:
             "drift reports. `driftdesk passport ID --json` prints the same."
         )
         return
-    result = reading.query(lineage.passport, subject)
+    result = reading.query(lineage.found_or_choice, subject)
     if not result:
+        return
+    if isinstance(result, lineage.Choice):
+        st.info(widgets.plain(result.says), icon=":material/alt_route:")
+        st.html(tables.choices(result.subjects))
         return
     chain.show(chain_of(result))
     if prediction := result.prediction:
         with st.container(border=True):
             st.markdown(f"##### Prediction `{prediction.id}`")
-            text = widgets.plain(recorded(prediction).in_words())
+            text = widgets.plain(recorded(prediction).in_words(result.unit))
             st.markdown(
                 f"**{text}** by version {prediction.model_version}, {widgets.when(prediction.at)}",
                 help=widgets.exact(prediction.at),
@@ -143,8 +155,7 @@ def follow() -> None:
             widgets.evidence_link(version.version)
     if result.decisions:
         st.markdown("##### Decisions and actions")
-        rows, alt = tables.table(result.decisions), "The events about it"
-        widgets.table(rows, column_config=_COLUMNS, alt=alt)
+        st.html(html_table(tables.events(result.decisions, widgets.now())))
     batches_of(result)
     for job in result.jobs:
         with st.container(border=True):
@@ -161,8 +172,8 @@ def follow() -> None:
 record, one_id = st.tabs(["Audit log", "Lineage"], key="part", bind="query-params")
 if record.open:
     with record:
-        check()
         events(filters())
+        check()
 if one_id.open:
     with one_id:
         follow()

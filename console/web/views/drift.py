@@ -9,9 +9,11 @@ from console.desk import Desk
 from console.figures import drift_heatmap
 from console.queries import drift
 from console.text import formatting
-from console.web import reading, session, widgets
+from console.text.batch_ledger import trains_on
+from console.web import addresses, job_widgets, page_state, reading, session, widgets
 from console.web.panels.drift import (
     comparison,
+    foremost,
     impact,
     live_traffic,
     on_demand,
@@ -22,7 +24,7 @@ from console.web.panels.drift import limits as limits_panel
 from console.web.panels.pipeline.steps import ask_why_train
 from core.domain.drift import Reference, StoredReport
 from core.rules.access.roles import Right
-from core.rules.drift.batch_verdict import BatchVerdict
+from core.rules.drift.batch_verdict import BatchVerdict, Stand
 from core.rules.drift.thresholds import Cell
 
 PREVIOUS, CHAMPION = "Previous batch", "Champion's training data"
@@ -30,6 +32,8 @@ SECTIONS = ["Impact", "All statistics", "Distributions", "Data quality", "Limits
 WINDOWS = {"Last 12": 12, "Last 50": 50, "Last 200": drift.MOST_BATCHES}
 # For more batches the history shows the largest change of each column, of so many columns.
 _EVERY_STATISTIC, _ROWS = 50, 20
+_FEWEST = 2  # one batch alone is no history
+_BUSY, _IDLE = 1.5, 8.0  # seconds between two looks, while jobs are open and while none is
 _BATCH, _HEAT = "drift-batch", "drift-heat"
 
 
@@ -69,15 +73,23 @@ def buttons(view: drift.View, report: StoredReport) -> None:
     look |= {"icon": ":material/refresh:", "kwargs": {"batch_id": view.batch.id}}
     done = "The comparison is queued."
     widgets.act_button(row, "Compare again", None, done, pipeline.request_drift, **look)
-    look = {"icon": ":material/model_training:", **widgets.only(Right.RUN)}
-    if not view.why_a_reason:
+    uses = trains_on(view.training.usable)
+    look = {"icon": ":material/model_training:", **widgets.only(Right.RUN, help=uses)}
+    if not view.training.why_a_reason:
         done = "Training is queued."
+        look["type"] = "primary" if view.verdict.asks else "secondary"
         widgets.act_button(row, "Train", None, done, pipeline.request_train, **look)
-    elif row.button("Train anyway…", **look):
-        ask_why_train(view.why_a_reason)
+    elif row.button("Train anyway…", key="train-anyway", **look):
+        ask_why_train(view.training.why_a_reason)
     look = widgets.only(Right.RUN, help="Record that this batch needs no action.")
-    if view.verdict.waits and row.button("Dismiss…", icon=":material/do_not_disturb_on:", **look):
+    if view.verdict.waits and row.button(
+        "Dismiss…", key="dismiss", icon=":material/do_not_disturb_on:", **look
+    ):
         ask_why_dismiss(view.verdict)
+    if view.verdict.stand is Stand.LEARNED and view.learned_by:
+        version = str(view.learned_by[0])
+        to = addresses.of(session.dataset_name(), "promotion", {"version": version})
+        row.html(addresses.anchor(f"Open version {version}", to, "act"))
     with row:
         statistics.downloads(report)
 
@@ -90,6 +102,19 @@ def open_cell() -> None:
         st.query_params["batch"] = clicked.address if clicked else str(batch_id)
 
 
+def ratios(report: StoredReport) -> None:
+    """The charts of every ratio, grouped as the person chooses; nothing for a first batch."""
+    if not report.report.changes:
+        return
+    head, side = st.columns([2, 1], vertical_alignment="bottom")
+    head.subheader("Every change", anchor=False)
+    grouping = side.segmented_control(
+        "Charts", [comparison.BY_STATISTIC, comparison.BY_COLUMN], label_visibility="collapsed",
+        default=comparison.BY_STATISTIC, key="group", bind="query-params", required=True,
+    )  # fmt: skip
+    comparison.ratios(report.report, grouping, f"batch-{report.batch_number}")
+
+
 def history(view: drift.View, reference: Reference, cells: list[Cell]) -> None:
     """A heat map of the last batches; a click on a cell opens its batch."""
     head, side = st.columns([2, 1], vertical_alignment="bottom")
@@ -99,8 +124,8 @@ def history(view: drift.View, reference: Reference, cells: list[Cell]) -> None:
         label_visibility="collapsed", required=True,
     )  # fmt: skip
     newest = list(dict.fromkeys(c.batch_id for c in cells))[-WINDOWS[window] :]
-    if not newest:
-        st.caption("The history starts with the second batch.")
+    if len(newest) < _FEWEST:
+        st.caption("The history starts with the second comparison.")
         return
     wanted = set(newest)
     shown = [c for c in cells if c.batch_id in wanted]
@@ -126,7 +151,10 @@ def sections(view: drift.View, report: StoredReport, cells: list[Cell]) -> None:
     influence, table, shapes, quality, limits = st.tabs(SECTIONS, key="look", bind="query-params")
     if influence.open:
         with influence:
-            impact.impact(view)
+            if not report.is_alone:
+                impact.impact(view)
+            else:
+                st.caption("Nothing was compared, so no column has changed.")
     if table.open:
         with table:
             statistics.table(view.reports)
@@ -151,19 +179,15 @@ def cached_history(desk: Desk, reference: Reference, stamp: object) -> list[Cell
 
 def page(batches: list[drift.ComparedBatch]) -> None:
     """One batch: verdict, recommendation, actions, charts, history and tabs."""
-    left, middle, right = st.columns([2, 2, 2], vertical_alignment="bottom")
+    left, right = st.columns(2, vertical_alignment="bottom")
     with left:
         batch = choose(batches)
     view = reading.query(drift.view, batch.id)
     if view is None:
         return
-    against = middle.segmented_control(
+    against = right.segmented_control(
         "Compared with", [PREVIOUS, CHAMPION], default=PREVIOUS, key="against",
         bind="query-params", required=True,
-    )  # fmt: skip
-    grouping = right.segmented_control(
-        "Charts", [comparison.BY_STATISTIC, comparison.BY_COLUMN],
-        default=comparison.BY_STATISTIC, key="group", bind="query-params", required=True,
     )  # fmt: skip
     wanted = Reference.CHAMPION if against == CHAMPION else Reference.PREVIOUS
     report = view.reports.get(wanted)
@@ -178,10 +202,12 @@ def page(batches: list[drift.ComparedBatch]) -> None:
         st.info("This batch has no stored comparison.", icon=":material/info:")
         return
     cells = reading.query(cached_history, report.reference, view.stamp) or []
+    against = "Not compared" if report.is_alone else f"Compared with {report.compared_with}"
     st.caption(
-        f"Compared with {report.compared_with}, {widgets.when(report.created_at)}",
-        help=widgets.exact(report.created_at),
+        f"{against}, {widgets.when(report.created_at)}", help=widgets.exact(report.created_at)
     )
+    if view.repeats:
+        st.caption(f":material/content_copy: {view.repeats}")
     if view.batch.is_held:
         st.warning(
             f"Batch {view.batch.number} is held: {widgets.plain(view.batch.hold_reason or '')} "
@@ -189,18 +215,45 @@ def page(batches: list[drift.ComparedBatch]) -> None:
             "**Pipeline** page.",
             icon=":material/pause_circle:",
         )
-    comparison.standing(view.verdict)
-    comparison.rule(report, view.verdict.decided_by)
-    comparison.measures(report, view.verdict.decided_by)
-    comparison.advice(view.advice, view.verdict, view.learned_by)
-    buttons(view, report)
-    comparison.ratios(report.report, grouping, f"batch-{report.batch_number}")
+    if not report.is_alone:
+        findings(view, report)
+    else:
+        comparison.alone(view.verdict, batch.address)
+        buttons(view, report)
     history(view, report.reference, cells)
     sections(view, report, cells)
 
 
+def findings(view: drift.View, report: StoredReport) -> None:
+    """Verdict, its findings, actions, and the columns that matter."""
+    comparison.standing(view.verdict)
+    buttons(view, report)
+    foremost.columns(view, report)
+    by_rule, by_measures = st.columns(2)
+    with by_rule:
+        comparison.rule(report, view.verdict.decided_by)
+    with by_measures:
+        comparison.measures(report, view.verdict.decided_by)
+    comparison.advice(view.advice, view.verdict, view.learned_by)
+    ratios(report)
+
+
+def under_way(drawn: drift.UnderWay) -> None:
+    """The open jobs that change this page, which is `drawn` again when one starts or ends."""
+    found = reading.query(drift.under_way, silent=True)
+    if found is None:
+        return
+    if found.version != drawn.version and not page_state.is_dialog_open():
+        st.rerun()
+    for job in found.jobs:
+        job_widgets.job_line(job)
+
+
 def compared() -> None:
     """The compared batches, or how to get the first one."""
+    found = reading.query(drift.under_way, silent=True)
+    if found:
+        st.fragment(under_way, run_every=_BUSY if found.jobs else _IDLE)(found)
     batches = reading.query(drift.compared)
     if batches:
         page(batches)

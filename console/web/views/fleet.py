@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from console.queries import fleet as fleet_queries
-from console.text import formatting
+from console.text.fleet_lines import headline
 from console.web import addresses, reading, session, widgets
 from console.web.panels.fleet.table import table
 from core.rules.ops import fleet_state
-from core.rules.ops.fleet_state import Line, State
+from core.rules.ops.fleet_state import State
 
-_REFRESH = 10.0
+_REFRESH, _LOOK = 10.0, 3.0
 _STATES = [state.value for state in State]
-_TTL = 2.0
-
-
-def headline(lines: Sequence[Line]) -> None:
-    """How many datasets need somebody."""
-    waiting = sum(line.needs_somebody for line in lines)
-    of_all = formatting.count(len(lines), "dataset")
-    if waiting:
-        verb = "needs" if waiting == 1 else "need"
-        st.markdown(f"**{waiting} of {of_all} {verb} somebody.**")
-    else:
-        st.markdown(f"**None of {of_all} needs anybody.**" if len(lines) > 1 else "")
+_TTL, _FEEDBACK_TTL = 2.0, 15.0
 
 
 def nothing_yet() -> None:
@@ -46,11 +33,26 @@ def nothing_for_you() -> None:
     st.caption(widgets.plain(f"Ask {session.contact()} for a role."))
 
 
+@st.fragment(run_every=_LOOK)
+def services() -> None:
+    """The services that all datasets share and that do not answer: they stand in no line."""
+    if not session.visible():
+        return
+    down = [service.name for service in session.watch().look(0.0) if service.healthy is False]
+    if down:
+        be = "is" if len(down) == 1 else "are"
+        st.error(f"{widgets.plain(' and '.join(down))} {be} down.", icon=":material/cloud_off:")
+        widgets.page_link("services", "Open Services")
+
+
 @st.fragment(run_every=_REFRESH)
 def listing(states: list[str], text: str) -> None:
     """The lines that match the filters."""
     whole = session.sees_whole_desk()
-    lines = reading.query_fleet(fleet_queries.lines, with_files=whole, ttl=_TTL)
+    feedback = reading.query_fleet(fleet_queries.feedback_errors, ttl=_FEEDBACK_TTL)
+    if feedback is None:
+        return
+    lines = reading.query_fleet(fleet_queries.lines, with_files=whole, feedback=feedback, ttl=_TTL)
     if lines is None:
         return
     if problem := session.fleet().datasets().problem if whole else "":
@@ -58,7 +60,8 @@ def listing(states: list[str], text: str) -> None:
     if not lines:
         nothing_yet() if whole else nothing_for_you()
         return
-    headline(lines)
+    if news := headline(lines):
+        st.markdown(f"**{news}**")
     shown = fleet_state.matching(lines, states, text)
     if not shown:
         st.info("No dataset matches the filters.", icon=":material/search_off:")
@@ -75,4 +78,5 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="fleet-filte
         "State", _STATES, key="only", bind="query-params", selection_mode="multi",
         label_visibility="collapsed",
     )  # fmt: skip
+services()
 listing(chosen, named or "")

@@ -1,4 +1,4 @@
-"""Pipeline: start and watch jobs, job history, the batch ledger, schedules, and the source."""
+"""Pipeline: start and watch jobs, job history, the batch ledger, schedules, calendar, source."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ import streamlit as st
 
 from console.queries import job_history
 from console.queries import status as status_queries
-from console.web import page_state, reading
-from console.web.panels.pipeline import batch_page, batches, jobs, schedules, source, steps
+from console.web import job_widgets, page_state, reading
+from console.web.panels.pipeline import (
+    batch_page,
+    batches,
+    calendar,
+    jobs,
+    schedules,
+    source,
+    steps,
+)
 
 # Seconds between refreshes, while jobs are open and while none is.
-_BUSY, _IDLE = 1.5, 8.0
+_BUSY, _IDLE = 1.5, 5.0
 
 _SECTIONS = {"History": jobs.listing, "Batches": batches.ledger, "Schedule": schedules.listing,
-             "Source": source.state}  # fmt: skip
+             "Calendar": calendar.calendar, "Source": source.state}  # fmt: skip
 
 
 def live() -> None:
@@ -23,6 +31,7 @@ def live() -> None:
         return
     if page_state.changed("pipeline", tuple(job.id for job in status.open_jobs)):
         st.rerun()
+    job_widgets.show_queue_fault()
     steps.steps(status)
     steps.more(status)
     steps.headline(status)
@@ -30,12 +39,12 @@ def live() -> None:
 
 
 def sections() -> None:
-    """History, batches, schedules or the source; only the selected section is drawn."""
-    chosen = st.segmented_control(
-        "Section", list(_SECTIONS), default="History", required=True, key="view",
-        bind="query-params", label_visibility="collapsed",
-    )  # fmt: skip
-    _SECTIONS[chosen]()
+    """History, batches, schedules, calendar and source; only the open tab is drawn."""
+    tabs = st.tabs(list(_SECTIONS), key="view", bind="query-params")
+    for tab, section in zip(tabs, _SECTIONS.values(), strict=True):
+        if tab.open:
+            with tab:
+                section()
 
 
 named, entry = jobs.chosen(), batch_page.chosen()

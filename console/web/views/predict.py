@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from console.queries import status
-from console.web import reading, widgets
+from console.queries import served_model
+from console.web import page_state, reading, widgets
 from console.web.panels.predict import file, form, history, recorded
 from core.rules.model.contract import Contract
 
+_SERVED = "predict.served"
 _MODES = ("One row", "CSV file", "History")
 
 
@@ -24,14 +25,28 @@ def nothing_live() -> None:
 
 
 def predict(mode: str) -> None:
-    """Predict one row or a file with the live model."""
-    served = reading.query(status.served)
+    """Predict one row or a file with the live model.
+
+    While serving is away, form and file stay as serving described them last, or as the record does.
+    """
+    served = reading.query(served_model.served, silent=True)
     if served is None:
-        return
+        served = page_state.get_state(_SERVED, None) or reading.query(
+            served_model.on_record, silent=True
+        )
+        if not served:
+            reading.query(served_model.served)  # says why there is no form
+            return
+        st.warning(
+            "Serving does not answer. Your input is kept, and **Predict** tries again. See the "
+            "**Services** page.",
+            icon=":material/cloud_off:",
+        )
+    page_state.set_state(_SERVED, served)
     if not served:
         nothing_live()
         return
-    contract = status.contract_of(served)
+    contract = served_model.contract_of(served)
     st.caption(
         f"{widgets.plain(contract.title)}, version {served['version']}. "
         "The form and the CSV columns come from this version's input schema."
@@ -44,19 +59,15 @@ def predict(mode: str) -> None:
 
 def served_contract() -> tuple[Contract | None, int | None]:
     """The served model's input schema and version; None if unavailable."""
-    served = reading.query(status.served, silent=True)
-    return (status.contract_of(served), int(served["version"])) if served else (None, None)
+    served = reading.query(served_model.served, silent=True)
+    return (served_model.contract_of(served), int(served["version"])) if served else (None, None)
 
 
 wanted = st.query_params.get("id")
 if wanted:
     recorded.permanent(wanted, *served_contract())
 else:
-    chosen = st.segmented_control(
-        "What to predict", _MODES, default="One row", required=True, key="ask",
-        label_visibility="collapsed", bind="query-params",
-    )  # fmt: skip
-    if chosen == "History":
-        history.history()
-    else:
-        predict(str(chosen))
+    for tab, mode in zip(st.tabs(_MODES, key="ask", bind="query-params"), _MODES, strict=True):
+        if tab.open:
+            with tab:
+                history.history() if mode == "History" else predict(mode)

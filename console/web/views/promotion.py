@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
-from console.actions import pipeline
 from console.queries import forward_scores
 from console.queries import promotion as promotion_queries
 from console.queries import status as status_queries
 from console.text import formatting
 from console.web import job_widgets, page_state, reading, session, widgets
-from console.web.panels.promotion import dialogs, dossier, history, newer_batches, versions
+from console.web.panels.promotion import (
+    decision,
+    dialogs,
+    dossier,
+    history,
+    newer_batches,
+    versions,
+)
 from core.domain.jobs import JobKind
-from core.domain.promotions import Decision, Promotion, PromotionState
+from core.domain.promotions import Promotion
 from core.rules.access.roles import Right
-from core.rules.model.promotion_states import AGAIN, allows, decision_in_words, is_second_person
-from core.rules.model.verdict_validity import Recommendation, Standing
+from core.rules.model.promotion_states import decision_in_words, is_second_person
 
 _REFRESH = 3.0
-_AGAIN = {
-    Standing.STALE: AGAIN,
-    Standing.JUDGING: "It is being re-evaluated; its new dossier will appear here.",
-}
 
 
 @st.fragment(run_every=_REFRESH)
-def standing() -> None:
-    """Running promotions and evaluations, and whether registry and serving agree."""
-    status = reading.query(status_queries.status)
+def standing(just_read: list[status_queries.Status], *, has_versions: bool) -> None:
+    """Running promotions and evaluations, and whether registry and serving agree.
+
+    `just_read` has the status that the run of the whole page has read; a refresh reads it again.
+    """
+    status = just_read.pop() if just_read else reading.query(status_queries.status)
     if status is None:
         return
     under_way = [j for j in status.open_jobs if j.kind in (JobKind.PROMOTE, JobKind.JUDGE)]
     for job in under_way:
         with st.container(border=True):
             job_widgets.job_card(job)
-    agreement = reading.query_cached(_REFRESH, promotion_queries.agreement)
+    as_of = status.live_version, tuple(job.id for job in under_way)
+    agreement = reading.query_cached(_REFRESH, promotion_queries.agreement, as_of)
     if agreement:
-        show_agreement(agreement)
+        show_agreement(agreement, has_versions=has_versions)
     drawn = (
         [j.id for j in under_way],
         [(c.version, c.dossier_digest) for c in status.candidates],
@@ -48,10 +51,12 @@ def standing() -> None:
         st.rerun()
 
 
-def show_agreement(agree: promotion_queries.Agreement) -> None:
+def show_agreement(agree: promotion_queries.Agreement, *, has_versions: bool) -> None:
     """Whether the decided, the registered and the served version agree."""
     for sentence in agree.differs:
         st.error(widgets.plain(sentence), icon=":material/sync_problem:")
+    for sentence in agree.silent:
+        st.error(widgets.plain(sentence), icon=":material/cloud_off:")
     if agree.alias_moved:
         row = st.container(horizontal=True)
         label = f"Put the registry back to version {agree.live}…"
@@ -60,9 +65,9 @@ def show_agreement(agree: promotion_queries.Agreement) -> None:
         label = f"Make version {agree.alias} the decision…"
         if agree.alias and widgets.button(row, label, ":material/gavel:", Right.DECIDE):
             force(agree.alias)
-    if agree.live is None and not agree.differs:
+    if agree.live is None and has_versions and not agree.differs:
         st.info("Nothing is live yet.", icon=":material/hourglass_empty:")
-    elif not agree.differs and not agree.under_way:
+    elif agree.live is not None and not (agree.differs or agree.silent or agree.under_way):
         several = len(agree.served) > 1
         every = "all replicas of serving answer" if several else "serving answers"
         st.success(
@@ -103,8 +108,14 @@ def force_requests() -> None:
                 dialogs.withdraw_force(request)
 
 
-def candidate(promotion: Promotion, status: status_queries.Status, *, busy: bool) -> None:
-    """One version: recommendation, actions, scores, gates and evidence."""
+def candidate(
+    promotion: Promotion,
+    status: status_queries.Status,
+    promotions: list[Promotion],
+    *,
+    busy: bool,
+) -> None:
+    """One version of `promotions`: recommendation, actions, scores, gates and evidence."""
     advice = status.recommendation(promotion)
     st.markdown(
         f"### Version {promotion.version} {widgets.badge(promotion.state)} "
@@ -117,37 +128,31 @@ def candidate(promotion: Promotion, status: status_queries.Status, *, busy: bool
     )
     if promotion.failure:
         st.error(widgets.plain(promotion.failure), icon=":material/undo:")
-    if decision := decision_in_words(promotion):
+    if decided := decision_in_words(promotion):
         reason = f": {promotion.reason}" if promotion.reason else ""
         st.caption(
             widgets.plain(
-                f"{decision[0].upper()}{decision[1:]} {widgets.when(promotion.decided_at)}{reason}"
+                f"{decided[0].upper()}{decided[1:]} {widgets.when(promotion.decided_at)}{reason}"
             ),
             help=widgets.exact(promotion.decided_at),
         )
-    waits = promotion.state is PromotionState.PROPOSED
-    if waits and advice.standing in (Standing.STALE, Standing.JUDGING):
-        st.warning(
-            widgets.plain(f"{advice.says} {_AGAIN[advice.standing]}"), icon=":material/history:"
-        )
-    dossier.held(promotion)
-    buttons(promotion, status, advice, busy=busy)
-    if waits and promotion.failed_gates and not advice.approvable:
-        names = ", ".join(gate.name for gate in promotion.failed_gates)
-        st.caption(
-            widgets.plain(f"Gates not passed: {names}. Force the version to deploy it anyway.")
-        )
-    dossier.scores(promotion, session.desk().dataset.target.unit)
+    if same := promotion_queries.same_lesson(promotion, promotions):
+        text = f"Same rows and recipe as version {same}, so it is the same model."
+        st.caption(f":material/content_copy: {text}")
+    report = on_newer = None
+    if promotion.dossier_digest:
+        on_newer = reading.query(forward_scores.forward_report, promotion.version)
+        report = reading.query(promotion_queries.evidence_report, promotion.version)
+    decision.show(promotion, status, report, on_newer, force, busy=busy)
     if not promotion.dossier_digest:
         st.markdown("\n".join(f"- {widgets.plain(r)}" for r in promotion.verdict.reasons))
         return
-    on_newer = reading.query(forward_scores.forward_report, promotion.version)
+    st.markdown("##### Every metric")
+    dossier.scores(promotion, session.desk().dataset.target.unit)
     if on_newer and (on_newer.says or on_newer.rows):
-        st.markdown("##### On newer batches")
-        newer_batches.fact(on_newer)
-        newer_batches.table(on_newer, session.desk().dataset, key="newer")
-    report = reading.query(promotion_queries.evidence_report, promotion.version)
-    left, right = st.columns([2, 3], gap="large")
+        others = [p.version for p in promotions if p.version != promotion.version]
+        newer_batches.show(on_newer, others, session.desk().dataset)
+    left, right = st.columns([1, 2], gap="large")
     with left:
         st.markdown("##### Gates")
         dossier.gates(promotion)
@@ -157,40 +162,11 @@ def candidate(promotion: Promotion, status: status_queries.Status, *, busy: bool
             dossier.evidence(report, session.desk().dataset)
 
 
-def buttons(
-    promotion: Promotion, status: status_queries.Status, advice: Recommendation, *, busy: bool
-) -> None:
-    """The actions that this version's state allows."""
-    version = promotion.version
-    row = st.container(horizontal=True)
-    if allows(promotion.state, Decision.APPROVE):
-        recommended = advice.approvable and advice.standing is Standing.RECOMMENDED
-        look: dict[str, Any] = {"disabled": busy or not advice.approvable}
-        look |= {"type": "primary" if recommended else "secondary", "key": f"approve-{version}"}
-        look["help"] = widgets.plain(advice.obstacle) or None
-        if widgets.button(row, "Approve…", ":material/check:", Right.DECIDE, **look):
-            dialogs.approve(promotion, status.live_version, advice)
-    look = {"key": f"reject-{version}"}
-    if allows(promotion.state, Decision.REJECT) and widgets.button(
-        row, "Reject…", ":material/close:", Right.DECIDE, **look
-    ):
-        dialogs.reject(promotion)
-    look = {"key": f"danger-force-{version}", "disabled": busy}
-    if allows(promotion.state, Decision.FORCE) and widgets.button(
-        row, "Force…", ":material/gavel:", Right.DECIDE, **look
-    ):
-        force(version)
-    about = "Evaluate it and the champion again on the current held-out rows."
-    refused = busy or promotion.state is PromotionState.LIVE
-    look = {"icon": ":material/balance:", **widgets.only(Right.RUN, disabled=refused, help=about)}
-    key, done = f"judge-{version}", f"Version {version} is being re-evaluated."
-    widgets.act_button(row, "Re-evaluate", key, done, pipeline.request_judge, version, **look)
-
-
-standing()
-force_requests()
-status = reading.query(status_queries.status)
 promotions = reading.query(status_queries.promotions, versions.LISTED)
+status = reading.query(status_queries.status)
+if status is not None:
+    standing([status], has_versions=bool(promotions))
+force_requests()
 if status is not None and promotions is not None:
     busy = any(j.kind is JobKind.PROMOTE for j in status.open_jobs)
     if promotions:
@@ -202,10 +178,10 @@ if status is not None and promotions is not None:
                 versions.queue(status, promotions)
                 chosen = versions.choose(promotions)
                 if chosen is not None:
-                    candidate(chosen, status, busy=busy)
+                    candidate(chosen, status, promotions, busy=busy)
         if past.open:
             with past:
-                history.roll_back(status.live_version, busy=busy)
+                history.roll_back(st, status.live_version, busy=busy)
                 history.history(promotions)
         if open_items.open:
             with open_items:

@@ -18,18 +18,18 @@ _LONGEST = 100
 def found(text: str, hits: Sequence[Hit]) -> None:
     """The hits, or what can be searched for."""
     if not hits:
-        st.info(f"Nothing is called {widgets.plain(text)} here.", icon=":material/search_off:")
+        st.info(f"Nothing found for {widgets.plain(text)}.", icon=":material/search_off:")
         return
     count = formatting.count(len(hits), "hit")
     more = "The first " if len(hits) == fleet_queries.MOST_HITS else ""
     st.caption(f"{more}{count}.")
     titles = {name: d.title for name, d in session.fleet().datasets().usable.items()}
-    st.html(listing(hits, titles if session.has_several() else {}))
+    st.html(listing(hits, titles if session.has_several() else {}, widgets.now()))
 
 
 wanted = st.text_input(
     "Search", key="q", bind="query-params", max_chars=_LONGEST, label_visibility="collapsed",
-    placeholder="3, job 12, batch 1/7, the start of a prediction's id, a dataset",
+    placeholder="3, job 12, batch 1/7, epoch 1, the start of a prediction's id, a dataset",
     icon=":material/search:", width=520,
 )  # fmt: skip
 if wanted and wanted.strip():
@@ -38,6 +38,6 @@ if wanted and wanted.strip():
         found(wanted.strip(), answer)
 else:
     st.caption(
-        "Finds a version, a job or a batch by its number, a prediction by its id or the start of "
-        "it, and a dataset by its name."
+        "Finds a version, a job, a batch or an epoch by its number, a prediction by its id or the "
+        "start of it, and a dataset by its name."
     )

@@ -53,19 +53,19 @@ def cards(checked: list[Service]) -> None:
 
 def card(service: Service, *, is_local: bool) -> None:
     """One service: state, response time, version, link, and advice if it is down."""
-    st.markdown(f"**{service.name}** :{_STATES[service.healthy]}")
+    name = f"[{service.name}]({service.link})" if service.link else service.name
+    st.markdown(f"**{name}** :{_STATES[service.healthy]}")
     facts = [widgets.plain(text) for text in (service.says, service.version) if text]
     if service.healthy is not None and not service.is_silent:
         facts.append(f"{service.milliseconds:,.0f} ms")
     if service.age is not None:
         verb = "last answered" if service.is_silent else "checked"
-        facts.append(f"{verb} {service.age:,.0f} s ago")
+        seconds = round(service.age)
+        facts.append(f"{verb} {f'{seconds:,} s ago' if seconds else 'just now'}")
     st.caption(" · ".join(facts) or "Checking…")
     if service.advice:
-        here = " `make run` restarts it by itself; its log is below." if is_local else ""
-        st.warning(service.advice + here, icon=":material/build:")
-    if service.link:
-        st.link_button("Open", service.link, icon=":material/open_in_new:", type="tertiary")
+        here = "`make run` restarts it by itself. If it stays down, its log below says why."
+        st.warning(here if is_local else service.advice, icon=":material/build:")
 
 
 @st.fragment(run_every=5.0)

@@ -14,7 +14,6 @@ because it may have been answered and logged.
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
+from core.adapters.serving.request_json import as_json
 from core.domain.errors import BadRow, KeyRefused, ServingUnavailable
+from core.domain.serving_headers import ACTOR
 from core.platform import tracing
 from core.rules.ops.notification import signature
 
@@ -46,7 +47,8 @@ class Answer:
 
     It is a number in the target's unit, or a label with the `probabilities` of all classes. `low`
     and `high` are the prediction interval, `set` the prediction set, None if the model has none;
-    `contributions` are the feature contributions, if they were requested and can be computed.
+    `contributions` are the feature contributions, if they were requested and can be computed;
+    `warnings` are about values outside of what the model was trained on, None if not requested.
     """
 
     prediction_id: str
@@ -57,6 +59,7 @@ class Answer:
     contributions: dict[str, Any] | None = None
     probabilities: dict[str, float] | None = None
     set: list[str] | None = None
+    warnings: list[str] | None = None
 
 
 class Client:
@@ -98,23 +101,30 @@ class Client:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
 
-    def predict(self, row: Row, *, explain: bool = False) -> Answer:
-        """One prediction.
+    def predict(self, row: Row, *, explain: bool = False, warnings: bool = False) -> Answer:
+        """One prediction, with feature contributions or warnings if they are requested.
 
         Raises:
             BadRow: the row does not fit the live model.
         """
-        return Answer(**self.predict_document(row, explain=explain))
+        return Answer(**self.predict_document(row, explain=explain, warnings=warnings))
 
-    def predict_document(self, row: Row, *, explain: bool = False) -> dict[str, Any]:
+    def predict_document(
+        self, row: Row, *, explain: bool = False, warnings: bool = False, actor: str = ""
+    ) -> dict[str, Any]:
         """One prediction as the JSON object that serving sends: see `Answer`; absent fields are so.
 
+        `actor` is recorded as the one who asked, beside the API key's name.
+
         Raises:
             BadRow: the row does not fit the live model.
         """
-        return self.ask("POST", "/predict?explain=true" if explain else "/predict", dict(row))
+        path = _with_flags("/predict", explain=explain, warnings=warnings)
+        return self.ask("POST", path, dict(row), actor=actor)
 
-    def predict_many(self, rows: Iterable[Row]) -> Iterator[Answer | BadRow]:
+    def predict_many(
+        self, rows: Iterable[Row], *, warnings: bool = False
+    ) -> Iterator[Answer | BadRow]:
         """An answer for each row in order, or its errors, for any number of rows.
 
         One version answers each 5,000 rows. A row that JSON cannot represent is not sent.
@@ -122,7 +132,7 @@ class Client:
         rest = iter(rows)
         while lines := [_line(row) for row in islice(rest, _STREAM_ROWS)]:
             sent = [line for line in lines if isinstance(line, bytes)]
-            answers = self._stream(sent) if sent else iter(())
+            answers = self._stream(sent, warnings=warnings) if sent else iter(())
             for line in lines:
                 yield next(answers) if isinstance(line, bytes) else line
 
@@ -155,14 +165,18 @@ class Client:
         response = self._request("POST", "/model/look", body, headers, self._seconds)
         return response.status_code == HTTPStatus.ACCEPTED
 
-    def ask(self, method: str, path: str, body: Any = None, seconds: float = 0.0) -> dict[str, Any]:
-        """Any call that takes and returns JSON.
+    def ask(
+        self, method: str, path: str, body: Any = None, seconds: float = 0.0, actor: str = ""
+    ) -> dict[str, Any]:
+        """Any call that takes and returns JSON, for this actor.
 
         Raises:
             BadRow: the body breaks a rule, or JSON cannot represent it; each field is named.
         """
-        content = None if body is None else _json(body)
+        content = None if body is None else as_json(body)
         headers = {"content-type": "application/json"} if content else {}
+        if actor:
+            headers[ACTOR] = quote(actor)
         return self._read(self._request(method, path, content, headers, seconds or self._seconds))
 
     def check(self, rows: Sequence[Row]) -> dict[str, Any]:
@@ -173,19 +187,22 @@ class Client:
         """
         return self.ask("POST", "/predict/check", {"rows": [dict(row) for row in rows]})
 
-    def predict_batch(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        """A prediction for each row, in their order.
+    def predict_batch(
+        self, rows: Sequence[Row], *, warnings: bool = False, actor: str = ""
+    ) -> list[dict[str, Any]]:
+        """A prediction for each row, in their order; `actor` as in `predict_document`.
 
         Raises:
             BadRow: some row does not fit the live model; none was predicted.
         """
         body = {"rows": [dict(row) for row in rows]}
-        return list(self.ask("POST", "/predict/batch", body, _BATCH_SECONDS)["predictions"])
+        path = _with_flags("/predict/batch", warnings=warnings)
+        return list(self.ask("POST", path, body, _BATCH_SECONDS, actor)["predictions"])
 
-    def _stream(self, lines: list[bytes]) -> Iterator[Answer | BadRow]:
+    def _stream(self, lines: list[bytes], *, warnings: bool) -> Iterator[Answer | BadRow]:
         headers = {"content-type": "application/x-ndjson"}
-        body = b"".join(lines)
-        response = self._request("POST", "/predict/batch", body, headers, _BATCH_SECONDS)
+        path = _with_flags("/predict/batch", warnings=warnings)
+        response = self._request("POST", path, b"".join(lines), headers, _BATCH_SECONDS)
         if not response.ok:
             self._read(response)
         answers = response.content.splitlines()
@@ -208,8 +225,7 @@ class Client:
             )
         except requests.RequestException as error:
             raise ServingUnavailable(
-                f"Serving at {self.url} did not answer. See the Services page, or check "
-                "SERVING_URL."
+                f"Serving at {self.url} did not answer. Start it, or check SERVING_URL."
             ) from error
 
     def _read(self, response: requests.Response) -> dict[str, Any]:
@@ -230,48 +246,16 @@ class Client:
         raise ServingUnavailable(f"Serving at {self.url}: {detail}")
 
 
+def _with_flags(path: str, **flags: bool) -> str:
+    wanted = "&".join(f"{name}=true" for name, is_wanted in flags.items() if is_wanted)
+    return f"{path}?{wanted}" if wanted else path
+
+
 def _line(row: Row) -> bytes | BadRow:
     try:
-        return _json(dict(row)) + b"\n"
+        return as_json(dict(row)) + b"\n"
     except BadRow as error:
         return error
-
-
-def _json(body: Any) -> bytes:
-    """A body as JSON.
-
-    Raises:
-        BadRow: JSON cannot represent a value in it; each such field is named.
-    """
-    try:
-        return json.dumps(body, allow_nan=False).encode()
-    except (ValueError, TypeError, RecursionError):
-        raise BadRow(_not_json(body) or {"request": "JSON cannot represent it"}) from None
-
-
-def _not_json(body: Any) -> dict[str, str]:
-    """The fields of a row, or of `{"rows": […]}`, that JSON cannot represent, with the reason."""
-    if not isinstance(body, dict):
-        return {}
-    if isinstance(body.get("rows"), list):
-        rows = enumerate(map(_not_json, body["rows"]))
-        return {f"rows[{n}].{name}": why for n, row in rows for name, why in row.items()}
-    values = {str(name): why for name, value in body.items() if (why := _why_not(value))}
-    not_text = (str(name) for name in body if not isinstance(name, str))
-    return values | dict.fromkeys(not_text, "a field's name must be text")
-
-
-def _why_not(value: Any) -> str:
-    """Why JSON cannot represent a value; empty if it can."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "must be finite; send None where there is no value"
-    try:
-        json.dumps(value, allow_nan=False)
-    except TypeError:
-        return f"must be a number, text, true, false or None, not {type(value).__name__}"
-    except (ValueError, RecursionError):
-        return "is too long or too deep; send a number, text, true, false or None"
-    return ""
 
 
 def _problems(document: Mapping[str, Any]) -> dict[str, str]:

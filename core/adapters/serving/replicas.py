@@ -49,9 +49,9 @@ def probe(
         ):
             body = _start_of(response, start + seconds)
         healthy = response.status_code == requests.codes.ok
-        says = f"HTTP {response.status_code}"
+        says = "Answers" if healthy else f"HTTP {response.status_code}"
     except requests.RequestException as error:
-        says = f"no answer ({type(error).__name__})"
+        says = f"No answer ({type(error).__name__})"
     return Probe(healthy, time.perf_counter() - start, says, body)
 
 
@@ -96,17 +96,21 @@ class Serving:
         """The same, also of a replica that has no model; it may have refused one."""
         return self.at(url).model()
 
-    def predict(self, row: Mapping[str, Any], *, explain: bool = False) -> dict[str, Any]:
-        """One prediction, as `Client.predict_document` returns it."""
-        return self.at().predict_document(row, explain=explain)
+    def predict(
+        self, row: Mapping[str, Any], *, explain: bool = False, actor: str = ""
+    ) -> dict[str, Any]:
+        """One prediction with its warnings, as `Client.predict_document` returns it."""
+        return self.at().predict_document(row, explain=explain, warnings=True, actor=actor)
 
     def check(self, url: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """One replica's predictions without logging, as `Client.check` returns them."""
         return self.at(url).check(rows)
 
-    def predict_batch(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """A prediction for each row, in their order; none if a row is invalid."""
-        return self.at().predict_batch(rows)
+    def predict_batch(
+        self, rows: Sequence[Mapping[str, Any]], *, actor: str = ""
+    ) -> list[dict[str, Any]]:
+        """A prediction with its warnings for each row, in order; none if a row is invalid."""
+        return self.at().predict_batch(rows, warnings=True, actor=actor)
 
     def feedback(self, prediction_id: str, actual: float | str) -> None:
         """Report the actual value for a prediction: in the target's unit, or the class."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.adapters.store.in_force import in_force
 from core.adapters.store.part import Part, equal
 from core.adapters.store.scope import DATASET, EVERY
 from core.adapters.store.tables import audit, audit_head
@@ -95,32 +96,47 @@ class Audit(Part):
         subject: str = "",
         action: str = "",
         actor: str = "",
+        other_than: str = "",
         since: datetime | None = None,
         before_id: int | None = None,
         datasets: Collection[str] | None = None,
+        now: bool = False,
     ) -> list[AuditEvent]:
         """The newest events first, filtered by subject, action, actor and time.
 
+        `other_than` leaves out what one actor did.
         `before_id` continues after an earlier page. In the trail of the whole desk, `datasets`
-        has the names of those that it is about, "" for the whole desk; None for all.
+        has the names of those that it is about, "" for the whole desk; None for all. With `now`
+        those alone that no later restore has made history.
         """
         wanted = ((audit.c.subject, subject), (audit.c.action, action), (audit.c.actor, actor))
         query = sa.select(audit).where(*equal(*wanted)).order_by(audit.c.id.desc()).limit(limit)
+        if other_than:
+            query = query.where(audit.c.actor != other_than)
         if datasets is not None:
             query = query.where(audit.c.dataset.in_(datasets))
         if since is not None:
             query = query.where(audit.c.at >= since)
         if before_id is not None:
             query = query.where(audit.c.id < before_id)
+        if now:
+            query = query.where(*in_force(self._connection))
         return self._all(AuditEvent, query)
 
-    def of(self, subjects: Sequence[str] = (), actions: Sequence[str] = ()) -> list[AuditEvent]:
-        """Every event of these subjects or actions, oldest first, a thousand at most."""
+    def of(
+        self, subjects: Sequence[str] = (), actions: Sequence[str] = (), *, now: bool = False
+    ) -> list[AuditEvent]:
+        """Every event of these subjects or actions, oldest first, a thousand at most.
+
+        With `now` those alone that no later restore has made history.
+        """
         query = sa.select(audit).order_by(audit.c.id).limit(_PAGE)
         if subjects:
             query = query.where(audit.c.subject.in_(subjects))
         if actions:
             query = query.where(audit.c.action.in_(actions))
+        if now:
+            query = query.where(*in_force(self._connection))
         return self._all(AuditEvent, query)
 
     def names(self) -> tuple[list[str], list[str]]:

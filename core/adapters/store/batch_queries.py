@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
+from core.adapters.store.in_force import in_force
 from core.adapters.store.part import Part, equal, select, whole
 from core.adapters.store.profiles import read_profile
 from core.adapters.store.tables import (
@@ -24,6 +25,34 @@ from core.rules.drift.recommendation import Recommendation
 
 _SELECT = select(Batch, batches)
 _STORED = batches.c.state == BatchState.STORED
+
+
+def may_wait(
+    in_force: Sequence[sa.ColumnElement[bool]], dismissed: str, learned: sa.ColumnElement[bool]
+) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions of a batch that may wait for a person: see `BatchQueries.in_question`.
+
+    `learned` tells which versions answer a batch by having been trained on it.
+    """
+    b = batches.c
+    advised = drift_reports.c.advice["recommendation"].as_string()
+    asks = sa.exists().where(
+        drift_reports.c.batch_id == b.id,
+        drift_reports.c.retrain
+        | drift_reports.c.measure_reasons.is_not(None)
+        | advised.in_([Recommendation.RETRAIN, Recommendation.BLOCK]),
+    )
+    place = sa.cast(b.epoch, sa.String(20)) + "/" + sa.cast(b.number, sa.String(20))
+    answered = sa.exists().where(
+        audit.c.dataset == b.dataset,
+        audit.c.subject == sa.literal("batch:") + place,
+        audit.c.action == dismissed,
+        *in_force,
+    )
+    known = sa.exists().where(
+        trained_on.c.dataset == b.dataset, trained_on.c.batch_id == b.id, learned
+    )
+    return b.rows_removed_at.is_(None), ~answered, b.held_at.is_not(None) | (asks & ~known)
 
 
 class BatchQueries(Part):
@@ -68,7 +97,9 @@ class BatchQueries(Part):
         return entries
 
     def of_content(self, content_hash: str) -> Batch | None:
-        """The batch that was stored from bytes with this SHA-256."""
+        """The first batch that was stored from bytes with this SHA-256; none for an unknown one."""
+        if not content_hash:
+            return None
         return next(iter(self.find(batches.c.content_hash == content_hash, limit=1)), None)
 
     def watermark(self, beginning: str) -> str:
@@ -103,6 +134,12 @@ class BatchQueries(Part):
         query = _SELECT.where(_STORED, batches.c.epoch == epoch).order_by(batches.c.number)
         return self._all(Batch, query)
 
+    def stored_numbers(self, epoch: int) -> dict[int, int]:
+        """The numbers of an epoch's stored batches by their ids, in the order of the numbers."""
+        query = sa.select(batches.c.id, batches.c.number).where(_STORED, batches.c.epoch == epoch)
+        rows = self._connection.execute(query.order_by(batches.c.number))
+        return {row.id: row.number or 0 for row in rows}
+
     def numbered(self, epoch: int, number: int) -> list[Batch]:
         """Every entry of the ledger with that number in an epoch, the stored one first."""
         query = _SELECT.where(batches.c.epoch == epoch, batches.c.number == number)
@@ -119,22 +156,9 @@ class BatchQueries(Part):
         nobody has recorded the action `dismissed`, and no version up to the `live` one was trained
         on them.
         """
-        advised = drift_reports.c.advice["recommendation"].as_string()
-        asks = sa.exists().where(
-            drift_reports.c.batch_id == batches.c.id,
-            drift_reports.c.retrain
-            | drift_reports.c.measure_reasons.is_not(None)
-            | advised.in_([Recommendation.RETRAIN, Recommendation.BLOCK]),
-        )
-        number = sa.cast(batches.c.number, sa.String(20))
-        subject = sa.literal("batch:") + sa.cast(batches.c.epoch, sa.String(20)) + "/" + number
-        answered = sa.exists().where(audit.c.subject == subject, audit.c.action == dismissed)
-        learned = sa.exists().where(
-            trained_on.c.batch_id == batches.c.id, trained_on.c.version <= (live or 0)
-        )
-        rules = (batches.c.id < before, batches.c.rows_removed_at.is_(None), ~answered)
-        waits = batches.c.held_at.is_not(None) | (asks & ~learned)
-        return self.find(*rules, waits, newest_first=True, limit=limit)
+        learned = trained_on.c.version <= (live or 0)
+        rules = may_wait(in_force(self._connection), dismissed, learned)
+        return self.find(batches.c.id < before, *rules, newest_first=True, limit=limit)
 
     def last_stored(self) -> Batch | None:
         """The batch that was stored last."""

@@ -11,7 +11,14 @@ import sqlalchemy as sa
 from core.adapters.store.batch_queries import BatchQueries
 from core.adapters.store.profiles import write_profile
 from core.adapters.store.tables import batches, epochs, quarantine
-from core.domain.batches import Batch, BatchState, Epoch, EpochState, QuarantinedRow
+from core.domain.batches import (
+    DELIVERY_UNKNOWN,
+    Batch,
+    BatchState,
+    Epoch,
+    EpochState,
+    QuarantinedRow,
+)
 from core.domain.errors import IllegalTransition
 from core.domain.profiles import ColumnProfile
 from core.domain.sources import Format
@@ -19,6 +26,7 @@ from core.rules.data.batch_ledger import ARRIVED, settle
 
 _STORED = batches.c.state == BatchState.STORED
 _QUARANTINE_CHUNK = 5_000
+_NEVER_KNOWN = "The source was restarted before a next batch could show it."
 
 
 class Batches(BatchQueries):
@@ -121,8 +129,17 @@ class Batches(BatchQueries):
         values = {"state": BatchState.RECEIVED, "tries": 0, "excused": 0, "note": ""}
         self._change(batch.id, batch.state, **values)
 
-    def skip_left(self, epoch: int) -> None:
-        """Close the batches of earlier epochs that still wait, when this one begins."""
+    def leave_earlier(self, epoch: int) -> None:
+        """Close the batches of earlier epochs that still wait, when this one begins.
+
+        Whether an interrupted one was lost is never known then.
+        """
+        self._update(
+            batches,
+            batches.c.state == BatchState.INTERRUPTED,
+            batches.c.epoch < epoch,
+            note=sa.func.replace(batches.c.note, DELIVERY_UNKNOWN, _NEVER_KNOWN),
+        )
         self._update(
             batches,
             batches.c.state == BatchState.RECEIVED,
@@ -141,7 +158,8 @@ class Batches(BatchQueries):
                 if state is BatchState.LOST
                 else f"Settled: batch {number} came next, without a gap; nothing was lost."
             )
-            note = f"{reason} {entry.note}"
+            known = entry.note.replace(DELIVERY_UNKNOWN, "").strip()
+            note = f"{reason} {known}".strip()
             self._change(entry.id, BatchState.INTERRUPTED, state=state, note=note)
 
     def _without_number(self, waiting: list[Batch], batch: Batch) -> int:

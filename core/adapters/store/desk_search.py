@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from core.adapters.store.tables import batches, jobs, predictions, promotions
+from core.adapters.store.tables import batches, epochs, jobs, predictions, promotions
 from core.domain.fleet import Hit
+from core.domain.subject import Kind, Subject, subject_of
 
-_LONGEST_NUMBER = 9
-"""Numbers with more digits fit in no column of numbers."""
+_NUMBERS_END = 10**9
+"""Numbers from here on fit in no column of numbers."""
 
 _SHORTEST_ID = 4
 """The characters that the beginning of a prediction's id needs."""
@@ -20,7 +21,6 @@ _AFTER_ID = "g"
 """Sorts after every character of an id."""
 
 _ID = frozenset("0123456789abcdef-")
-_KINDS = ("version", "job", "batch")
 
 
 def search(
@@ -35,49 +35,73 @@ def search(
         for name, title in titles.items()
         if words in name or words in title.casefold()
     ]
-    kind, _, rest = words.partition(" ")
-    number = (rest if kind in _KINDS else words).strip().lstrip("#v")
-    if number.isascii() and number.isdecimal() and len(number) <= _LONGEST_NUMBER:
-        wanted = kind if kind in _KINDS else ""
-        hits += _numbered(connection, int(number), titles, wanted, limit)
+    subject = subject_of(words)
+    if subject and max(subject.number, subject.epoch or 0) < _NUMBERS_END:
+        hits += _numbered(connection, subject, titles, limit)
     if len(words) >= _SHORTEST_ID and _ID.issuperset(words):
         p = predictions.c
-        query = sa.select(p.id, p.dataset, p.model_version).where(p.id >= words)
+        query = sa.select(p.id, p.dataset, p.model_version, p.at).where(p.id >= words)
         query = query.where(p.id < words + _AFTER_ID, p.dataset.in_(titles)).order_by(p.id)
         hits += [
             Hit("prediction", row.dataset, f"Prediction {row.id[:8]} of version "
-                f"{row.model_version}", row.id)
+                f"{row.model_version}", row.id, at=row.at)
             for row in connection.execute(query.limit(limit))
         ]  # fmt: skip
     return hits[:limit]
 
 
 def _numbered(
-    connection: sa.Connection, number: int, titles: Mapping[str, str], kind: str, limit: int
+    connection: sa.Connection, subject: Subject, titles: Mapping[str, str], limit: int
 ) -> Iterator[Hit]:
-    for of, query, says in (
-        ("version", _versions(number), "Version {0.version}"),
-        ("job", _jobs(number), "Job {0.id} ({0.kind})"),
-        ("batch", _batches(number), "Epoch {0.epoch}, batch {0.number}"),
-    ):
-        if kind in ("", of):
-            here = query.where(query.selected_columns.dataset.in_(titles))
-            for row in connection.execute(here.limit(limit)):
-                yield Hit(of, row.dataset, says.format(row), str(row[0]))
+    for kinds, query, title in _QUERIES:
+        if subject.kind in kinds:
+            here = query(subject)
+            here = here.where(here.selected_columns.dataset.in_(titles)).limit(limit)
+            for row in connection.execute(here):
+                state = str(row.state).lower()
+                yield Hit(kinds[0], row.dataset, title.format(row), str(row.ref), state, row.at)
 
 
-def _versions(number: int) -> sa.Select[Any]:
+def _versions(subject: Subject) -> sa.Select[Any]:
     p = promotions.c
-    query = sa.select(p.version, p.dataset).where(p.version == number)
-    return query.order_by(p.dataset)
+    at = sa.func.coalesce(p.ended_at, p.live_at, p.proposed_at).label("at")
+    query = sa.select(p.version.label("ref"), p.dataset, p.state, at)
+    return query.where(p.version == subject.number).order_by(p.dataset)
 
 
-def _jobs(number: int) -> sa.Select[Any]:
-    return sa.select(jobs.c.id, jobs.c.dataset, jobs.c.kind).where(jobs.c.id == number)
+def _jobs(subject: Subject) -> sa.Select[Any]:
+    j = jobs.c
+    at = sa.func.coalesce(j.finished_at, j.started_at, j.requested_at).label("at")
+    query = sa.select(j.id.label("ref"), j.dataset, j.state, at, j.kind)
+    return query.where(j.id == subject.number)
 
 
-def _batches(number: int) -> sa.Select[Any]:
-    """By number, or by the id in the ledger."""
+def _batches(subject: Subject) -> sa.Select[Any]:
+    """By number, in its epoch if one is named; a number alone may also be the ledger's id."""
     b = batches.c
-    query = sa.select(b.id, b.dataset, b.epoch, b.number)
-    return query.where((b.number == number) | (b.id == number)).order_by(b.id.desc())
+    by_number, by_id = b.number == subject.number, b.id == subject.number
+    wanted = {Kind.ENTRY: by_id, Kind.ANY: by_number | by_id}.get(subject.kind, by_number)
+    if subject.epoch is not None:
+        wanted &= b.epoch == subject.epoch
+    state = sa.case((b.held_at.is_not(None), "held"), else_=sa.cast(b.state, sa.String(20)))
+    at = sa.func.coalesce(b.held_at, b.stored_at, b.received_at).label("at")
+    query = sa.select(b.id.label("ref"), b.dataset, state.label("state"), at, b.epoch, b.number)
+    return query.where(wanted).order_by(b.id.desc())
+
+
+def _epochs(subject: Subject) -> sa.Select[Any]:
+    e = epochs.c
+    query = sa.select(e.number.label("ref"), e.dataset, e.state, e.started_at.label("at"))
+    return query.where(e.number == subject.number).order_by(e.dataset)
+
+
+_QUERIES: tuple[tuple[tuple[Kind, ...], Callable[[Subject], sa.Select[Any]], str], ...] = (
+    ((Kind.VERSION, Kind.ANY), _versions, "Version {0.ref}"),
+    ((Kind.JOB, Kind.ANY), _jobs, "Job {0.ref} ({0.kind})"),
+    ((Kind.BATCH, Kind.ENTRY, Kind.ANY), _batches, "Epoch {0.epoch}, batch {0.number}"),
+    ((Kind.EPOCH,), _epochs, "Epoch {0.ref}"),
+)
+"""The kinds of subject that each query answers for, the first of them a hit's, and its title.
+
+Each selects `ref`, `dataset`, `state`, and `at`, the time of the last change.
+"""

@@ -10,14 +10,19 @@ import sqlalchemy as sa
 
 from core.adapters.store import desk_search
 from core.adapters.store.audit import Audit
+from core.adapters.store.feedback import live_feedback
 from core.adapters.store.fleet_facts import read_facts
+from core.adapters.store.need_facts import read_need_facts
 from core.adapters.store.part import Part
 from core.adapters.store.tables import batches, datasets, job_tallies, jobs, predictions
+from core.domain.audit_event import ITSELF
 from core.domain.batches import BatchState
 from core.domain.errors import DecidedAlready, Missing
 from core.domain.fleet import Cost, FleetFacts, Hit, KnownDataset, OpenJob
 from core.domain.jobs import JobKind, JobState
 from core.rules.access.roles import Actor
+from core.rules.model.feedback_error import Bucket
+from core.rules.ops.need_facts import NeedFacts
 
 _OPEN = tuple(state for state in JobState if not state.is_over)
 
@@ -53,7 +58,15 @@ class DeskWork(Part):
 
     def fleet(self, names: Collection[str]) -> dict[str, FleetFacts]:
         """The facts about each of these datasets, in a fixed number of queries."""
-        return read_facts(self._connection, names, self._now)
+        return read_facts(self._connection, names)
+
+    def needs(self, names: Collection[str]) -> dict[str, NeedFacts]:
+        """What the needs of each of these datasets follow from, in a fixed number of queries."""
+        return read_need_facts(self._connection, names, self._now)
+
+    def feedback_errors(self, names: Collection[str]) -> dict[str, Bucket]:
+        """The live versions' errors from feedback, in one query of bounded cost."""
+        return live_feedback(self._connection, names)
 
     def queued_or_waiting(self, kinds: Collection[JobKind] = ()) -> list[OpenJob]:
         """The open jobs of these kinds, of all kinds without any; oldest request first."""
@@ -103,7 +116,7 @@ class DeskWork(Part):
         found = self._all(KnownDataset, sa.select(datasets).order_by(datasets.c.name))
         return {dataset.name: dataset for dataset in found}
 
-    def saw(self, name: str, digest: str, actor: str = "driftdesk") -> bool:
+    def saw(self, name: str, digest: str, actor: str = ITSELF) -> bool:
         """Record the digest of a dataset's file; returns whether it is new or changed.
 
         A changed digest is on record as `revise dataset`, the first one is not.

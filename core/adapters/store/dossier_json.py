@@ -7,8 +7,10 @@ lack parts that came later, which have defaults in the record.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import structlog
@@ -27,6 +29,9 @@ _OLD_GATES = {
 """Earlier names of gates."""
 
 log = structlog.get_logger()
+
+_KEPT = 256
+"""How many decoded texts a process keeps; one has some ten kilobytes."""
 
 D = TypeVar("D", bound=DossierSummary)
 
@@ -62,13 +67,27 @@ def summary_from_json(content: Mapping[str, Any]) -> DossierSummary | None:
     return _decoded(_SUMMARY, content) if "candidate" in content else None
 
 
-def readable_summary(version: int, content: Mapping[str, Any]) -> DossierSummary | None:
-    """The summary of a version; None if it cannot be read, so that other versions are shown."""
+def readable_summary(version: int, text: str) -> DossierSummary | None:
+    """The summary of a version from its stored text; None if it cannot be read.
+
+    So other versions are shown. Every page asks for the same versions: the last answers are kept.
+    """
     try:
-        return summary_from_json(content)
+        return _summary(text)
     except Refused as error:
         log.warning("a stored dossier cannot be read", version=version, reason=str(error))
         return None
+
+
+@lru_cache(maxsize=_KEPT)
+def _summary(text: str) -> DossierSummary | None:
+    return summary_from_json(json.loads(text))
+
+
+@lru_cache(maxsize=_KEPT)
+def file_digest(text: str) -> str:
+    """The digest of the model file, which is on record for versions without a dossier, too."""
+    return str(json.loads(text).get("digest") or "")
 
 
 def _decoded(adapter: TypeAdapter[D], content: Mapping[str, Any]) -> D:

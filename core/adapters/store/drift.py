@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from core.domain.drift import (
 )
 from core.rules.drift.recommendation import Advice
 from core.rules.drift.thresholds import Cell
+from core.rules.drift.verdict_findings import VerdictRow
 
 _REPORT = whole(drift_reports, "advice")
 _PARTS = (drift_stats, drift_measures)
@@ -33,18 +34,6 @@ _COLUMNS = {
     "limit": "limit_value",
 }  # fmt: skip
 """The columns of a change's fields with another name."""
-
-
-@dataclass(frozen=True, slots=True)
-class VerdictRow:
-    """A report's verdict; `advice` is stored with the comparison with the previous batch."""
-
-    batch_id: int
-    reference: Reference
-    retrain: bool
-    reasons: tuple[Reason, ...]
-    advice: Advice | None
-    measure_reasons: tuple[Reason, ...] = ()
 
 
 class Drift(Part):
@@ -147,7 +136,8 @@ class Drift(Part):
         )
         last = {row.batch_id: row for row in reversed(self._connection.execute(newest).all())}
         of_report: dict[int, tuple[Any, ...]] = {row.id: tuple(row) for row in last.values()}
-        shown = (stat.column_name, stat.statistic, stat.ratio, stat.limit_value, stat.band)
+        rose = (stat.current_value > stat.reference_value).label("rose")
+        shown = (stat.column_name, stat.statistic, stat.ratio, stat.limit_value, stat.band, rose)
         stats = (
             sa.select(stat.report_id, *shown)
             .where(stat.report_id.in_(of_report))
@@ -176,13 +166,7 @@ class Drift(Part):
         query = select(VerdictRow, drift_reports).where(report.batch_id.in_(batch_ids))
         newest: dict[tuple[int, str], VerdictRow] = {}
         for row in self._connection.execute(query.order_by(report.id.desc())):
-            advice = Advice.from_json(row.advice) if row.advice else None
-            reasons = tuple(map(Reason.from_json, row.reasons))
-            measured = tuple(map(Reason.from_json, row.measure_reasons or ()))
-            verdict = VerdictRow(
-                row.batch_id, Reference(row.reference), row.retrain, reasons, advice, measured
-            )
-            newest.setdefault((row.batch_id, row.reference), verdict)
+            newest.setdefault((row.batch_id, row.reference), as_verdict(row))
         return list(newest.values())
 
     def _changes(self, ids: Sequence[int]) -> dict[int, list[StatChange]]:
@@ -204,6 +188,18 @@ class Drift(Part):
             values = dict(row)
             grouped.setdefault(values.pop("report_id"), []).append(as_measured(values))
         return grouped
+
+
+def as_verdict(row: Any) -> VerdictRow:
+    """A report's verdict from its row."""
+    return VerdictRow(
+        row.batch_id,
+        Reference(row.reference),
+        row.retrain,
+        tuple(map(Reason.from_json, row.reasons)),
+        Advice.from_json(row.advice) if row.advice else None,
+        tuple(map(Reason.from_json, row.measure_reasons or ())),
+    )
 
 
 def as_measured(stored: Mapping[str, Any]) -> Measured:

@@ -23,13 +23,13 @@ from core.adapters.store.audit import Audit
 from core.adapters.store.engine import WRITE, make_engine, make_file, translated
 from core.adapters.store.migrate import prepare, upgrade
 from core.adapters.store.schema_version import recorded
-from core.adapters.store.scope import DATASET, EVERY
+from core.adapters.store.scope import DATASET, EVERY, is_scoped
 from core.adapters.store.tables import (
     UtcDateTime,
+    audit,
     audit_head,
     batches,
     datasets,
-    jobs,
     metadata,
     replicas,
     rows_table,
@@ -37,14 +37,14 @@ from core.adapters.store.tables import (
 from core.adapters.store.timeouts import CHANGING
 from core.domain.batches import BatchState
 from core.domain.dataset import Dataset
-from core.domain.errors import BackupUnusable
-from core.domain.jobs import JobState
 from core.rules.ops.audit_chain import Break
 
 _LEFT_OUT = (replicas,)
 """Tables of running processes, which are not restored."""
 
-_PAGE = 2_000
+PAGE = 2_000
+"""Rows that are read or written at once."""
+
 _PART_BYTES = 4_000_000
 
 
@@ -55,6 +55,18 @@ class Shape:
     name: str
     columns: tuple[tuple[str, str], ...]
 
+    @property
+    def owner(self) -> str:
+        """The column that names a row's dataset; "" of a table that is carried whole.
+
+        None had it before there could be several. The audit trail is one chain, which is not valid
+        in parts.
+        """
+        table = metadata.tables.get(self.name)
+        column = "name" if table is datasets else "dataset"
+        is_split = table is datasets or (is_scoped(table) and table is not audit)
+        return column if is_split and column in dict(self.columns) else ""
+
     def without(self, names: Collection[str]) -> Shape:
         """It as it was before these columns were added."""
         return Shape(self.name, tuple(c for c in self.columns if c[0] not in names))
@@ -62,15 +74,17 @@ class Shape:
 
 def shapes(datasets: Iterable[Dataset]) -> list[Shape]:
     """Every table of a backup, in this version's shape."""
-    return [_shape(table) for table in _tables(datasets)]
+    return [shape_of(table) for table in carried_tables(datasets)]
 
 
-def _tables(datasets: Iterable[Dataset]) -> list[sa.Table]:
+def carried_tables(datasets: Iterable[Dataset]) -> list[sa.Table]:
+    """The tables of a backup of these datasets, in the order of its members."""
     kept = [t for t in metadata.sorted_tables if t not in _LEFT_OUT]
     return kept + [rows_table(dataset) for dataset in datasets]
 
 
-def _shape(table: sa.Table) -> Shape:
+def shape_of(table: sa.Table) -> Shape:
+    """A table's shape."""
     return Shape(table.name, tuple((c.name, _kind(c.type)) for c in table.columns))
 
 
@@ -82,7 +96,8 @@ def _kind(column_type: sa.types.TypeEngine[Any]) -> str:
     return next((k for k, of in _KINDS.items() if isinstance(column_type, of)), "plain")
 
 
-def _table(shape: Shape) -> sa.TableClause:
+def named_table(shape: Shape) -> sa.TableClause:
+    """A table of that shape; statements on it are bound to no dataset."""
     types = _KINDS | {"json": sa.Text, "plain": sa.types.NullType}
     columns: list[sa.ColumnClause[Any]] = [sa.column(n, types[k]()) for n, k in shape.columns]
     return sa.table(shape.name, *columns)
@@ -90,10 +105,11 @@ def _table(shape: Shape) -> sa.TableClause:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A consistent snapshot of a database."""
+    """A consistent snapshot of a database: of all datasets, or of the one named `only`."""
 
     connection: sa.Connection
     revision: str
+    only: str = ""
 
     def unread(self) -> list[str]:
         """The spool files of batches that are not parsed yet."""
@@ -102,19 +118,21 @@ class Snapshot:
 
     def chain(self) -> tuple[tuple[int, str], Break | None]:
         """The audit trail's head, and its first break, if any."""
-        audit = Audit(self.connection, datetime.now(UTC), dataset="")
-        return audit.head(), audit.verify()
+        trail = Audit(self.connection, datetime.now(UTC), dataset="")
+        return trail.head(), trail.verify()
 
     def lines(self, shape: Shape) -> Iterator[tuple[bytes, int]]:
         """A table's rows in parts of some megabytes, each with its number of rows."""
-        table = _table(shape)
+        table = named_table(shape)
         kinds = [kind for _, kind in shape.columns]
         first = next(iter(table.columns))  # every table's key begins with its first column
         query = sa.select(*table.columns).order_by(first)
-        streamed = self.connection.execution_options(stream_results=True, max_row_buffer=_PAGE)
+        if self.only and shape.owner:
+            query = query.where(table.c[shape.owner] == self.only)
+        streamed = self.connection.execution_options(stream_results=True, max_row_buffer=PAGE)
         part, count = bytearray(), 0
         with streamed.execute(query) as result:
-            for page in result.partitions(_PAGE):
+            for page in result.partitions(PAGE):
                 for row in page:
                     values = [_out(kind, v) for kind, v in zip(kinds, row, strict=True)]
                     part += json.dumps(values, ensure_ascii=False).encode() + b"\n"
@@ -145,99 +163,27 @@ def _is_json(text: str) -> bool:
 
 
 @contextmanager
-def snapshot(engine: sa.Engine) -> Iterator[Snapshot]:
-    """A consistent snapshot of all datasets, without locks.
+def snapshot(engine: sa.Engine, only: str = "") -> Iterator[Snapshot]:
+    """A consistent snapshot of all datasets, or of the one named `only`, without locks.
 
     Raises:
         StoreUnavailable: the database is unavailable.
     """
     with engines.snapshot(engine) as opened:
-        connection = opened.execution_options(**{DATASET: EVERY})
-        yield Snapshot(connection, recorded(connection))
+        connection = opened.execution_options(**{DATASET: only or EVERY})
+        yield Snapshot(connection, recorded(connection), only)
 
 
-class Replacement:
-    """One transaction that replaces all rows of these datasets, and of the whole desk."""
-
-    def __init__(self, connection: sa.Connection, datasets: Sequence[Dataset]) -> None:
-        self._connection = connection
-        self._datasets = datasets
-        self._tables = _tables(datasets)
-        self._now = datetime.now(UTC)
-
-    def is_empty(self) -> bool:
-        """Whether the database is as freshly migrated; a running desk has seen its datasets."""
-        for table in self._tables:
-            query = sa.select(sa.literal(1)).select_from(table).limit(1)
-            if table is audit_head:
-                query = query.where(audit_head.c.last_id > 0)
-            elif table is datasets:
-                query = query.where(datasets.c.disabled_at.is_not(None))
-            if self._connection.execute(query).scalar():
-                return False
-        return True
-
-    def running(self) -> list[int]:
-        """The jobs that are running."""
-        runs = (jobs.c.state == JobState.RUNNING, jobs.c.lease_until > self._now)
-        query = sa.select(jobs.c.id).where(*runs)
-        return list(self._connection.execute(query).scalars())
-
-    def clear(self) -> None:
-        """Delete every row of the tables in a backup."""
-        for table in self._tables:
-            self._connection.execute(sa.delete(table))
-
-    def add(self, shape: Shape, lines: Iterable[bytes]) -> int:
-        """Insert rows of one table; returns their number."""
-        return _add(self._connection, shape, lines)
-
-    def broken(self) -> Break | None:
-        """The first break of the restored audit trail, if any."""
-        return self._audit().verify()
-
-    def _audit(self) -> Audit:
-        """The trail; with one dataset all that happens is about it."""
-        names = [d.name for d in self._datasets]
-        return Audit(self._connection, self._now, dataset=names[0] if len(names) == 1 else "")
-
-    def commit(self, actor: str, subject: str, details: dict[str, Any]) -> None:
-        """Record the restore at the end of the restored trail, and commit."""
-        audit = self._audit()
-        audit.add(actor, "restore", subject, details=details)
-        audit.flush()
-        self._connection.commit()
+def read_rows(shape: Shape, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The rows of a table, from their lines."""
+    for values in map(json.loads, lines):
+        yield {n: _in(kind, v) for (n, kind), v in zip(shape.columns, values, strict=True)}
 
 
-@contextmanager
-def replacing(engine: sa.Engine, datasets: Sequence[Dataset]) -> Iterator[Replacement]:
-    """A replacement that rolls back unless it is committed.
-
-    Raises:
-        StoreUnavailable: the database is unavailable or full.
-        BackupUnusable: it refuses a row.
-    """
-    try:
-        with translated(engine), engine.connect() as opened:
-            connection = opened.execution_options(**{WRITE: True, DATASET: EVERY})
-            yield Replacement(connection, datasets)
-    except (sa.exc.IntegrityError, sa.exc.DataError) as error:
-        arguments = getattr(error.orig, "args", None) or (type(error).__name__,)
-        raise BackupUnusable(
-            f"The database refused a row of the backup ({arguments[-1]}); nothing was changed."
-        ) from error
-
-
-def _add(connection: sa.Connection, shape: Shape, lines: Iterable[bytes]) -> int:
-    table, total = _table(shape), 0
-    rows = (
-        {name: _in(kind, value) for (name, kind), value in zip(shape.columns, values, strict=True)}
-        for values in map(json.loads, lines)
-    )
-    while page := list(islice(rows, _PAGE)):
+def _add(connection: sa.Connection, shape: Shape, lines: Iterable[bytes]) -> None:
+    table, rows = named_table(shape), read_rows(shape, lines)
+    while page := list(islice(rows, PAGE)):
         connection.execute(sa.insert(table), page)
-        total += len(page)
-    return total
 
 
 def _in(kind: str, value: Any) -> Any:
@@ -254,8 +200,9 @@ def brought_up(
     datasets: Sequence[Dataset],
     revision: str,
     tables: Iterable[tuple[Shape, Iterable[bytes]]],
+    only: str = "",
 ) -> Iterator[Snapshot]:
-    """Rows of an older revision, migrated to the current one.
+    """Rows of an older revision, migrated to the current one; or those of the dataset `only`.
 
     `url` names a database that does not exist yet; the caller deletes it.
 
@@ -276,7 +223,7 @@ def brought_up(
                 _add(connection, shape, lines)
             connection.commit()
             upgrade(connection, dataset=datasets[0].name)
-        with snapshot(engine) as migrated:
+        with snapshot(engine, only) as migrated:
             yield migrated
     finally:
         engine.dispose()

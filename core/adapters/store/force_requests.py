@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from core.adapters.store.part import Part, select, whole
 from core.adapters.store.tables import follow_ups, force_requests
 from core.domain.errors import DecidedAlready, Missing
-from core.domain.promotions import FollowUp, ForceRequest
+from core.domain.promotions import Cause, FollowUp, ForceRequest
 
 _SELECT = select(ForceRequest, force_requests)
 
@@ -78,10 +78,16 @@ class ForceRequests(Part):
         except DecidedAlready:
             return None
 
-    def open_follow_up(self, subject: str, text: str, actor: str) -> None:
+    def open_follow_up(self, subject: str, text: str, actor: str, cause: Cause) -> None:
         """Open a follow-up."""
         opened = {"opened_at": self._now, "opened_by": actor[:200], "closed_by": "", "note": ""}
-        self._insert(follow_ups, subject=subject[:100], text=text, **opened)
+        self._insert(follow_ups, subject=subject[:100], text=text, cause=cause, **opened)
+
+    def of_cause(self, subject: str, cause: Cause) -> list[FollowUp]:
+        """The open follow-ups about a subject that were opened for this cause."""
+        f = follow_ups.c
+        open_ones = (f.subject == subject, f.cause == cause, f.closed_at.is_(None))
+        return self._all(FollowUp, whole(follow_ups).where(*open_ones).order_by(f.id))
 
     def follow_ups(self, *, only_open: bool = True, limit: int = 100) -> list[FollowUp]:
         """The newest follow-ups first."""

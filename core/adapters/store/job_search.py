@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,12 +26,29 @@ class JobSearch(Part):
         return [as_job(**row._mapping) for row in rows]
 
     def count(self, **wanted: Any) -> int:
-        """The number of jobs by `kind`, `state`, `actor` and `text`, empty for any.
+        """The number of jobs by `kind`, `state`, `actor`, `text` and `day`, empty for any.
 
-        `text` is searched in errors and log lines, or is a job's number.
+        `text` is searched in errors and log lines, or is a job's number; `day` is that of the
+        request, in UTC.
         """
         query = sa.select(sa.func.count()).select_from(jobs).where(*_where(**wanted))
         return int(self._value(query))
+
+    def by_day(self, first: date, end: date) -> dict[tuple[date, JobState], int]:
+        """How many jobs were requested on each day in UTC, by state: from `first`, before `end`."""
+        day, number = (
+            sa.func.date(jobs.c.requested_at).label("day"),
+            sa.func.count().label("number"),
+        )
+        query = (
+            sa.select(day, jobs.c.state, number.label("number"))
+            .where(jobs.c.requested_at >= _midnight(first), jobs.c.requested_at < _midnight(end))
+            .group_by(day, jobs.c.state)
+        )
+        return {  # SQLite gives text, MySQL a date
+            (date.fromisoformat(str(row.day)), JobState(row.state)): int(row.number)
+            for row in self._connection.execute(query)
+        }
 
     def actors(self, limit: int = 200) -> list[str]:
         """The actors of all jobs."""
@@ -56,9 +74,17 @@ def _where(
     state: JobState | None = None,
     actor: str = "",
     text: str = "",
+    day: date | None = None,
 ) -> list[sa.ColumnElement[bool]]:
     where = equal((jobs.c.kind, kind), (jobs.c.state, state), (jobs.c.actor, actor))
+    if day is not None:
+        last = _midnight(day) + timedelta(days=1, microseconds=-1)
+        where.append(jobs.c.requested_at.between(_midnight(day), last))
     return [*where, _says(text.strip())] if text.strip() else where
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _says(text: str) -> sa.ColumnElement[bool]:

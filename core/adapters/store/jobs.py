@@ -70,6 +70,11 @@ class Jobs(JobLeases):
         query = sa.select(jobs.c.id).where(jobs.c.key == key, jobs.c.requested_at >= at)
         return self._value(query.limit(1)) is not None
 
+    def newest_of(self, key: str) -> Job | None:
+        """The newest job with that key; None if there was none."""
+        newest = self._jobs(SELECT_JOB.where(jobs.c.key == key).order_by(jobs.c.id.desc()).limit(1))
+        return newest[0] if newest else None
+
     def mark_queued(self, job_id: int, attempt: int) -> None:
         """Record that it is in Redis, unless a worker has claimed it already."""
         waits = (jobs.c.attempt == attempt, jobs.c.state == JobState.REQUESTED)

@@ -26,7 +26,7 @@ _AFTER_PREFIX = "g"
 """Sorts after every character of an id."""
 
 LOOKED_THROUGH = 2_000
-"""The most predictions that a search by value reads for a page."""
+"""The most predictions that a search by value or caller reads for a page."""
 
 _BRIEF = whole(predictions, "answer")
 
@@ -47,17 +47,17 @@ class Predictions(Part):
     def search(self, search: Search, limit: int = 25, before: Place | None = None) -> Page:
         """One page of matches, from `before` on.
 
-        A search by value reads at most `LOOKED_THROUGH` predictions; its page may be short or
-        empty and still have an `older`.
+        A search by value or caller reads at most `LOOKED_THROUGH` predictions; its page may be
+        short or empty and still have an `older`.
         """
         if search.id_prefix:
-            matching = [p for p in self._of_prefix(search) if _matches(p.inputs, search.value)]
+            matching = [p for p in self._of_prefix(search) if _is_wanted(p, search)]
             return Page(matching, None, len(matching))
-        budget = LOOKED_THROUGH if search.value else limit
+        budget = LOOKED_THROUGH if search.value or search.caller else limit
         rows = self._all(LoggedPrediction, self._newest(search, before).limit(budget + 1))
         matching = []
         for n, row in enumerate(rows[:budget], 1):
-            if _matches(row.inputs, search.value):
+            if _is_wanted(row, search):
                 matching.append(row)
             if len(matching) == limit or n == budget:
                 older = Place(row.at, row.id) if n < len(rows) else None
@@ -113,6 +113,11 @@ def _within(query: sa.Select[Any], search: Search) -> sa.Select[Any]:
     if search.until is not None:
         query = query.where(predictions.c.at < search.until)
     return query
+
+
+def _is_wanted(logged: LoggedPrediction, search: Search) -> bool:
+    by_caller = search.caller.casefold() in (logged.caller or "").casefold()
+    return by_caller and _matches(logged.inputs, search.value)
 
 
 def _matches(inputs: dict[str, Any], wanted: str) -> bool:

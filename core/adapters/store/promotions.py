@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from core.adapters.store.dossier_json import readable_summary, summary_to_json
+from core.adapters.store.dossier_json import file_digest, readable_summary, summary_to_json
 from core.adapters.store.part import Part, equal, whole
 from core.adapters.store.tables import batches, promotions, trained_on
 from core.domain.dossier import DossierSummary
@@ -16,15 +16,21 @@ from core.domain.errors import DecidedAlready, Missing, StaleDossier
 from core.domain.promotions import Decision, HeldBatch, Promotion, PromotionState, Verdict
 from core.rules.model.promotion_states import decided_already, require_decidable
 
+DOSSIER = sa.type_coerce(promotions.c.dossier, sa.Text).label("dossier")
+"""The stored summary as text: a page reads the same ones often, and decodes each once."""
+
+_SELECT = whole(promotions, "dossier").add_columns(DOSSIER)
 _IN_ONE_QUERY = 500
 _LIVE = promotions.c.live_key.is_(True)
 _OPEN = (PromotionState.PROPOSED, PromotionState.SUPERSEDED)
 """The states in which newer evidence takes the place of the older."""
 
 
-def _promotion(row: sa.Row[Any]) -> Promotion:
+def as_promotion(row: sa.Row[Any]) -> Promotion:
+    """A promotion from its row with the dossier as text, without its held batches."""
     fields = dict(row._mapping)
     fields.pop("live_key")
+    fields.pop("dataset", None)
     content = fields["dossier"]
     return Promotion(
         **fields
@@ -32,15 +38,10 @@ def _promotion(row: sa.Row[Any]) -> Promotion:
             "state": PromotionState(fields["state"]),
             "verdict": Verdict(fields.pop("recommended"), tuple(fields.pop("reasons"))),
             "dossier": readable_summary(fields["version"], content),
-            "file_digest": _file_digest(content),
+            "file_digest": file_digest(content),
             "decided_as": Decision(fields["decided_as"]) if fields["decided_as"] else None,
         }
     )
-
-
-def _file_digest(content: Mapping[str, Any]) -> str:
-    """The digest of the model file, which is on record for versions without a dossier, too."""
-    return str(content.get("digest") or "")
 
 
 def _evidence(verdict: Verdict, dossier: dict[str, Any], digest: str) -> dict[str, Any]:
@@ -123,13 +124,13 @@ class Promotions(Part):
         return self._only(promotions.c.version == version, complaint)
 
     def _only(self, where: sa.ColumnElement[bool], complaint: str) -> Promotion:
-        for promotion in self._select(whole(promotions).where(where)):
+        for promotion in self._select(_SELECT.where(where)):
             return promotion
         raise Missing(complaint)
 
     def _select(self, query: sa.Select[Any]) -> list[Promotion]:
         """The promotions of a query, each with the held batches that it was trained on."""
-        rows = [_promotion(row) for row in self._connection.execute(query)]
+        rows = [as_promotion(row) for row in self._connection.execute(query)]
         held = self._held([p.version for p in rows])
         return [replace(p, held=held[p.version]) if p.version in held else p for p in rows]
 
@@ -152,7 +153,7 @@ class Promotions(Part):
 
     def live(self) -> Promotion | None:
         """The promotion whose version is served, if any."""
-        return next(iter(self._select(whole(promotions).where(_LIVE))), None)
+        return next(iter(self._select(_SELECT.where(_LIVE))), None)
 
     def were_live(self, limit: int = 50) -> list[Promotion]:
         """The versions that were live before the present one, whatever became of them since.
@@ -160,8 +161,7 @@ class Promotions(Part):
         The one that went live last comes first.
         """
         query = (
-            whole(promotions)
-            .where(promotions.c.live_at.is_not(None), promotions.c.live_key.is_(None))
+            _SELECT.where(promotions.c.live_at.is_not(None), promotions.c.live_key.is_(None))
             .order_by(promotions.c.live_at.desc())
             .limit(limit)
         )
@@ -169,7 +169,7 @@ class Promotions(Part):
 
     def latest(self, limit: int = 50, state: PromotionState | None = None) -> list[Promotion]:
         """The newest versions first."""
-        query = whole(promotions).where(*equal((promotions.c.state, state)))
+        query = _SELECT.where(*equal((promotions.c.state, state)))
         return self._select(query.order_by(promotions.c.version.desc()).limit(limit))
 
     def waiting(self, limit: int = 500) -> list[Promotion]:
@@ -185,8 +185,8 @@ class Promotions(Part):
         wanted = sorted(set(versions))
         for start in range(0, len(wanted), _IN_ONE_QUERY):
             is_wanted = promotions.c.version.in_(wanted[start : start + _IN_ONE_QUERY])
-            query = sa.select(promotions.c.version, promotions.c.dossier).where(is_wanted)
-            digests |= {v: _file_digest(content) for v, content in self._connection.execute(query)}
+            query = sa.select(promotions.c.version, DOSSIER).where(is_wanted)
+            digests |= {v: file_digest(text) for v, text in self._connection.execute(query)}
         return digests
 
     def live_version(self) -> int | None:

@@ -36,7 +36,7 @@ class Traffic(Part):
     def latest(self, limit: int = 50) -> list[Window]:
         """The newest windows first."""
         query = _WINDOW.order_by(live_windows.c.id.desc()).limit(limit)
-        return [_window(row) for row in self._connection.execute(query)]
+        return [as_window(row) for row in self._connection.execute(query)]
 
     def get(self, window_id: int) -> Window:
         """The window of that id.
@@ -46,7 +46,7 @@ class Traffic(Part):
         """
         query = _WINDOW.where(live_windows.c.id == window_id)
         for row in self._connection.execute(query):
-            return _window(row)
+            return as_window(row)
         raise Missing(f"There is no window {window_id}.")
 
     def profiles(self, window_id: int) -> Profiles:
@@ -128,7 +128,8 @@ def _object(text: str) -> dict[str, Any] | None:
     return inputs if isinstance(inputs, dict) else None
 
 
-def _window(row: sa.Row[Any]) -> Window:
+def as_window(row: sa.Row[Any]) -> Window:
+    """A window from its row without the profiles."""
     changes = tuple(StatChange(**c | {"finding": Finding(c["finding"])}) for c in row.changes)
     report = DriftReport(
         any(c.finding is Finding.BREACH for c in changes),

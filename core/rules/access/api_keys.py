@@ -34,6 +34,14 @@ class Key:
         return not self.datasets or dataset in self.datasets
 
 
+def caller_words(key: str, actor: str) -> str:
+    """Who asked, for the prediction log: the key's name, and who acts, as the sender states it.
+
+    No name of a key has brackets or blanks, so a stated actor never passes for a key.
+    """
+    return f"{actor} ({key or 'no key'})" if actor else key
+
+
 def new_key() -> str:
     """A random key."""
     return _PREFIX + secrets.token_urlsafe(32)

@@ -16,6 +16,7 @@ from itertools import pairwise
 
 from core.domain.batches import Batch, BatchState
 from core.domain.errors import IllegalTransition
+from core.domain.safe_text import printable
 
 _TRIES_IN_ALL = 5
 
@@ -32,6 +33,26 @@ RETRYABLE = (
 
 ARRIVED = (BatchState.STORED, BatchState.CLOSED, BatchState.SKIPPED)
 """States of a batch that arrived, so its number is not missing."""
+
+
+def stored_note(number: int, epoch: int, origin: str, stored: int, quarantined: int) -> str:
+    """The first sentence of a stored batch's note: what was stored of it, and from where."""
+    came = f" from {printable(origin)}" if origin else ""
+    rest = f", {quarantined:,} quarantined." if quarantined else "."
+    rows = "1 row" if stored == 1 else f"{stored:,} rows"
+    return f"Batch {number} of epoch {epoch}{came}: {rows} stored{rest}"
+
+
+def remarks_on(batch: Batch) -> str:
+    """A batch's note without what its own columns say: counts, and where it came from."""
+    first = stored_note(
+        batch.number or 0,
+        batch.epoch,
+        batch.origin,
+        batch.stored - batch.read_again,
+        batch.quarantined + batch.read_again,
+    )
+    return batch.note.removeprefix(first).strip()
 
 
 def is_out_of_tries(batch: Batch, most: int) -> bool:

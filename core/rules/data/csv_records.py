@@ -76,7 +76,7 @@ class CsvRecords:
                     self._waiting = lines[start:]
                     break
                 is_open = source.is_ended or source.at > start + 1
-                why = "a quote does not close" if is_open else f"{error}"
+                why = "a quote does not close" if is_open else _in_words(error)
                 rows.append(Unreadable(f"the row is no CSV: {why}"))
                 self._read_again(size if source.at > start + 1 else 0)
                 source.at, source.is_ended = start + 1, False
@@ -114,6 +114,13 @@ def row_blocks(
             texts += rest
         yield records.read_bounded(texts, sizes, last=not following)[0]
         block = following
+
+
+def _in_words(error: csv.Error) -> str:
+    """What is wrong with a row: for a line break, the module only has advice for programmers."""
+    if "new-line character" in str(error):
+        return "a carriage return stands outside quotes"
+    return str(error)
 
 
 class _Lines:

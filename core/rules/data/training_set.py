@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
 from core.domain.dossier import DossierSummary, Lesson, LessonBatch
 from core.domain.promotions import Promotion
 
-REVISIONS = {"boosting": 3, "place_boosting": 1}
+REVISIONS = {"boosting": 4, "place_boosting": 1}
 """The revision of each recipe; `boosting-1` named what is `place_boosting` today.
 
 Raise it whenever the same rows would give another model; a test holds it to the recipe's
@@ -69,17 +69,31 @@ def revision(dataset: Dataset) -> str:
         parts += [dataset.task, dataset.positive]
     if (how := dataset.evaluation).by_time:  # by hash the digest stays what it was
         parts.append([how.split, how.time_column, how.share])
+    if not dataset.training.typical_row:
+        parts.append("no typical row")
     content = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def learned_from(dossier: DossierSummary | None, batch: Batch) -> bool:
-    """Whether a version was trained on this batch, or on one with the same content."""
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The batches that a version was trained on, by id and by content, for many questions."""
+
+    ids: frozenset[int]
+    contents: frozenset[str]
+
+    def has(self, batch: Batch) -> bool:
+        """Whether the version was trained on this batch, or on one with the same content."""
+        has_content = bool(batch.content_hash) and _content(batch) in self.contents
+        return has_content or batch.id in self.ids
+
+
+def learned_from(dossier: DossierSummary | None) -> Learned:
+    """What the version of a dossier was trained on; nothing if there is no dossier."""
     if dossier is None:
-        return False
-    contents = {b.content for b in dossier.learned.batches} if dossier.learned else set()
-    has_content = bool(batch.content_hash) and _content(batch) in contents
-    return has_content or batch.id in dossier.batch_ids
+        return Learned(frozenset(), frozenset())
+    contents = (b.content for b in dossier.learned.batches) if dossier.learned else ()
+    return Learned(frozenset(dossier.batch_ids), frozenset(contents))
 
 
 def same_as(wanted: Lesson, versions: Iterable[Promotion]) -> int | None:

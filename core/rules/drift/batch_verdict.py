@@ -18,9 +18,9 @@ from core.rules.drift.recommendation import Recommendation
 from core.rules.drift.verdict_facts import Facts, Rule
 
 DECIDES = {
-    RetrainWhen.RULE: "The drift rule decides (retrain_when)",
-    RetrainWhen.BEYOND_NOISE: "Breaches beyond noise decide (retrain_when)",
-    RetrainWhen.RECOMMENDATION: "The recommendation decides (retrain_when)",
+    RetrainWhen.RULE: "The dataset file lets the drift rule decide",
+    RetrainWhen.BEYOND_NOISE: "The dataset file lets breaches beyond noise decide",
+    RetrainWhen.RECOMMENDATION: "The dataset file lets the recommendation decide",
 }
 """Added to a verdict whose findings differ: which one decides."""
 
@@ -52,6 +52,7 @@ class Stand(StrEnum):
 class BatchVerdict:
     """One batch's standing: `title` is the verdict, `detail` why.
 
+    `besides` is the detail without the reasons of the findings, for where these are listed anyway.
     `decided_by` names the finding that decides, and `required` says whether it required retraining,
     whatever was done since. `rule_asks` and `recommendation` are findings of the comparison.
     """
@@ -62,6 +63,7 @@ class BatchVerdict:
     stand: Stand
     title: str
     detail: str
+    besides: str
     rule_asks: bool
     recommendation: str
     is_current: bool
@@ -96,9 +98,10 @@ class BatchVerdict:
 
 def verdict(facts: Facts) -> BatchVerdict:
     """The verdict about a batch."""
-    stand, title, detail = _stand(facts)
-    if stand in (Stand.ASKS, Stand.BROKEN):
-        detail = " ".join(part for part in (detail, _since(facts)) if part)
+    stand, title, detail = _stand(facts, _why(facts))
+    besides = _stand(facts, "")[2]
+    if stand in (Stand.ASKS, Stand.BROKEN) and (since := _since(facts)):
+        detail, besides = f"{detail} {since}".strip(), f"{besides} {since}".strip()
     return BatchVerdict(
         facts.batch_id,
         facts.epoch,
@@ -106,6 +109,7 @@ def verdict(facts: Facts) -> BatchVerdict:
         stand,
         f"{facts.name}{title}",
         detail,
+        besides,
         facts.rule_asks,
         facts.advised.recommendation.value if facts.advised else "",
         facts.is_current,
@@ -114,8 +118,7 @@ def verdict(facts: Facts) -> BatchVerdict:
     )
 
 
-def _stand(facts: Facts) -> tuple[Stand, str, str]:
-    why = _why(facts)
+def _stand(facts: Facts, why: str) -> tuple[Stand, str, str]:
     if facts.rule is None and not facts.held:
         return Stand.UNCOMPARED, " has not been compared yet", "Check drift compares it."
     if facts.dismissed_by:
@@ -135,6 +138,8 @@ def _stand(facts: Facts) -> tuple[Stand, str, str]:
 def _held(facts: Facts, why: str) -> tuple[str, str]:
     """A hold by a person has that person's reason, another one what looks broken."""
     waits = "It waits to be released."
+    if facts.rows_removed:
+        waits = "Its rows were removed, so a release changes nothing: dismiss it."
     if not facts.held_by:
         return " is held back: it looks broken", f"{why} {waits}".strip()
     because = facts.held_because.rstrip(" .") or "no reason is on record"
@@ -145,21 +150,30 @@ def _unanswered(facts: Facts, why: str) -> tuple[Stand, str, str]:
     if facts.training is not None:
         return Stand.TRAINING, f": retraining requested, job {facts.training} is open", _then(why)
     if facts.looks_broken:
-        return Stand.BROKEN, " looks broken", f"{why} No training starts by itself."
+        return Stand.BROKEN, " looks broken", f"{why} No training starts by itself.".strip()
     return Stand.ASKS, ": retraining recommended", why
 
 
 def _why(facts: Facts) -> str:
     """The reason of the finding that decides, and the reasons of others that differ from it.
 
-    If two findings require retraining, both reasons are given.
+    If two findings require retraining, both reasons are given. An outdated recommendation is
+    replaced by what it was compared without.
     """
+    if not facts.is_outdated or facts.live in dict(facts.learned):
+        return _reasons(facts)
+    version = f"version {facts.live}"
+    note = f"It was compared before {version} went live, and not with that version's rows."
+    return f"{_reasons(facts)} {note}".strip()
+
+
+def _reasons(facts: Facts) -> str:
     if facts.looks_broken and facts.advised is not None:
         return facts.advised.reasons[0]
     if facts.deciding is None or facts.rule is None:
         return ""
     findings = {facts.decided_by: facts.deciding, RetrainWhen.RULE: facts.rule}
-    if facts.advised is not None:
+    if facts.advised is not None and not facts.is_outdated:
         findings.setdefault(
             RetrainWhen.RECOMMENDATION, Rule(facts.advice_asks, facts.advised.reasons)
         )

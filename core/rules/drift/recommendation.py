@@ -15,9 +15,8 @@ from typing import Any
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
 from core.domain.drift import DriftReport, Finding, Measured, StatChange
-from core.domain.metrics import error_in
-from core.domain.number_format import signed_percent
-from core.rules.model.metric_comparison import error_amount
+from core.domain.metrics import ERROR_OF, error_in
+from core.rules.model.metric_comparison import error_amount, signed_change
 
 ROSE = 0.10
 """The least relative rise of the error."""
@@ -34,7 +33,7 @@ MATTERS = 0.01
 EARLIER = 5
 """How many earlier batches an error is compared with."""
 
-_MOST = 10.0
+MOST_TIMES = 10.0
 """The most that drift counts, in multiples of its limit."""
 
 Check = StatChange | Measured
@@ -113,21 +112,21 @@ class ColumnWeight:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A recommendation, its reasons, and the figures behind it."""
+    """A recommendation, its reasons, and the figures behind it.
+
+    `no_champion` says that its reason is that no model was live; a live version outdates it.
+    """
 
     recommendation: Recommendation
     reasons: tuple[str, ...]
     error: ErrorChange | None
     error_note: str
     columns: tuple[ColumnWeight, ...]
+    no_champion: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
-        return asdict(self) | {
-            "recommendation": self.recommendation.value,
-            "reasons": list(self.reasons),
-            "columns": [asdict(c) for c in self.columns],
-        }
+        return asdict(self) | {"recommendation": self.recommendation.value}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Advice:
@@ -139,6 +138,7 @@ class Advice:
             ErrorChange(**error) if error else None,
             document["error_note"],
             tuple(ColumnWeight(**c) for c in document["columns"]),
+            bool(document.get("no_champion")),
         )
 
 
@@ -182,7 +182,7 @@ def rank(
     drifted = dict.fromkeys((c.name for c in dataset.watched), 0.0)
     real = [c for c in checks if c.column in drifted and c.known and not c.within_band]
     for c in real:
-        drifted[c.column] = max(drifted[c.column], min(c.drift, _MOST))
+        drifted[c.column] = max(drifted[c.column], min(c.drift, MOST_TIMES))
     new = {c.column for c in real if isinstance(c, Measured) and c.unseen and c.drift > 1}
     most = max([*(importance or {}).values(), 0.0]) or 1.0
     weights = []
@@ -228,6 +228,8 @@ def advise(
     elif champion is None:
         recommendation = Recommendation.RETRAIN
         reasons = ["No model is live yet, so training is needed."]
+        if reports and not checks:  # the rule says the same of a batch that stands alone
+            reasons = [reason.text for reason in reports[0].reasons]
     else:
         matter = [w for w in weights if w.matters]
         rose = error is not None and error.rose
@@ -242,7 +244,8 @@ def advise(
                 "before."
             )
         reasons = [*reasons, sentence] if rose else [sentence, *reasons]
-    return Advice(recommendation, tuple(reasons), error, error_note, weights)
+    first = champion is None and recommendation is Recommendation.RETRAIN
+    return Advice(recommendation, tuple(reasons), error, error_note, weights, first)
 
 
 def _drift_words(
@@ -268,7 +271,7 @@ def _drift_words(
         return f"Only {names} drifted, on which the model hardly depends."
     if breaches:
         count = len({c.name for c in breaches})
-        one = "The one breach" if count == 1 else f"All {count} breaches"
+        one = {1: "The one breach", 2: "Both breaches"}.get(count, f"All {count} breaches")
         return f"{one} could be noise: two draws from the same data differ as much."
     if not compared:
         return "Nothing could be compared, so it is not known whether the data drifted."
@@ -284,10 +287,11 @@ def _error_words(error: ErrorChange | None, note: str, dataset: Dataset) -> str:
     if error.before is None:
         return f"{head} is {now}; there is no earlier batch to compare with."
     before, change = error_amount(dataset, error.before), error.change
+    moved = signed_change(ERROR_OF[dataset.task], error.now, error.before)
     verdict = "rose" if error.rose else "did not rise significantly"
     if not error.rose and change is not None and change < -ROSE:
         verdict = "did not rise"
-    by = "" if change is None else f" {signed_percent(change)}"
+    by = f" {moved}" if moved else ""
     batches = "batch" if error.earlier_batches == 1 else "batches"
     return (
         f"{head} {verdict}: {now},{by} against {before} on {error.earlier_rows:,} rows "

@@ -35,7 +35,10 @@ class LimitEntry:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One statistic of one stored report: what history and previews are made of."""
+    """One statistic of one stored report: what history and previews are made of.
+
+    `rose` is whether it is above that of the reference; None if one of the two is unknown.
+    """
 
     report_id: int
     batch_id: int
@@ -46,6 +49,7 @@ class Cell:
     ratio: float | None
     limit: float
     band: float | None
+    rose: bool | None = None
 
     @property
     def finding(self) -> Finding:

@@ -68,13 +68,18 @@ class Facts:
     def decided_by(self) -> RetrainWhen:
         """The finding that decides.
 
-        The breaches beyond noise replace a missing recommendation (older reports), and one to block
-        a batch that a person has released.
+        The breaches beyond noise replace a missing recommendation (older reports), an outdated one,
+        and one to block a batch that a person has released.
         """
         if self.when is not RetrainWhen.RECOMMENDATION:
             return self.when
-        overruled = self.released and self._blocks
-        return RetrainWhen.BEYOND_NOISE if self.advised is None or overruled else self.when
+        replaced = self.advised is None or self.is_outdated or (self.released and self._blocks)
+        return RetrainWhen.BEYOND_NOISE if replaced else self.when
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the recommendation was to train a first model, and a version is live now."""
+        return self.advised is not None and self.advised.no_champion and self.live is not None
 
     @property
     def deciding(self) -> Rule | None:

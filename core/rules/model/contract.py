@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.domain.dataset import TEXTS, ColumnType, Dataset
+from core.domain.dataset import TEXTS, Column, ColumnType, Dataset
 from core.domain.errors import BadRow, ModelRefused
 from core.domain.profiles import ColumnProfile
 from core.domain.task import Task
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 METADATA_KEY = "driftdesk.contract"
 """The contract's key in an ONNX file's metadata."""
 
-_OPTIONAL = ("fill", "zone", "source", "parse", "epoch")
+_OPTIONAL = ("fill", "zone", "source", "parse", "epoch", "known")
 
 OFFERED_CATEGORIES = 200
 """How many values of a text field the contract lists at most, the most common ones."""
@@ -35,10 +35,13 @@ OFFERED_CATEGORIES = 200
 class Field:
     """One input of a model.
 
-    `low`, `high` and `default` come from the training rows: the 1 % and 99 % quantiles and the
-    median of numbers (dates as ISO text), the most common value of texts. They only describe; a
-    value is rejected by `minimum` alone. `fill` is the input for an empty value, if there is one;
+    `low`, `high` and `default` come from the training rows: the 1 % and 99 % quantiles of numbers,
+    and the value of a typical row (dates as ISO text); without one, as in older files, the median
+    of numbers and the most common text. They only describe; a value is rejected by `minimum`
+    alone. `fill` is the input for an empty value, if there is one;
     such a field is nullable. `zone` is that of timestamps which name none.
+    `known` are all texts of the training rows, if `categories` has only some of them: see
+    `core.rules.model.known_texts`.
     `source`, `parse` and `epoch` are the column's name and date format in batches (see
     `core.domain.dataset.Column`); CSV files may use them as well.
     """
@@ -60,6 +63,7 @@ class Field:
     source: str = ""
     parse: str = ""
     epoch: str = ""
+    known: str = ""
 
     @property
     def is_text(self) -> bool:
@@ -145,23 +149,28 @@ class Contract:
 
 
 def describe(
-    dataset: Dataset, profiles: Iterable[ColumnProfile], classes: tuple[str, ...] = ()
+    dataset: Dataset,
+    profiles: Iterable[ColumnProfile],
+    classes: tuple[str, ...] = (),
+    row: Mapping[str, float | str | None] | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> Contract:
     """The contract of a model of this dataset trained on rows with these profiles.
 
-    `classes` are a classifier's: `core.rules.model.classes.classes_of` the training rows.
+    `classes` are a classifier's: `core.rules.model.classes.classes_of` the training rows. `row` is
+    a typical one: see `core.rules.model.typical_row`. `known` has the packed texts of columns with
+    more of them than a profile counts.
     """
+    row = row or {}
     by_column = {p.column: p for p in profiles}
     fields = []
     for column in dataset.features:
         profile = by_column.get(column.name) or ColumnProfile(column.name, 0, 0)
-        default: float | str | None = (
-            next(iter(profile.categories), None) if column.is_text else profile.q50
-        )
         low = profile.grid[1] if profile.grid else None
         high = profile.grid[99] if profile.grid else None
-        if default is not None and not column.is_text:
-            default = typical(column.type, float(default))
+        default = row.get(column.name)
+        if default is None and (column.name not in row or not column.nullable):
+            default = _most_common(column, profile)
         fields.append(
             Field(
                 column.name,
@@ -181,6 +190,7 @@ def describe(
                 column.source,
                 column.parse,
                 column.epoch,
+                (known or {}).get(column.name, ""),
             )
         )
     target = dataset.target
@@ -195,6 +205,12 @@ def describe(
         task=dataset.task,
         classes=classes,
     )
+
+
+def _most_common(column: Column, profile: ColumnProfile) -> float | str | None:
+    if column.is_text:
+        return next(iter(profile.categories), None)
+    return None if profile.q50 is None else typical(column.type, float(profile.q50))
 
 
 def fill_text(field: Field) -> str:

@@ -50,7 +50,8 @@ def newer(dossier: DossierSummary | None, batches: Iterable[Batch]) -> list[Batc
     last = max(dossier.batch_ids, default=None)
     if last is None:
         return []
-    after = [b for b in batches if b.id > last and b.stored and not learned_from(dossier, b)]
+    learned = learned_from(dossier)
+    after = [b for b in batches if b.id > last and b.stored and not learned.has(b)]
     if dossier.learned is None:
         epochs = {batch.epoch for batch in dossier.batches}
         after = [b for b in after if b.epoch in epochs]

@@ -66,7 +66,7 @@ def judge(
         BadInput: the two were not scored on the same number of rows.
     """
     gates = [_apart(overlap)]
-    lead = _ITSELF if is_live else "Nothing is live yet, so there is no champion to compare with."
+    lead = _ITSELF if is_live else _FIRST
     if baseline is not None:
         gates.append(_beats_baseline(candidate, baseline, dataset))
         lead += " " + gates[-1].says
@@ -88,6 +88,7 @@ def judge(
     return Verdict(not against, tuple(against or [lead]), tuple(gates))
 
 
+_FIRST = "No version was live, so there was no champion to compare with."
 _ITSELF = "It is the live version itself, so there is no other to compare it with."
 
 
@@ -120,12 +121,16 @@ def _beats_baseline(candidate: Score, baseline: Baseline, dataset: Dataset) -> G
     ]
     seen = baseline.differences[primary]
     clear = certainty(primary, seen) is Sense.BETTER
-    verdict = "Clearly better" if clear and not worse else "Not clearly better"
     interval = "" if clear else f", 95 % interval of the difference {_between(primary, seen)}"
     figures = [_versus(primary, candidate.metrics, baseline.metrics, interval)]
     figures += [_versus(metric, candidate.metrics, baseline.metrics) for metric in worse]
-    constant = f"the {task.constant} of the training rows"
-    says = f"{verdict} than the baseline ({constant}): {'; '.join(figures)}."
+    constant = f"the baseline (the {task.constant} of the training rows)"
+    if clear and worse:
+        names = " and ".join(METRICS[metric].name for metric in worse)
+        verdict = f"Better than {constant} by {METRICS[primary].name}, but worse by {names}"
+    else:
+        verdict = f"{'Clearly' if clear else 'Not clearly'} better than {constant}"
+    says = f"{verdict}: {'; '.join(figures)}."
     name = GateName.CLASS_SHARES if task.is_classifier else GateName.BASELINE
     return Gate(name, clear and not worse, says)
 

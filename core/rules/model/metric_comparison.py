@@ -11,7 +11,7 @@ from enum import StrEnum
 from core.domain.dataset import Dataset
 from core.domain.dossier import Difference
 from core.domain.metrics import ERROR_OF, METRICS, Metric, MetricUnit
-from core.domain.number_format import figure
+from core.domain.number_format import figure, signed_percent
 
 _THOUSAND = 1000.0
 
@@ -87,7 +87,8 @@ def change(metric: str | Metric, value: float, reference: float) -> str:
     """How `value` differs from `reference`, in words that cannot be misread.
 
     An amount is told relative to the reference ("7.5 % worse"), a share in points ("0.9 points
-    worse"), R² as the plain difference ("0.050 higher"), and what is equal as "the same".
+    worse"), a figure without a unit as the difference ("0.050 better"), and what is equal as "the
+    same".
     """
     which = sense(metric, value, reference)
     if which is Sense.SAME:
@@ -96,7 +97,7 @@ def change(metric: str | Metric, value: float, reference: float) -> str:
         return which.value
     apart = abs(value - reference)
     if _known(metric).unit is MetricUnit.NONE:
-        return f"{_at_least(apart, 3)} {'higher' if value > reference else 'lower'}"
+        return f"{_at_least(apart, 3)} {which}"
     if _known(metric).unit is MetricUnit.SHARE:
         return f"{_at_least(100 * apart, 1)} points {which}"
     gain = abs(improvement(metric, value, reference))
@@ -111,6 +112,16 @@ def signed(metric: str | Metric, difference: float) -> str:
     if _known(metric).unit is MetricUnit.SHARE:
         return f"{sign}{abs(difference) * 100:.1f} points"
     return sign + amount(metric, abs(difference))
+
+
+def signed_change(metric: str | Metric, now: float, before: float) -> str | None:
+    """How far an error or a share moved, with its sign: relative to before, a share in points.
+
+    None if an amount was 0 before, so that no ratio exists.
+    """
+    if _known(metric).unit is MetricUnit.SHARE:
+        return signed(metric, now - before)
+    return signed_percent(now / before - 1) if before else None
 
 
 def percent(share: float, decimals: int = 1) -> str:

@@ -52,12 +52,13 @@ class Recommendation:
 
 
 def recommend(
-    promotion: Promotion, live: int | None, judging: Collection[int] = ()
+    promotion: Promotion, live: int | None, judging: Collection[int] = (), failure: str = ""
 ) -> Recommendation:
     """What is recommended about a version while `live` is served.
 
-    `judging` holds the versions that are being judged, or are queued for it. For a version that is
-    decided, it is what was recommended then.
+    `judging` holds the versions that are being judged, or are queued for it; `failure` says how the
+    last re-evaluation of this one failed, if it did. For a version that is decided, it is what was
+    recommended then.
     """
     open_ = promotion.state is PromotionState.PROPOSED
     old = why_stale(promotion, live) if open_ else ""
@@ -66,6 +67,7 @@ def recommend(
     if not promotion.dossier_digest:
         return Recommendation(Standing.UNJUDGED, promotion.verdict.reasons[0], "Judge it first.")
     if old:
+        old = f"{old} {failure}".strip()
         return Recommendation(Standing.STALE, old, f"{old} {AGAIN}")
     obstacle = why_force(promotion, live) if open_ else decided_already(promotion)
     over = tuple(gate.name for gate in excused(promotion, live)) if open_ else ()
@@ -73,6 +75,11 @@ def recommend(
         return Recommendation(Standing.NOT_RECOMMENDED, obstacle, obstacle)
     standing = Standing.RECOMMENDED if promotion.verdict.promote else Standing.NOT_RECOMMENDED
     return Recommendation(standing, _decisive(promotion), obstacle, over)
+
+
+def re_evaluation_failed(job_id: int, error: str) -> str:
+    """How a version's last re-evaluation failed, as a sentence."""
+    return f"Its re-evaluation failed (job {job_id}): {error}"
 
 
 _WAIT = "It is being re-evaluated; wait for the new dossier."

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlencode
 
 from core.domain.batches import Batch
 from core.domain.errors import BadInput
@@ -109,31 +110,41 @@ def closed(batch: Batch, note: str) -> str:
     return f"{number} of epoch {batch.epoch} (entry {batch.id} of the ledger). {note}"
 
 
+def place(subject: str, event: Event | None = None) -> tuple[str, dict[str, str]]:
+    """The console's page about a subject, and the parameters of its address.
+
+    `event` is that of a notification, if it is about one. A batch is `batch:EPOCH/NUMBER`, or
+    `batch:ID` in older notifications.
+    """
+    kind, _, number = subject.partition(":")
+    pages = {
+        "batch": ("drift", {"batch": number}),
+        "version": ("promotion", {"version": number}),
+        "job": ("pipeline", {"job": number}),
+        "epoch": ("pipeline", {"view": "Batches", "epoch": number}),
+        "schedule": ("pipeline", {"view": "Schedule"}),
+        "window": ("drift", {"show": "Live traffic", "window": number}),
+    }
+    if event is Event.TEST:
+        return "services", {}
+    if event is Event.CLOSED:  # it has no comparison
+        return "pipeline", {"view": "Batches"}
+    return pages.get(kind, ("overview", {}))
+
+
 def link_to(event: Event, subject: str, console: str, dataset: str = "") -> str:
     """The console page about a notification's subject; empty without a console address.
 
-    A batch is `batch:EPOCH/NUMBER`, or `batch:ID` in older notifications. `dataset` is its dataset
-    on a desk with several.
+    `dataset` is its dataset on a desk with several.
     """
     if not console:
         return ""
-    kind, _, number = subject.partition(":")
-    pages = {
-        "batch": f"drift?batch={number}",
-        "version": f"promotion?version={number}",
-        "job": f"pipeline?job={number}",
-        "epoch": f"pipeline?view=Batches&epoch={number}",
-        "window": f"drift?show=Live+traffic&window={number}",
-    }
-    page = pages.get(kind, "")
-    if event is Event.TEST:
-        page = "services"
-    elif event is Event.CLOSED:  # it has no comparison
-        page = "pipeline?view=Batches"
-    if dataset:
-        name, _, parameters = (page or "overview").partition("?")
-        page = f"{name}?dataset={dataset}" + (f"&{parameters}" if parameters else "")
-    return f"{console.rstrip('/')}/{page}"
+    page, parameters = place(subject, event)
+    told = ({"dataset": dataset} if dataset else {}) | parameters
+    if not told:
+        page = "" if page == "overview" else page
+        return f"{console.rstrip('/')}/{page}"
+    return f"{console.rstrip('/')}/{page}?{urlencode(told, safe='/')}"
 
 
 def body(notice: Notice, console: str, dataset: str = "") -> dict[str, Any]:

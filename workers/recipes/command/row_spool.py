@@ -83,8 +83,13 @@ class RowSpool:
             yield waiting.combine_chunks()
 
     def first(self, count: int, classes: tuple[str, ...] = ()) -> Rows:
-        """The first rows, at most so many, as a recipe takes them."""
-        table = next(self.tables(classes), self.schema.empty_table()).slice(0, count)
+        """The first rows as a recipe takes them: so many, or all if there are fewer."""
+        table = self.schema.empty_table()
+        for part in self.tables(classes):
+            table = pa.concat_tables([table, part])
+            if table.num_rows >= count:
+                break
+        table = table.slice(0, count).combine_chunks()
         return {name: table[name].to_numpy() for name in table.column_names}
 
     def close(self) -> None:

@@ -14,11 +14,9 @@ def show(links: Sequence[Link]) -> None:
     """A row of boxes, below each other on narrow screens."""
     if not links:
         return
-    for column, link in zip(st.columns(len(links), border=True, gap="xsmall"), links, strict=True):
-        if link.page:
-            column.page_link(
-                f"views/{link.page}.py", label=link.title, query_params=addresses.query(link.query)
-            )
-        else:
-            column.markdown(link.title)
+    row = st.container(key="chain")
+    for column, link in zip(row.columns(len(links), border=True), links, strict=True):
+        column.page_link(
+            f"views/{link.page}.py", label=link.title, query_params=addresses.query(link.query)
+        )
         column.caption(widgets.plain(link.says))

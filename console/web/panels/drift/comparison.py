@@ -8,7 +8,7 @@ import streamlit as st
 
 from console.figures import drift_heatmap, drift_ratios
 from console.text import formatting
-from console.web import page_state, session, widgets
+from console.web import addresses, page_state, session, widgets
 from core.domain.dataset import STATISTICS
 from core.domain.drift import (
     DriftReport,
@@ -48,11 +48,24 @@ STANDS = {
     Stand.DISMISSED: (st.info, ":material/do_not_disturb_on:"),
 }
 
+_BY_FINDING = {Stand.CALM, Stand.ASKS, Stand.TRAINING, Stand.LEARNED}
+"""Verdicts that follow from one of the findings."""
+
 
 def standing(verdict: BatchVerdict) -> None:
-    """The batch's verdict, the same sentence as on other pages."""
+    """The batch's verdict as on other pages, without the reasons: the findings below have them."""
     show, icon = STANDS[verdict.stand]
-    show(f"**{widgets.plain(verdict.title)}.** {widgets.plain(verdict.detail)}", icon=icon)
+    decides = DECIDES[verdict.decided_by] if verdict.stand in _BY_FINDING else ""
+    more = " ".join(f"{part.rstrip('.')}." for part in (verdict.besides, decides) if part)
+    show(f"**{widgets.plain(verdict.title)}.** {widgets.plain(more)}".strip(), icon=icon)
+
+
+def alone(verdict: BatchVerdict, address: str) -> None:
+    """A batch that nothing was compared with: its verdict with the reason, and its own profile."""
+    show, icon = STANDS[verdict.stand]
+    show(widgets.plain(verdict.sentence), icon=icon)
+    to = addresses.of(session.dataset_name(), "pipeline", {"batch": address})
+    st.html(addresses.anchor("See its profile and first rows", to, "act"))
 
 
 def rule(report: StoredReport, decided_by: RetrainWhen) -> None:

@@ -49,13 +49,13 @@ def editor(reference: Reference, cells: list[Cell]) -> None:
         _preview(current.limits | changed, reference, cells)
     row = st.container(horizontal=True)
     look = {"icon": ":material/rule:", **widgets.only(Right.LIMITS, disabled=not changed)}
-    if row.button("Set limits…", type="primary", **look):
+    if row.button("Set limits…", key="set-limits", type="primary", **look):
         confirm(dict(changed), _summary(changed, labels))
     chosen = dict.fromkeys(k for k in keys if k in current.set_here)
     help_ = "For the columns and statistics selected above."
     look = widgets.only(Right.LIMITS, disabled=not chosen, help=help_)
     icon = ":material/settings_backup_restore:"
-    if row.button("Reset to the dataset file…", icon=icon, **look):
+    if row.button("Reset to the dataset file…", key="reset-limits", icon=icon, **look):
         count = formatting.count(len(chosen), "limit")
         confirm(dict(chosen), f"{count} reset to the dataset file.")
     _history(current, labels)

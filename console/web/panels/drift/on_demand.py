@@ -41,7 +41,8 @@ def _choose(
     if wanted not in addresses.values():  # older than those that are offered, or mistyped
         addresses[wanted] = wanted
     shown = next(name for name, address in addresses.items() if address == wanted)
-    return addresses[widgets.choice(where, label, addresses, shown, f"compare-{label.lower()}")]
+    key = f"compare-{label.lower()}"
+    return addresses[widgets.choice(where, label, addresses, shown, key, has_steps=False)]
 
 
 def _show(found: comparisons.Comparison) -> None:

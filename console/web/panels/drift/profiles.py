@@ -16,7 +16,13 @@ from core.rules.data.quality import null_share
 
 Profiles = dict[str, ColumnProfile]
 
-_DRAWABLE = {ColumnType.NUMBER, ColumnType.CATEGORY, ColumnType.BOOLEAN}
+_WIDTHS = {
+    "Missing before": 115, "Missing now": 105, "Distinct values": 115, "New": 240, "Removed": 240,
+    "Outside the previous range": 200,
+}  # fmt: skip
+"""Widths of the columns of data quality, in pixels."""
+
+DRAWABLE = {ColumnType.NUMBER, ColumnType.CATEGORY, ColumnType.BOOLEAN}
 """Columns with a distribution to draw: codes and dates have too many values."""
 
 
@@ -30,7 +36,7 @@ def distributions(
     """
     dataset = session.desk().dataset
     # Numbers first: they are what the drift rule compares.
-    drawable = sorted((c for c in dataset.columns if c.type in _DRAWABLE), key=lambda c: c.is_text)
+    drawable = sorted((c for c in dataset.columns if c.type in DRAWABLE), key=lambda c: c.is_text)
     if dataset.task.is_classifier:
         drawable.insert(0, dataset.target)
     named = {c.label: c for c in drawable if c.name in then and c.name in now}
@@ -39,10 +45,13 @@ def distributions(
         return
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     chosen = left.selectbox("Column", list(named), key=f"{place}column", bind="query-params")
-    logarithmic = right.toggle("Log axis", key=f"{place}log", bind="query-params")
     column = named[chosen]
     before, after = then[column.name], now[column.name]
-    if column.is_text or (before.categories and after.categories):
+    is_class = column.is_text or bool(before.categories and after.categories)
+    logarithmic = right.toggle(
+        "Log axis", key=f"{place}log", bind="query-params", disabled=is_class
+    )
+    if is_class:
         _class_shares(column, before, after, names, file)
         return
     shape = overlay(before, after, logarithmic=logarithmic)
@@ -95,7 +104,8 @@ def data_quality(then: Profiles, now: Profiles, against: str) -> None:
         f"Compared with {against}. Shares are of the non-missing values. Only the most common "
         "values are listed; counts are shown if all distinct values are known."
     )
-    widgets.table(rows, height="content")
+    look = {name: st.column_config.TextColumn(width=width) for name, width in _WIDTHS.items()}
+    widgets.table(rows, height="content", column_config=look)
 
 
 def _texts(before: ColumnProfile, after: ColumnProfile) -> dict[str, str]:
@@ -121,8 +131,8 @@ def _values(values: tuple[tuple[str, float], ...], count: int | None) -> str:
 def _numbers(before: ColumnProfile, after: ColumnProfile) -> dict[str, str]:
     below, above = beyond(before, after)
     sides = [
-        f"{100 * below:.2f} % below" if below else "",
-        f"{100 * above:.2f} % above" if above else "",
+        f"{formatting.percent(below)} below" if below else "",
+        f"{formatting.percent(above)} above" if above else "",
     ]
     out = " and ".join(s for s in sides if s) or "none"
     return {"Distinct values": "", "New": "", "Removed": "", "Outside the previous range": out}

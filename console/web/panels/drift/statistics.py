@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from console.text import formatting
@@ -9,7 +12,6 @@ from console.text import measures as measure_text
 from console.web import session, widgets
 from console.web.panels.drift.comparison import NAMES
 from core.domain.drift import Measured, Reference, StatChange, StoredReport
-from core.domain.number_format import figure
 
 
 def table(reports: dict[Reference, StoredReport]) -> None:
@@ -28,37 +30,50 @@ def table(reports: dict[Reference, StoredReport]) -> None:
     )
     if Reference.CHAMPION not in reports:
         st.info("No model was live when this batch was compared.", icon=":material/info:")
-    widgets.table([_row(name, by) for name in names], height="content")
+    units = {column.name: column.unit for column in session.desk().dataset.columns}
+    rows = [_row(name, by, units) for name in names]
+    shares = [name for name in rows[0] if name.endswith("%")]
+    widgets.table(
+        rows,
+        height="content",
+        placeholder="",
+        column_config=dict.fromkeys(shares, st.column_config.NumberColumn(format="%.1f")),
+        alt="Every statistic against its references; the columns can be sorted",
+    )
 
 
-def _row(name: str, by: dict[Reference, dict[str, StatChange]]) -> dict[str, str]:
+def _row(
+    name: str, by: dict[Reference, dict[str, StatChange]], units: Mapping[str, str]
+) -> dict[str, Any]:
+    """The figures as numbers, so that the table sorts by them; changes in per cent."""
     changes = {reference: of[name] for reference, of in by.items() if name in of}
     any_change = next(iter(changes.values()))
-    row = {
+    row: dict[str, Any] = {
         "Statistic": name,
-        "Current": _value(any_change.current),
-        "Limit": formatting.percent(any_change.limit),
+        "Unit": units.get(any_change.column, ""),
+        "Current": formatting.rounded(any_change.current),
+        "Limit %": 100 * any_change.limit,
     }
     for reference in by:
         heading, change = NAMES[reference], changes.get(reference)
-        row[heading[0].upper() + heading[1:]] = _value(change.reference) if change else "-"
-        row[f"Change from {heading}"] = _change(change) if change else "-"
+        reference_value, ratio, band = (
+            (change.reference, change.ratio, change.band) if change else (None, None, None)
+        )
+        row[heading[0].upper() + heading[1:]] = formatting.rounded(reference_value)
+        row[f"Change from {heading} %"] = _per_cent(ratio)
+        row[f"Noise band, {heading} %"] = _per_cent(band)
+        row[f"Finding, {heading}"] = _finding(change) if change else ""
     return row
 
 
-def _value(value: float | None) -> str:
-    return "-" if value is None else figure(value)
+def _per_cent(ratio: float | None) -> float | None:
+    return None if ratio is None else 100 * ratio
 
 
-def _change(change: StatChange) -> str:
-    """A change as text, such as "21.3 %, breach (noise band 4.0 %)"."""
-    if change.ratio is None:
-        return formatting.STATES[change.finding][1]
-    band = "" if change.band is None else f" (noise band {formatting.percent(change.band)})"
+def _finding(change: StatChange) -> str:
+    """A finding in words, such as "breach, could be noise"."""
     noise = ", could be noise" if change.could_be_noise else ""
-    return (
-        f"{formatting.percent(change.ratio)}, {formatting.STATES[change.finding][1]}{noise}{band}"
-    )
+    return f"{formatting.STATES[change.finding][1]}{noise}"
 
 
 def measures(reports: dict[Reference, StoredReport]) -> None:

@@ -11,7 +11,8 @@ from console.queries.fleet import Costs
 from console.web import reading, session, widgets
 
 _TTL = 30.0
-_HOUR = 3600.0
+_UNITS = {"h": 3600.0, "min": 60.0, "s": 1.0}
+"""Units of work in seconds; the first one of which a dataset has used at least one counts."""
 
 
 def panel() -> None:
@@ -22,26 +23,34 @@ def panel() -> None:
         return
     name = session.dataset_name()
     number = st.column_config.NumberColumn(format="localized")
-    hours = st.column_config.NumberColumn(format="%.2f", help="Hours of work of ended jobs.")
-    kinds = sorted({kind for costs in found for kind in costs.cost.seconds})
-    rows = [_row(costs, kinds) for costs in found if name in ("", costs.cost.dataset)]
-    columns = {"Rows": number, "Predictions": number, "Work (h)": hours}
+    shown = [costs for costs in found if name in ("", costs.cost.dataset)]
+    kinds = sorted({kind for costs in shown for kind in costs.cost.seconds})
+    unit = unit_of(shown)
+    work = st.column_config.NumberColumn(format="%.1f", help="Work of ended jobs.")
+    columns = {"Rows": number, "Predictions": number}
     columns["Received (MB)"] = st.column_config.NumberColumn(format="%.1f")
-    widgets.table(rows, column_config=columns | dict.fromkeys(map(_heading, kinds), hours))
+    columns |= {_heading(kind, unit): work for kind in ("work", *kinds)}
+    widgets.table([_row(costs, kinds, unit) for costs in shown], column_config=columns)
     st.caption("Rows in the database now; bytes received, work and predictions since the start.")
 
 
-def _heading(kind: str) -> str:
-    return f"{kind.capitalize()} (h)"
+def unit_of(shown: Sequence[Costs]) -> str:
+    """The unit for the work of these datasets: the largest of which one used at least 1."""
+    most = max((sum(costs.cost.seconds.values()) for costs in shown), default=0.0)
+    return next((unit for unit, seconds in _UNITS.items() if most >= seconds), "s")
 
 
-def _row(costs: Costs, kinds: Sequence[str]) -> dict[str, object]:
-    cost = costs.cost
+def _heading(kind: str, unit: str) -> str:
+    return f"{kind.capitalize()} ({unit})"
+
+
+def _row(costs: Costs, kinds: Sequence[str], unit: str) -> dict[str, object]:
+    cost, seconds = costs.cost, _UNITS[unit]
     return {
         "Dataset": costs.title,
         "Rows": cost.rows,
         "Received (MB)": cost.bytes / 1e6,
         "Predictions": cost.predictions,
-        "Work (h)": sum(cost.seconds.values()) / _HOUR,
-        **{_heading(kind): cost.seconds.get(kind, 0.0) / _HOUR for kind in kinds},
+        _heading("work", unit): sum(cost.seconds.values()) / seconds,
+        **{_heading(kind, unit): cost.seconds.get(kind, 0.0) / seconds for kind in kinds},
     }

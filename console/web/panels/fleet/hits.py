@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from html import escape
 
-from console.web import addresses
+from console.web import addresses, html_table
 from core.domain.fleet import Hit
 from core.domain.safe_text import printable
 
@@ -14,14 +15,15 @@ _PAGES = {
     "version": ("promotion", "version"),
     "job": ("pipeline", "job"),
     "prediction": ("predict", "id"),
+    "epoch": ("pipeline", "epoch"),
 }
 """The page of each kind of hit, and the parameter that names it there."""
 
 
-def listing(hits: Sequence[Hit], titles: Mapping[str, str]) -> str:
+def listing(hits: Sequence[Hit], titles: Mapping[str, str], now: datetime) -> str:
     """The hits as a table in HTML; `titles` of datasets by name, none on a desk with one."""
-    heads = ("Kind", "Found", *(("Dataset",) if titles else ()))
-    rows = "".join(_row(hit, titles) for hit in hits)
+    heads = ("Kind", "Found", "State", "When", *(("Dataset",) if titles else ()))
+    rows = "".join(_row(hit, titles, now) for hit in hits)
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     return f'<table class="fleet hits"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
@@ -32,12 +34,16 @@ def address(hit: Hit) -> str:
         query = {"part": "Lineage", "follow": f"batch-id:{hit.ref}"}
         return addresses.of(hit.dataset, "audit", query)
     page, parameter = _PAGES[hit.kind]
-    return addresses.of(hit.dataset, page, {parameter: hit.ref} if parameter else {})
+    query = {parameter: hit.ref} if parameter else {}
+    if hit.kind == "epoch":
+        query = {"view": "Batches", **query}
+    return addresses.of(hit.dataset, page, query)
 
 
-def _row(hit: Hit, titles: Mapping[str, str]) -> str:
+def _row(hit: Hit, titles: Mapping[str, str], now: datetime) -> str:
     title = f'<a href="{escape(address(hit))}">{escape(printable(hit.title))}</a>'
-    cells = [("Kind", hit.kind), ("Found", title)]
+    when = html_table.time(hit.at, now) if hit.at else ""
+    cells = [("Kind", hit.kind), ("Found", title), ("State", escape(hit.state)), ("When", when)]
     if titles:
         cells.append(("Dataset", escape(printable(titles.get(hit.dataset, hit.dataset)))))
     return "<tr>" + "".join(f'<td data-label="{n}">{text}</td>' for n, text in cells) + "</tr>"

@@ -15,6 +15,7 @@ from core.domain.dataset import Dataset
 from core.domain.fleet import FleetFacts, NewestBatch
 from core.domain.metrics import ERROR_OF
 from core.domain.safe_text import printable
+from core.domain.sources import UploadSource
 from core.rules.ops.fleet_state import Line, State
 
 Address = Callable[[str, str, Mapping[str, str]], str]
@@ -50,7 +51,7 @@ def _row(line: Line, dataset: Dataset | None, now: datetime, address: Address) -
     title = link(f"<strong>{_text(line.title)}</strong>", "overview")
     cells = [
         f"<td>{title}<small>{_text(line.name)}</small></td>",
-        _cell("Needs", _badge(line) + _needs(line, link)),
+        _cell("Needs", _badge(line) + _needs(line, dataset, link)),
         _cell("Live", _live(facts, now, link)),
         _cell("Last batch", _batch(facts.newest_batch, now, link)),
         _cell("Verdict", _verdict(line, link)),
@@ -72,9 +73,12 @@ def _badge(line: Line) -> str:
     return f'<span class="badge {_TONES.get(line.state, "gray")}">{line.state.value}</span>'
 
 
-def _needs(line: Line, link: Link) -> str:
+def _needs(line: Line, dataset: Dataset, link: Link) -> str:
     if line.reason:
         return f'<span class="reason">{_text(line.reason)}</span>'
+    if line.state is State.EMPTY:
+        act = "Upload" if isinstance(dataset.source, UploadSource) else "Ingest"
+        return link(f"{act} the first batch", "pipeline")
     if not line.needs:
         open_jobs = sum(line.facts.open_jobs.values()) if line.facts else 0
         return link(formatting.count(open_jobs, "open job"), "pipeline") if open_jobs else ""
@@ -103,12 +107,11 @@ def _batch(batch: NewestBatch | None, now: datetime, link: Link) -> str:
 
 
 def _verdict(line: Line, link: Link) -> str:
-    report = line.facts.drift if line.facts else None
-    if report is None or line.verdict is None:
-        return _none("not compared")
-    place = {"batch": f"{report.epoch}/{report.batch_number}"}
-    kind = "asks" if line.asks else ""
-    return link(line.verdict, "drift", place, kind) + _small(f"batch {report.batch_number}")
+    if line.verdict is None:
+        return _none("no batch")
+    kind = "asks" if line.waits else ""
+    number = line.judged.rpartition("/")[2]
+    return link(line.verdict, "drift", {"batch": line.judged}, kind) + _small(f"batch {number}")
 
 
 def _errors(errors: Sequence[float], dataset: Dataset, link: Link) -> str:

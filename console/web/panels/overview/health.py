@@ -9,23 +9,24 @@ from console.text import formatting, health_strip
 from console.text.health_strip import Fact, Tone
 from console.web import reading, session, widgets
 
-_WORKERS_TTL, _FEEDBACK_TTL = 5.0, 15.0
+_WORKERS_TTL = 5.0
 
 
-def strip(seen: overview.Overview) -> None:
-    """The facts in boxes of equal height."""
-    dataset, live = session.desk().dataset, seen.status.live
+def strip(seen: overview.Overview, error: live_traffic.FeedbackError | None) -> None:
+    """The facts in boxes of equal height; `error` is the one from feedback."""
+    dataset, live = session.desk().dataset, seen.live
     facts = [_live(seen)]
     if live:
         score = next(iter(seen.errors[-1:]), None)
         batch = next(iter(seen.batches[-1:]), None)
-        error = reading.query_cached(_FEEDBACK_TTL, live_traffic.feedback_error)
         facts += [
-            health_strip.newest_error(seen.approved, score, batch, dataset),
+            health_strip.newest_error(
+                seen.approved, score, batch, dataset, is_newest=seen.has_newest_error
+            ),
             health_strip.from_feedback(seen.approved, error.live if error else None, dataset),
             health_strip.traffic(seen.window, live),
         ]
-    facts.append(health_strip.newest_batch(seen.status.batches.newest))
+    facts.append(health_strip.newest_batch(seen.newest))
     queues = reading.query_cached(_WORKERS_TTL, workers.queues, silent=True)
     if queues is None:
         facts.append(Fact("Workers", "unknown", "Redis is unreachable.", Tone.BAD))
@@ -41,9 +42,9 @@ def strip(seen: overview.Overview) -> None:
 
 
 def _live(seen: overview.Overview) -> Fact:
-    live = seen.status.live
+    live = seen.live
     if live is None:
         return Fact("Live model", "none", "Approve a version to serve it.", Tone.OPEN)
     since = seen.term.since if seen.term else live.live_at
-    note = f"since {formatting.ago(since, widgets.now())}".replace(" ago", "")
+    note = f"went live {formatting.ago(since, widgets.now())}"
     return Fact("Live model", f"version {live.version}", note, Tone.GOOD)

@@ -7,21 +7,20 @@ from collections.abc import Sequence
 import streamlit as st
 
 from console.actions import alerts
-from console.queries.overview import Need
 from console.web import widgets
 from core.rules.access.roles import Right
 from core.rules.ops import live_alerts
+from core.rules.ops.needs import Need
 
 
 def listing(required: Sequence[Need]) -> None:
     """Each required action, the most urgent first."""
-    st.subheader("Action required", anchor=False)
+    st.subheader("Action required", anchor=False, help=live_alerts.THRESHOLDS)
     if not required:
         st.success("No action required.", icon=":material/check_circle:")
     for n, need in enumerate(required):
         with st.container(border=True, key=f"need-{n}"):
             _card(need, n)
-    st.caption(live_alerts.THRESHOLDS)
 
 
 def _card(need: Need, n: int) -> None:
@@ -29,11 +28,10 @@ def _card(need: Need, n: int) -> None:
     st.markdown(f":{colour}-badge[{word}] **{widgets.plain(need.title)}**")
     if need.detail:
         st.caption(widgets.plain(need.detail))
-    row = st.container(horizontal=True)
-    if need.page != "overview":
-        with row:
-            label = need.act or f"Open {need.page.capitalize()}"
-            widgets.page_link(need.page, label, need.query or None)
+    row = st.container(horizontal=True, vertical_alignment="center")
+    with row:
+        label = need.act or f"Open {need.page.capitalize()}"
+        widgets.page_link(need.page, label, dict(need.query) or None)
     if need.seen:
         done = "The alert is marked as seen; the audit log says by whom."
         look = {"icon": ":material/visibility:", "type": "tertiary", **widgets.only(Right.RUN)}

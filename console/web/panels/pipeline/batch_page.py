@@ -6,9 +6,9 @@ import streamlit as st
 
 from console.queries import lineage, rows_export, status
 from console.text import formatting
-from console.text.batch_ledger import note_of
+from console.text.batch_ledger import note_of, repeats
 from console.text.lineage import Lineage
-from console.text.profile_table import profile_rows
+from console.text.profile_table import number_rows, other_rows
 from console.web import page_state, reading, session, widgets
 from console.web.panels.audit import tables
 from console.web.panels.pipeline import held_batches, quarantine
@@ -54,12 +54,16 @@ def _head(batch: Batch, found: Lineage) -> None:
     held = " :orange-badge[held]" if batch.is_held else ""
     st.subheader(f"Batch {batch.number} of epoch {batch.epoch}", anchor=False)
     received = f"received {widgets.when(batch.received_at)}, {batch.bytes / 1e6:,.2f} MB"
-    counts = f"{batch.stored:,} rows stored, {batch.quarantined:,} quarantined"
+    counts = f"{formatting.count(batch.stored, 'row')} stored, {batch.quarantined:,} quarantined"
     st.markdown(f"{state}{held} {counts} · {received}", help=widgets.exact(batch.received_at))
     if note := note_of(batch):
         st.caption(widgets.plain(note))
+    if same := repeats(batch, reading.query(status.first_of_content, batch)):
+        st.caption(f":material/content_copy: {same}")
     if found.verdict:
-        st.markdown(widgets.plain(found.verdict.sentence))
+        with st.container(border=True):
+            st.markdown(f"**{widgets.plain(found.verdict.title)}**")
+            st.caption(widgets.plain(found.verdict.detail))
     row = st.container(horizontal=True)
     with row:
         entry = f"{batch.epoch}/{batch.number}"
@@ -112,7 +116,11 @@ def _rows(batch: Batch) -> None:
     more = batch.kept_rows - len(rows)
     if more > 0:
         st.caption(f"The first {len(rows)} rows; {more:,} more are stored.")
-    widgets.table(rows, height=300, alt="The first rows of the batch")
+    labels = {c.name: c.label for c in session.desk().dataset.columns}
+    shown = {
+        name: st.column_config.Column(labels.get(name, "Row"), help=f"`{name}`") for name in rows[0]
+    }
+    widgets.table(rows, height=300, column_config=shown, alt="The first rows of the batch")
 
 
 def _profile(batch: Batch) -> None:
@@ -126,10 +134,16 @@ def _profile(batch: Batch) -> None:
         st.caption(
             f"Estimated, since the batch is large: off by at most {formatting.percent(estimated)}."
         )
-    number = st.column_config.NumberColumn(format="localized")
-    widgets.table(
-        profile_rows(columns, session.desk().dataset),
-        placeholder="",
-        column_config=dict.fromkeys(("Rows", "Distinct"), number),
-        alt="The statistics of each column",
-    )
+    dataset, count = session.desk().dataset, st.column_config.NumberColumn(format="localized")
+    share = st.column_config.NumberColumn(format="%.1f")
+    for rows, of in (
+        (number_rows(columns, dataset), "numbers"),
+        (other_rows(columns, dataset), "times and texts"),
+    ):
+        if rows:
+            widgets.table(
+                rows,
+                placeholder="",
+                column_config=dict.fromkeys(("Rows", "Distinct"), count) | {"Empty %": share},
+                alt=f"The statistics of each column of {of}",
+            )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from console.actions import batches as batch_actions
@@ -13,6 +15,7 @@ from console.web.panels.pipeline import batch_rows, held_batches, quarantine
 from core.domain.batches import Batch, Epoch, EpochState
 from core.rules.access.roles import Right
 from core.rules.data.batch_ledger import SKIPPABLE
+from core.rules.drift.batch_verdict import Stand
 
 _STATES = {
     EpochState.OPEN: "Open",
@@ -46,7 +49,7 @@ def ledger() -> None:
     _counts(summary(batches, ledger.gaps))
     if not ledger.is_whole:
         st.caption(f"The newest {len(batches):,} entries of the epoch are counted and shown.")
-    _table(lines(batches, ledger.gaps))
+    _table(lines(batches, ledger.gaps), ledger.stands)
     _decide(decidable(batches), is_current=epoch == epochs[0].number)
     held_batches.held(batches)
     batch_rows.preview(batches)
@@ -64,30 +67,32 @@ def _counts(s: Summary) -> None:
     counts = [
         ("Batches stored", s.stored, None),
         ("Rows stored", s.rows, "Rows in the database now."),
-        ("Rows removed", s.removed, "Rows that were stored and have since been removed."),
         ("Quarantined", s.quarantined, "Rows that could not be stored; see the reasons below."),
         ("Missing", s.missing, "Batch numbers that were never received."),
+    ]
+    seldom = [
+        ("Rows removed", s.removed, "Rows that were stored and have since been removed."),
         ("Repeats", s.repeated, "Received again with the same content; nothing was added."),
         ("Conflicts, lost", s.conflicts + s.lost, again),
+        ("Closed", s.closed, "Received but not stored; see below."),
+        ("Undecided", s.open, "Interrupted transfers. The next batch shows if one was lost."),
     ]
-    if s.closed:
-        counts.append(("Closed", s.closed, "Received but not stored; see below."))
-    if s.open:
-        explain = "Interrupted transfers. The next batch shows whether one was lost."
-        counts.append(("Undecided", s.open, explain))
+    counts += [one for one in seldom if one[1]]
     row = st.container(horizontal=True, gap="medium")
     for label, value, help_ in counts:
         row.metric(label, f"{value:,}", help=help_, width="content")
 
 
-def _table(ledger_lines: list[Line]) -> None:
-    localized = st.column_config.NumberColumn(format="localized")
+def _table(ledger_lines: list[Line], stands: Mapping[int, Stand]) -> None:
+    localized = st.column_config.NumberColumn(format="localized", width="small")
+    judged = f"What to do about it, for the newest {job_history.JUDGED} batches."
     widgets.table(
         [
             {
                 "Batch": line.numbers,
                 "Open": _address(line.batch),
                 "State": "missing" if line.state == MISSING else formatting.STATES[line.state][1],
+                "Verdict": stands.get(line.batch.id) if line.batch else None,
                 "Rows": b.rows if (b := line.batch) else None,
                 "Stored": b.stored if b else None,
                 "Quarantined": b.quarantined if b else None,
@@ -100,7 +105,8 @@ def _table(ledger_lines: list[Line]) -> None:
         placeholder="",
         column_config={
             "Batch": st.column_config.TextColumn(width="small"),
-            "Open": st.column_config.LinkColumn(display_text="open", width="small"),
+            "Verdict": st.column_config.TextColumn(help=judged),
+            "Open": st.column_config.LinkColumn("Page", display_text="open", width="small"),
             **dict.fromkeys(("Rows", "Stored", "Quarantined"), localized),
             "Received (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
             "Note": st.column_config.TextColumn(width="large"),

@@ -24,6 +24,7 @@ def held(batches: list[Batch]) -> None:
     free = [b for b in stored if not b.is_held]
     if free and st.button(
         "Hold a batch",
+        key="hold-batch",
         icon=":material/pause_circle:",
         **widgets.only(Right.RUN, help="Exclude its rows from comparisons and training."),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import streamlit as st
@@ -16,8 +17,6 @@ from console.web import job_widgets, reading, session, widgets
 from core.domain.job_results import (
     BatchCompared,
     BatchStored,
-    VersionJudged,
-    VersionPromoted,
     VersionProposed,
     next_job,
 )
@@ -31,6 +30,11 @@ _NEXT: dict[type, str] = {
 }
 """The job that one with this result queues."""
 _REFRESH = 1.5
+_WIDTH = 160
+"""Of a filter, in pixels: on a narrow screen two of them share a row."""
+
+_LONGEST_NOTE = 120
+"""A note is one line of the list; the job's page has all of it."""
 
 
 def chosen() -> str:
@@ -66,22 +70,21 @@ def listing() -> None:
 
 
 def _filters() -> JobFilter:
-    kinds, states, actors, texts = st.columns([2, 2, 2, 3])
-    one: dict[str, Any] = {"index": None, "placeholder": "Any", "on_change": _first_page}
-    kind = kinds.selectbox(
-        "Kind", list(JobKind), format_func=lambda k: k.value, key="kind", bind="query-params", **one
+    row = st.container(horizontal=True)
+    look: dict[str, Any] = {"bind": "query-params", "on_change": _first_page, "width": _WIDTH}
+    one = look | {"index": None, "placeholder": "Any"}
+    kind = row.selectbox("Kind", list(JobKind), format_func=lambda k: k.value, key="kind", **one)
+    state = row.selectbox(
+        "State", list(JobState), format_func=lambda s: formatting.STATES[s][1], key="state", **one
     )
-    state = states.selectbox(
-        "State", list(JobState), format_func=lambda s: formatting.STATES[s][1], key="state",
-        bind="query-params", **one,
-    )  # fmt: skip
     names, one["placeholder"] = reading.query(job_history.actors) or [], "Anyone"
-    actor = actors.selectbox("Requested by", names, key="by", bind="query-params", **one)
-    text = texts.text_input(
+    actor = row.selectbox("Requested by", names, key="by", **one)
+    day = row.date_input("Day (UTC)", value=None, key="day", format="YYYY-MM-DD", **look)
+    text = row.text_input(
         "Search", placeholder="Job id, or words of a log or error", key="text", max_chars=100,
-        bind="query-params", on_change=_first_page,
+        **look | {"width": "stretch"},
     )  # fmt: skip
-    return JobFilter(kind, state, actor or "", text or "")
+    return JobFilter(kind, state, actor or "", text or "", day if isinstance(day, date) else None)
 
 
 def _first_page() -> None:
@@ -100,17 +103,19 @@ def _nothing(wanted: JobFilter) -> None:
 
 
 def _row(job: Job) -> None:
-    columns = st.columns([8, 1, 1], vertical_alignment="center", gap="small")
+    key = f"job-row-{job.id}"
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=key)
     note = job.error or job_widgets.why_it_waits(job) or job_widgets.job_note(job) or job.stage
-    columns[0].markdown(
+    note = formatting.shorten(note, _LONGEST_NOTE)
+    row.markdown(
         f"{job_widgets.job_badge(job)} **{job.kind.value} {job.id}** · "
         f"{formatting.ago(job.requested_at, widgets.now())} · {widgets.plain(job.actor)}"
         + (f"  \n:gray[:small[{widgets.plain(note)}]]" if note else ""),
         help=widgets.exact(job.requested_at),
         width="stretch",
     )
-    job_widgets.retry_button(columns[1], job, type="tertiary")
-    columns[2].button(
+    job_widgets.retry_button(row, job, type="tertiary")
+    row.button(
         "Open",
         key=f"open-{job.id}",
         type="tertiary",
@@ -142,7 +147,7 @@ def _detail(job_id: int, *, is_over: bool) -> None:
     _leads_on(job)
     lines = reading.query(status.job_log, job.id) or []
     _stages(job, lines)
-    st.subheader("Log", anchor=False)
+    st.subheader("Log (UTC)", anchor=False)
     job_widgets.job_log(lines)
     with st.expander("Arguments and result"):
         st.json({"args": job.args, "result": jsonable(job.result) or {}})
@@ -159,19 +164,7 @@ def _leads_on(job: Job) -> None:
             args=(following,),
         )
     with row:
-        match result:
-            case VersionProposed(version=version) | VersionJudged(judged=version):
-                query = {"version": str(version)}
-                widgets.page_link("promotion", f"Review version {version}", query)
-            case BatchStored(epoch=epoch, batch=number):
-                widgets.page_link(
-                    "pipeline", f"Open batch {number}", {"batch": f"{epoch}/{number}"}
-                )
-            case BatchCompared(epoch=epoch, batch=int(number)):
-                query = {"batch": f"{epoch}/{number}"}
-                widgets.page_link("drift", f"See the drift of batch {number}", query)
-            case VersionPromoted(version=version):
-                widgets.page_link("predict", f"Try version {version}")
+        job_widgets.leads_on(result)
 
 
 def _stages(job: Job, lines: list[LogLine]) -> None:
@@ -199,9 +192,7 @@ def _stages(job: Job, lines: list[LogLine]) -> None:
 
 
 def _times(job: Job) -> None:
-    row = st.container(horizontal=True, gap="medium")
-    times = {"Requested": job.requested_at, "Started": job.started_at, "Finished": job.finished_at}
-    for label, at in times.items():
-        clock, exact = (f"{at:%H:%M:%S}", widgets.exact(at)) if at else ("-", None)
-        row.metric(label, clock, help=exact, width="content")
-    row.metric("Attempt", job.attempt, width="content")
+    """When it was requested, started and finished, each to the second, and which attempt it is."""
+    times = {"Requested": job.requested_at, "started": job.started_at, "finished": job.finished_at}
+    told = [f"{label} {widgets.exact(at)}" for label, at in times.items() if at]
+    st.caption(", ".join(told) + f". Attempt {job.attempt}.")

@@ -45,7 +45,9 @@ def listing() -> None:
         with st.container(border=True):
             _card(schedule)
     look = {"icon": ":material/add:", **widgets.only(Right.SCHEDULE)}
-    if st.button("Add a schedule…", type="secondary" if every else "primary", **look):
+    if st.button(
+        "Add a schedule…", key="add-schedule", type="secondary" if every else "primary", **look
+    ):
         ask_timing(None)
 
 

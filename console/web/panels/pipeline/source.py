@@ -36,7 +36,7 @@ def state() -> None:
         st.caption("Nothing has been received yet.")
     help_ = f"Tries the source without moving it; waits at most {_SECONDS} seconds."
     look = widgets.only(Right.RUN, help=help_)
-    if st.button("Check source", icon=":material/network_check:", **look):
+    if st.button("Check source", key="check-source", icon=":material/network_check:", **look):
         with st.spinner("Asking the source"):
             page_state.set_state(_CHECKED, (*_answer(), widgets.now()))
     is_good, words, at = page_state.get_state(_CHECKED, (None, "", None))

@@ -8,8 +8,9 @@ import streamlit as st
 
 from console.actions import pipeline
 from console.queries import status as status_queries
-from console.text import formatting
-from console.web import acting, job_widgets, page_state, reading, session, widgets
+from console.text import formatting, health_strip
+from console.text.batch_ledger import trains_on
+from console.web import acting, addresses, job_widgets, page_state, reading, session, widgets
 from console.web.panels.pipeline.schedules import next_by_itself
 from console.web.panels.pipeline.upload import upload_file
 from core.domain.batches import EpochState
@@ -17,6 +18,9 @@ from core.domain.jobs import Job, JobKind, JobState
 from core.domain.sources import UploadSource, takes_uploads
 from core.rules.access.roles import Right
 from core.rules.data.epoch_ending import Ending
+
+_LONGEST_NOTE = 140
+"""A result in a step's box; the pages that it leads to have all of it."""
 
 
 @widgets.dialog("End the epoch")
@@ -63,12 +67,25 @@ def steps(status: status_queries.Status) -> None:
         nothing = status.last_batch is None
         kind = _look(status, JobKind.DRIFT)
         _button("Check drift", icon, done, pipeline.request_drift, disabled=nothing, type=kind)
-        newest = status.batches.newest
-        verdict = newest.sentence if newest else ""
+        compared = status.last_compared
+        verdict = compared.sentence if compared else ""
         _last(status, JobKind.DRIFT, "Runs automatically after each ingest.", now=verdict)
     with train.container(border=True, height="stretch"):
         _train(status, busy=JobKind.TRAIN in open_kinds)
-        _last(status, JobKind.TRAIN, "No model has been trained yet.")
+        is_offered = _review(status)
+        untrained = "No model has been trained yet."
+        _last(status, JobKind.TRAIN, untrained, leads_on=not is_offered)
+
+
+def _review(status: status_queries.Status) -> bool:
+    """A filled button to the recommended candidate, if that is the next sensible step."""
+    candidate = status.to_review
+    if candidate is None or status.open_jobs:
+        return False
+    label, icon = f"Review version {candidate.version}", ":material/approval:"
+    if st.button(label, key="review", icon=icon, type="primary", width="stretch"):
+        addresses.switch("promotion", {"version": str(candidate.version)})
+    return True
 
 
 def _look(status: status_queries.Status, kind: JobKind) -> Literal["primary", "secondary"]:
@@ -96,14 +113,14 @@ def _ingest(status: status_queries.Status, *, busy: bool) -> None:
         help_ = "This ends the epoch and asks for confirmation first."
         look = widgets.only(Right.RUN, disabled=busy, help=help_)
         look |= {"type": _look(status, JobKind.INGEST), "width": "stretch"}
-        if st.button("Ingest next batch…", icon=icon, **look):
+        if st.button("Ingest next batch…", key="ingest-ends", icon=icon, **look):
             confirm_end(ending)
     if not takes_uploads(source):
         return
     look = widgets.only(Right.RUN, disabled=busy, help="A file becomes the next batch.")
     look |= {"icon": ":material/upload_file:", "width": "stretch"}
     kind = _look(status, JobKind.INGEST) if is_upload else "secondary"
-    if st.button("Upload a file…", type=kind, **look):
+    if st.button("Upload a file…", key="open-upload", type=kind, **look):
         upload_file()
 
 
@@ -120,35 +137,56 @@ def _earlier_epoch(status: status_queries.Status) -> int | None:
 
 
 def _train(status: status_queries.Status, *, busy: bool) -> None:
-    icon, why, help_ = ":material/model_training:", status.batches.why_a_reason, None
+    icon, why = ":material/model_training:", status.batches.why_a_reason
+    help_ = trains_on(status.batches.usable)
     epoch = _earlier_epoch(status)
     if epoch:
         label, why = f"Train on epoch {epoch}…", ""
     elif why and status.last_batch:
-        label, help_ = "Train anyway", f"Asks for a reason. {widgets.plain(why)}"
+        label, help_ = "Train anyway", f"{help_} Asks for a reason. {widgets.plain(why)}"
     else:
         done, nothing = "Training is queued.", status.last_batch is None
         kind = _look(status, JobKind.TRAIN)
-        _button("Train", icon, done, pipeline.request_train, disabled=nothing or busy, type=kind)
+        _button(
+            "Train", icon, done, pipeline.request_train, disabled=nothing or busy, type=kind,
+            help=help_,
+        )  # fmt: skip
         return
     look = widgets.only(Right.RUN, disabled=busy, help=help_)
-    if st.button(label, icon=icon, width="stretch", **look):
+    if st.button(label, key=label, icon=icon, width="stretch", **look):
         ask_why_train(why, epoch)
 
 
 def _button(
-    label: str, icon: str, done: str, action: Any, *, disabled: bool, **options: Any
+    label: str,
+    icon: str,
+    done: str,
+    action: Any,
+    *,
+    disabled: bool,
+    help: str | None = None,  # noqa: A002 - Streamlit's word
+    **options: Any,
 ) -> None:
-    look = {"icon": icon, "width": "stretch", **widgets.only(Right.RUN, disabled=disabled)}
+    allowed = widgets.only(Right.RUN, disabled=disabled, help=help)
+    look = {"icon": icon, "width": "stretch", **allowed}
     widgets.act_button(st, label, None, done, action, **look, **options)
 
 
-def _last(status: status_queries.Status, kind: JobKind, nothing: str, now: str = "") -> None:
+def _last(
+    status: status_queries.Status,
+    kind: JobKind,
+    nothing: str,
+    now: str = "",
+    *,
+    leads_on: bool = True,
+) -> None:
     job = status.last_jobs.get(kind)
     if job is None:
         st.caption(widgets.plain(now) or nothing)
         return
     result(job, now)
+    if leads_on and job.state.is_over:
+        job_widgets.leads_on(job.result)
 
 
 def result(job: Job, now: str = "") -> None:
@@ -169,7 +207,8 @@ def result(job: Job, now: str = "") -> None:
     elif stuck := job_widgets.why_it_waits(job):
         st.warning(widgets.plain(stuck), icon=":material/hourglass_disabled:")
     else:
-        job_widgets.show_outcome(job, now)
+        note = formatting.shorten(now or job_widgets.job_note(job), _LONGEST_NOTE)
+        job_widgets.show_outcome(job, note)
 
 
 def more(status: status_queries.Status) -> None:
@@ -179,34 +218,33 @@ def more(status: status_queries.Status) -> None:
     follow = "Ingest, check drift, and train if the batch has drifted."
     look = widgets.only(Right.RUN, disabled=busy, help=follow)
     if status.ending and status.ends_next:
-        if row.button("Run all…", icon=":material/fast_forward:", **look):
+        if row.button("Run all…", key="run-all-ends", icon=":material/fast_forward:", **look):
             confirm_end(status.ending, then_train=True)
     else:
         look |= {"icon": ":material/fast_forward:", "kwargs": {"then_train": True}}
         done = "Ingest is queued; drift and training follow."
         widgets.act_button(row, "Run all", None, done, pipeline.request_ingest, **look)
     look = {"icon": ":material/restart_alt:", **widgets.only(Right.RESTART, disabled=busy)}
-    if status.ending and row.button("Restart source", **look):
+    if status.ending and row.button("Restart source", key="restart-source", **look):
         confirm_end(status.ending, restart=True)
     with row:
         next_by_itself()
 
 
 def headline(status: status_queries.Status) -> None:
-    """The state of the pipeline in four figures."""
-    row = st.container(horizontal=True, gap="medium")
-    epoch = status.epoch
-    ended = epoch is not None and epoch.state is EpochState.EXHAUSTED
-    number = f"{epoch.number}{' (data ended)' if ended else ''}" if epoch else "-"
-    batch, newest = status.last_batch, status.batches.newest
-    verdict = (newest.stand.value, widgets.plain(newest.sentence)) if newest else ("-", None)
-    for label, value, help_ in (
-        ("Epoch", number, None),
-        ("Last batch", f"{batch.number}" if batch else "-", None),
-        ("Verdict", *verdict),
-        ("Live version", str(status.live_version or "none"), None),
-    ):
-        row.metric(label, value, help=help_, width="content")
+    """The state of the pipeline in one line, once there is an epoch; and what is held."""
+    epoch, newest = status.epoch, status.batches.newest
+    if epoch is None:
+        return
+    ended = ":gray-badge[data ended]" if epoch.state is EpochState.EXHAUSTED else ""
+    fact, last = health_strip.newest_batch(newest), status.last_batch
+    verdict = f":{fact.tone.value}-badge[{widgets.plain(fact.note)}]" if newest else ""
+    number = last.number if last else "none"
+    st.markdown(
+        f"Epoch **{epoch.number}** {ended} · Newest batch **{number}** {verdict} · "
+        f"Live version **{status.live_version or 'none'}**",
+        help=widgets.plain(newest.sentence) if newest else None,
+    )
     for held in status.held:
         st.warning(
             f"Batch {held.number} is held: {widgets.plain(held.hold_reason or '')} It is excluded "

@@ -16,7 +16,10 @@ _PLAIN_CHART = {"displayModeBar": False, "responsive": True}
 
 
 def show(answer: Answer, contract: Contract | None) -> None:
-    """The prediction with its interval and its feature contributions."""
+    """The prediction with its warnings, its interval and its feature contributions."""
+    if answer.warnings:
+        lines = map(widgets.plain, answer.warnings)
+        st.warning("  \n".join(lines), icon=":material/travel_explore:")
     target = session.desk().dataset.target
     unit, label = target.unit, target.label
     if contract:
@@ -62,7 +65,8 @@ def classes(answer: Answer) -> None:
 def permanent_link(answer: Answer) -> None:
     """A button that opens the prediction's page; its address is the permanent link."""
     st.button(
-        "Open permanent link", icon=":material/link:", help=f"Prediction {answer.id}",
+        "Open permanent link", key="permanent-link", icon=":material/link:",
+        help=f"Prediction {answer.id}",
         on_click=page_state.note_address, args=("id", answer.id),
     )  # fmt: skip
 
@@ -101,22 +105,25 @@ def contributions(answer: Answer, contract: Contract | None, unit: str, *, on_lo
         )
         return
     st.subheader("Feature contributions", anchor=False)
-    if all(step.is_zero for step in steps):
-        st.caption("All values are typical: no feature changes the prediction.")
+    if contribution_texts.is_typical(steps):
+        st.caption(contribution_texts.TYPICAL)
         return
     start = contribution_texts.baseline_words(answer, unit)
     how = "multiplies the prediction" if on_log else "adds to the prediction"
-    baseline = "the prediction for typical values"
+    baseline = "the prediction for a typical row"
     if of_class := widgets.plain(contribution_texts.explained_class(answer)):
         how = f"multiplies the odds of **{of_class}**"
-        baseline = f"the probability of **{of_class}** for typical values"
+        baseline = f"the probability of **{of_class}** for a typical row"
     st.caption(
         f"Starting from the baseline **{start}** ({baseline}), each feature "
         f"{how}; largest effect first. Contributions (Shapley values) describe the model, not "
         "causes."
     )
-    chart = prediction_charts.contributions(steps, on_log=on_log, of_class=bool(of_class))
+    moving = [step for step in steps if not step.is_zero]
+    chart = prediction_charts.contributions(moving, on_log=on_log, of_class=bool(of_class))
     st.plotly_chart(chart, config=_PLAIN_CHART, key=f"way-{answer.id}")
+    if none := contribution_texts.without_effect(steps):
+        st.caption(widgets.plain(none))
     with st.expander("As a table"):
         columns = ("Feature", "Value", "Effect", "From", "To")
         rows = ((s.label, s.value, s.words, *s.ends) for s in steps)

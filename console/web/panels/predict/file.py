@@ -113,7 +113,9 @@ def predict(run: Run) -> None:
         st.warning(done, icon=":material/pause_circle:")
         label = f"Continue with the remaining {formatting.count(run.remaining, 'row')}"
     look = widgets.only(Right.PREDICT)
-    if not st.button(label, type="primary", icon=":material/calculate:", **look):
+    if not st.button(
+        label, key="predict-rows", type="primary", icon=":material/calculate:", **look
+    ):
         return
     total = len(run.sheet.accepted)
     bar = st.progress(len(run.answers) / total, text="Sending rows to serving…")
@@ -136,7 +138,7 @@ def predict(run: Run) -> None:
 
 def results(run: Run, contract: Contract) -> None:
     """The predictions as a table and as a download."""
-    rows = prediction_tables.result_rows(run.sheet.accepted, run.answers, contract)
+    rows = prediction_tables.result_rows(run.sheet.accepted, run.answers)
     versions = sorted({str(a["model_version"]) for a in run.answers})
     st.success(
         f"{formatting.count(len(rows), 'row')} predicted by version {', '.join(versions)}. "

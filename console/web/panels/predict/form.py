@@ -16,8 +16,10 @@ from core.domain.errors import BadRow, DriftdeskError
 from core.rules.access.roles import Right
 from core.rules.data.typed_values import read_boolean
 from core.rules.model.contract import Contract, Field
+from core.rules.model.unusual_values import usual_words
 
 _ANSWER = "predict.answer"
+_TAKEN = "predict.taken"
 _COLUMNS = 3
 _SORTED_FROM = 12
 _EARLIEST, _LATEST = date(1800, 1, 1), date(2200, 12, 31)
@@ -31,8 +33,8 @@ def one_row(contract: Contract) -> None:
         predict(contract, row)
     answer = page_state.get_state(_ANSWER, None)
     if answer is not None:
-        for note in prediction.unusual(contract, answer.inputs):
-            st.warning(widgets.plain(note), icon=":material/travel_explore:")
+        for note in page_state.get_state(_TAKEN, []):
+            st.info(widgets.plain(note), icon=":material/keyboard_tab:")
         answer_panel.show(answer, contract)
         answer_panel.permanent_link(answer)
 
@@ -48,9 +50,34 @@ def form(contract: Contract) -> dict[str, Any] | None:
                 with column:
                     row[field.name] = widget(field)
         submitted = st.form_submit_button(
-            "Predict", type="primary", icon=":material/calculate:", **widgets.only(Right.PREDICT)
-        )
+            "Predict",
+            key="predict-submit", type="primary", icon=":material/calculate:", on_click=take_known,
+            args=(contract,), **widgets.only(Right.PREDICT)
+        )  # fmt: skip
     return {k: v for k, v in row.items() if v is not None} if submitted else None
+
+
+def take_known(contract: Contract) -> None:
+    """Complete a typed part of a known category in its field, and note it; for a callback.
+
+    The list of a select box adds what was typed on Enter, where a search takes the first match.
+    """
+    notes = []
+    for field in contract.fields:
+        key = _key(field)
+        typed = page_state.get_state(key, None)
+        if not isinstance(typed, str) or not field.categories:
+            continue
+        known = prediction.known_category(field, typed)
+        if known != typed:
+            page_state.set_state(key, known)
+        if known in field.categories and known.casefold() != typed.casefold():
+            notes.append(prediction.taken_words(field, typed, known))
+    page_state.set_state(_TAKEN, notes)
+
+
+def _key(field: Field) -> str:
+    return f"field-{field.name}"
 
 
 def widget(field: Field) -> Any:
@@ -60,9 +87,9 @@ def widget(field: Field) -> Any:
     """
     unit = f" ({widgets.plain(field.unit)})" if field.unit else ""
     label = widgets.plain(field.label) + unit
-    key = f"field-{field.name}"
+    key = _key(field)
     empty = prediction.empty_words(field)
-    about = f"{prediction.usual_words(field)} {empty}".strip()
+    about = f"{usual_words(field)} {empty}".strip()
     if field.default is not None:
         page_state.default_state(key, as_widget(field, field.default))
     if field.type is ColumnType.NUMBER:
@@ -88,7 +115,7 @@ def widget(field: Field) -> Any:
         accept_new_options=True,
         placeholder="Empty" if field.nullable else "Choose or type",
         key=key,
-        help=f"You may also type another value. {empty}",
+        help=f"Type a part of a value, or another value. {empty}",
     )
 
 
@@ -125,7 +152,7 @@ def as_widget(field: Field, value: Any) -> Any:
 def refill(contract: Contract, inputs: dict[str, Any]) -> None:
     """Fill the form with recorded inputs; for a button callback on a recorded prediction."""
     for field in contract.fields:
-        page_state.set_state(f"field-{field.name}", as_widget(field, inputs.get(field.name)))
+        page_state.set_state(_key(field), as_widget(field, inputs.get(field.name)))
     page_state.set_state(_ANSWER, None)
     answer_panel.leave("One row")
 

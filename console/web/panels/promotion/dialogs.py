@@ -12,7 +12,7 @@ from console.text import approval_lines
 from console.web import acting, page_state, reading, session, widgets
 from console.web.panels.promotion import dossier, newer_batches
 from core.domain.promotions import ForceRequest, Promotion, PromotionState
-from core.rules.model.promotion_states import Seen, named
+from core.rules.model.promotion_states import Seen, decision_in_words, named
 from core.rules.model.verdict_validity import Recommendation
 
 
@@ -22,10 +22,6 @@ def approve(promotion: Promotion, live: int | None, advice: Recommendation) -> N
     version, dataset = promotion.version, session.desk().dataset
     about = approval_lines.lines(promotion, live, dataset.primary_metric, dataset.target.unit)
     st.markdown("\n".join(f"- {widgets.plain(line)}" for line in about))
-    st.caption(
-        "The alias moves, and every replica of serving must name this version, its file and the "
-        "answers that the dossier foretold. If one does not, the alias is put back."
-    )
     if advice.passes_over:
         st.warning(
             f"It does not pass: {widgets.plain(', '.join(advice.passes_over))}. Nothing is live "
@@ -36,7 +32,10 @@ def approve(promotion: Promotion, live: int | None, advice: Recommendation) -> N
     if on_newer := reading.query(forward_scores.forward_report, version):
         newer_batches.fact(on_newer)
     digest = promotion.dossier_digest
-    st.caption(f"You decide on dossier `{digest[:12]}`.")
+    st.caption(
+        f"You decide on dossier `{digest[:12]}`. If a replica of serving does not confirm the "
+        "version, the alias is put back."
+    )
     done = f"Version {version} is approved; serving is being asked."
     widgets.confirm_with_reason(
         "Approve and serve it", "approve-reason", done, decisions.approve, version,
@@ -79,7 +78,7 @@ def force(version: int, promotion: Promotion | None, live: int | None, reviewers
 
     def decide() -> None:
         if page_state.get_state("force-typed").strip().lower() != words:
-            acting.refuse(f"Type {words} to confirm; nothing was done.")
+            acting.refuse(f"Type {words} to confirm, and give a reason above; nothing was done.")
             return
         done = (
             f"Version {version} waits for a second person."
@@ -136,6 +135,11 @@ def roll_back(live: int, before: Promotion) -> None:
         f"Serving answers with **version {live}** today. After this it answers with **version "
         f"{before.version}** again, which went live last on {widgets.exact(before.live_at)}."
     )
+    if decided := decision_in_words(before):
+        st.caption(f"It was decided then: {widgets.plain(decided)}.")
+    st.caption(f"Its evidence said: {widgets.plain(' '.join(before.verdict.reasons))}")
+    if before.failed_gates:
+        _failed(before)
     if before.state is PromotionState.FAILED:
         st.warning(
             f"It failed to come back before: {widgets.plain(before.failure)}",

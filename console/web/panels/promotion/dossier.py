@@ -9,6 +9,7 @@ import streamlit as st
 from console.figures import dossier_charts
 from console.queries.promotion import EvidenceReport
 from console.text import formatting
+from console.text.deciding_figures import SIGNIFICANT
 from console.web import widgets
 from console.web.panels.promotion import classes, figures, training_data
 from core.domain.dataset import Dataset
@@ -16,7 +17,6 @@ from core.domain.dossier import Baseline, Difference, Dossier, DossierSummary
 from core.domain.metrics import ERROR, ERROR_OF, METRICS, METRICS_OF, MetricUnit
 from core.domain.promotions import Promotion
 from core.rules.model.metric_comparison import (
-    Sense,
     certainty,
     change,
     signed,
@@ -30,7 +30,6 @@ _HIGHER = {
     False: "R² is shown as the reduction of 1 \u2212 R².",
     True: "A metric that is better when higher is shown as the reduction of 1 \u2212 the metric.",
 }
-_SIGNIFICANT = {Sense.BETTER: "yes, better", Sense.WORSE: "yes, worse", Sense.SAME: "no"}
 
 
 def scores(promotion: Promotion, unit: str) -> None:
@@ -40,7 +39,7 @@ def scores(promotion: Promotion, unit: str) -> None:
         return
     candidate = summary.candidate.metrics
     champion = summary.champion.metrics if summary.champion else {}
-    row = st.container(horizontal=True)
+    row = st.container(horizontal=True, key="scores")
     for name in METRICS:
         if name in candidate:
             figures.tile(row, METRICS[name], candidate[name], champion.get(name), unit)
@@ -136,7 +135,8 @@ def _differences(full: Dossier, unit: str) -> None:
         differences = _ordered(full, full.differences)
         figure = dossier_charts.intervals(full.candidate, champion, differences)
         st.plotly_chart(figure, key="intervals", config=_QUIET)
-        _table(full.candidate.metrics, "Champion", champion.metrics, differences, unit)
+        also = {full.task.constant.capitalize(): baseline.metrics} if baseline else {}
+        _table(full.candidate.metrics, "Champion", champion.metrics, differences, unit, also=also)
     else:
         st.caption("There was no champion to compare with at the evaluation.")
     _newer(full, unit)
@@ -154,8 +154,6 @@ def _newer(full: Dossier, unit: str) -> None:
     """Both models on the batches that were newer than both at the evaluation."""
     newer = full.newer
     if newer is None:
-        if full.champion:
-            st.caption("At the evaluation no rows were newer than both models.")
         return
     batches = ", ".join(str(number) for number in newer.batches)
     name = "batch" if len(newer.batches) == 1 else "batches"
@@ -194,15 +192,18 @@ def _table(
     metrics: Mapping[str, float],
     differences: Mapping[str, Difference],
     unit: str,
+    *,
+    also: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """The metrics of the candidate and of another model, with their difference."""
-    interval = f"95 % CI, candidate \u2212 {other.lower()}"
+    """The metrics of the candidate and of another model with their difference, and of others."""
+    interval, beside = f"95 % CI, candidate \u2212 {other.lower()}", also or {}
     widgets.table(
         [
             {
                 "Metric": METRICS[name].heading,
                 "Candidate": formatting.metric(name, mine[name], unit),
                 other: formatting.metric(name, metrics[name], unit),
+                **{of: formatting.metric(name, m.get(name), unit) for of, m in beside.items()},
                 "Change": change(name, mine[name], metrics[name]),
                 interval: f"{signed(name, d.low)} to {signed(name, d.high)} "
                 + (unit if METRICS[name].unit is MetricUnit.TARGET else ""),
@@ -234,12 +235,15 @@ def _segments(full: Dossier, labels: Mapping[str, str], dataset: Dataset) -> Non
                     "Candidate": 100 * s.candidate if is_share else formatting.rounded(s.candidate),
                     "Champion": 100 * s.champion if is_share else formatting.rounded(s.champion),
                     "Change": change(error, s.candidate, s.champion),
-                    "Statistically significant": _SIGNIFICANT[certainty(error, s.difference)],
+                    "Statistically significant": SIGNIFICANT[certainty(error, s.difference)],
                 }
                 for s in full.slices
                 if s.champion is not None and s.difference
             ],
-            column_config=dict.fromkeys(("Candidate", "Champion"), form),
+            column_config={
+                "Rows": st.column_config.NumberColumn(format="localized"),
+                **dict.fromkeys(("Candidate", "Champion"), form),
+            },
             alt="Both models on each segment",
         )
 

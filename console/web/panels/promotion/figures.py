@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from console.text import formatting
 from console.web import widgets
 from core.domain.dossier import Dossier
-from core.domain.metrics import Metric
+from core.domain.metrics import Metric, MetricUnit
 from core.rules.model.metric_comparison import change, sense
 
 _FITS = 24
@@ -22,7 +22,7 @@ def tile(
 ) -> None:
     """One metric of the candidate, with its difference to the champion if there is one."""
     delta = None
-    look: dict[str, Any] = {"delta_color": "gray", "delta_arrow": "off", "width": 190}
+    look: dict[str, Any] = {"delta_color": "gray", "delta_arrow": "off", "width": _width(metric)}
     if champion is not None:
         delta = change(metric, value, champion)
         look["delta_color"] = formatting.SENSES[sense(metric, value, champion)]
@@ -30,6 +30,11 @@ def tile(
     if len(metric.heading) > _FITS:
         look["help"] = f"{widgets.plain(metric.heading)}. {look.get('help', '')}".strip()
     row.metric(widgets.plain(metric.heading), formatting.metric(metric, value, unit), delta, **look)
+
+
+def _width(metric: Metric) -> int:
+    """Of a tile in pixels, so that a classifier's seven stand beside each other."""
+    return 150 if metric.unit is MetricUnit.NONE else 190
 
 
 def own_metrics(full: Dossier, unit: str) -> None:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from console.queries import promotion, status
 from console.text import formatting
-from console.web import reading, session, widgets
+from console.web import addresses, reading, session, widgets
+from console.web.html_table import html_table
 from console.web.panels.promotion import dialogs, versions
 from core.domain.metrics import METRICS
 from core.domain.promotions import Promotion, Term
 from core.rules.access.roles import Right
 from core.rules.model.promotion_states import decision_in_words
 
+_LINK = st.column_config.LinkColumn(
+    display_text=r"[?&]version=([0-9]+)", width="small", pinned=True
+)
 
-def roll_back(live: int | None, *, busy: bool) -> None:
+
+def roll_back(where: DeltaGenerator | ModuleType, live: int | None, *, busy: bool) -> None:
     """A button that rolls back to the previous live version."""
     previous = reading.query(status.rollback_target)
     if not live or not previous:
         return
     label = f"Roll back to version {previous.version}…"
-    if widgets.button(st, label, ":material/undo:", Right.DECIDE, disabled=busy):
+    if widgets.button(where, label, ":material/undo:", Right.DECIDE, disabled=busy):
         dialogs.roll_back(live, previous)
 
 
@@ -44,18 +52,19 @@ def follow_ups() -> None:
     closed = reading.query(promotion.closed_follow_ups)
     if closed:
         st.markdown("##### Closed")
-        widgets.table(
-            [
-                {
-                    "Closed (UTC)": item.closed_at.replace(tzinfo=None) if item.closed_at else None,
-                    "By": item.closed_by,
-                    "About": item.subject,
-                    "Outcome": item.note,
-                    "Opened by": item.opened_by,
-                }
-                for item in closed
-            ],
-            alt="The closed follow-ups with their outcome",
+        st.html(
+            html_table(
+                [
+                    {
+                        "Closed (UTC)": item.closed_at,
+                        "By": item.closed_by,
+                        "About": item.subject,
+                        "Outcome": item.note,
+                        "Opened by": item.opened_by,
+                    }
+                    for item in closed
+                ]
+            )
         )
 
 
@@ -66,11 +75,22 @@ def history(promotions: list[Promotion]) -> None:
         st.markdown("##### Deployment history")
         columns = ("Version", "Since (UTC)", "Duration", "By", "How", "Why")
         rows = (
-            (t.version, t.since.replace(tzinfo=None), _duration(t), t.by, t.action, t.reason)
+            (
+                _address(t.version),
+                t.since.replace(tzinfo=None),
+                _duration(t),
+                t.by,
+                t.action,
+                t.reason,
+            )
             for t in terms
         )
         alt = "The deployment history"
-        widgets.table([dict(zip(columns, row, strict=True)) for row in rows], alt=alt)
+        widgets.table(
+            [dict(zip(columns, row, strict=True)) for row in rows],
+            column_config={"Version": _LINK},
+            alt=alt,
+        )
     cut = len(promotions) >= versions.LISTED
     st.markdown(f"##### The newest {versions.LISTED} versions" if cut else "##### Every version")
     dataset = session.desk().dataset
@@ -80,7 +100,7 @@ def history(promotions: list[Promotion]) -> None:
     widgets.table(
         [
             {
-                "Version": p.version,
+                "Version": _address(p.version),
                 "State": formatting.STATES[p.state][1],
                 "Recommended": "yes" if p.verdict.promote else "no",
                 heading: formatting.metric(metric, p.metrics.get(metric), unit),
@@ -92,9 +112,17 @@ def history(promotions: list[Promotion]) -> None:
             }
             for p in promotions
         ],
-        column_config={"Held-out rows": st.column_config.NumberColumn(format="localized")},
+        column_config={
+            "Version": _LINK,
+            "Held-out rows": st.column_config.NumberColumn(format="localized"),
+        },
         alt="Every version with its state",
     )
+
+
+def _address(version: int) -> str:
+    """The address of a version's evidence; the table shows its number."""
+    return addresses.of(session.dataset_name(), "promotion", {versions.VERSION: str(version)})
 
 
 def _duration(term: Term) -> str:

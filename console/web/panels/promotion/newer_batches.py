@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
-from console.queries.forward_scores import ForwardReport, ForwardRow
+from console.queries.forward_scores import ForwardReport, ForwardRow, forward_report
 from console.text import formatting
-from console.web import widgets
+from console.web import page_state, reading, widgets
 from core.domain.dataset import Dataset
 from core.domain.metrics import METRICS
 from core.rules.model.metric_comparison import change
+
+
+def show(report: ForwardReport, others: Sequence[int], dataset: Dataset) -> None:
+    """The version on newer batches beside another one that a person chooses; `others` has all.
+
+    `report` compares it with the live version; the address names another one.
+    """
+    st.markdown("##### On newer batches")
+    named = {f"Version {v}": str(v) for v in others}
+    if named:
+        asked = page_state.address("against")
+        shown = asked if asked in named.values() else str(report.other)
+        if shown not in named.values():
+            shown = str(others[0])
+        box, at = st.container(width=260), f"Version {shown}"
+        widgets.choice(box, "Against", named, at, "newer-against", has_steps=False)
+        if shown != str(report.other):
+            told = reading.query(forward_report, report.version, int(shown))
+            report = told or report
+    fact(report)
+    table(report, dataset, key="newer")
 
 
 def fact(report: ForwardReport) -> None:
@@ -47,10 +69,10 @@ def _row(row: ForwardRow, dataset: Dataset) -> dict[str, Any]:
         if own.coverage is None
         else formatting.percent(own.coverage),
     }
-    if row.live and row.live.metrics:
-        other = row.live.metrics[primary]
+    if row.other and row.other.metrics:
+        other = row.other.metrics[primary]
         cells |= {
-            f"Version {row.live.version}": formatting.metric(primary, other, unit),
+            f"Version {row.other.version}": formatting.metric(primary, other, unit),
             "Change": change(primary, value, other),
         }
     return cells

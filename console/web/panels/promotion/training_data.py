@@ -47,6 +47,7 @@ def show(report: EvidenceReport) -> None:
             for b in full.batches
         ],
         height=min(38 + 35 * max(len(full.batches), 1), 320),
+        column_config={"Rows": st.column_config.NumberColumn(format="localized")},
         alt="The batches it was trained on",
     )
     _run(full.candidate.version)

@@ -22,7 +22,8 @@ _QUEUE = 2
 _SHOWN = 5
 _ELSEWHERE = 20
 _LONGEST_NUMBER = 9
-_VERSION, _CHOSEN = "version", "promotion-version"
+VERSION, _CHOSEN = "version", "promotion-version"
+"""The parameter of the address, and the list's key."""
 
 
 def queue(status: status_queries.Status, promotions: list[Promotion]) -> None:
@@ -30,25 +31,23 @@ def queue(status: status_queries.Status, promotions: list[Promotion]) -> None:
     waiting = [p for p in promotions if p.state is PromotionState.PROPOSED]
     if len(waiting) < _QUEUE:
         return
-    st.markdown(f"**{len(waiting)} versions await approval**")
-    for promotion in waiting[:_SHOWN]:
-        row = st.container(horizontal=True, vertical_alignment="center")
-        with row:
-            link(promotion.version, "queue")
-        advice = status.recommendation(promotion)
-        colour = formatting.STANDINGS[advice.standing]
-        badge = f":{colour}-badge[{advice.standing}]"
-        row.markdown(f"{badge} {widgets.plain(advice.says)}", width="stretch")
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    row.markdown(f"**{len(waiting)} versions await approval:**", width="content")
+    with row:
+        for promotion in waiting[:_SHOWN]:
+            advice = status.recommendation(promotion)
+            badge = f":{formatting.STANDINGS[advice.standing]}-badge[{advice.standing}]"
+            link(promotion.version, "queue", f" {badge}", widgets.plain(advice.says))
     if len(waiting) > _SHOWN:
-        st.caption(f"{len(waiting) - _SHOWN} older ones are listed below.")
+        row.caption(f"and {len(waiting) - _SHOWN} older ones", width="content")
 
 
-def link(version: int, place: str) -> None:
+def link(version: int, place: str, note: str = "", says: str | None = None) -> None:
     """A button to one version: a page link to the current page would not change its address."""
     st.button(
-        f"Version {version}", key=f"{place}-{version}", type="tertiary",
-        icon=":material/fact_check:", on_click=page_state.note_address,
-        args=(_VERSION, str(version)),
+        f"Version {version}{note}", key=f"{place}-{version}", type="tertiary",
+        icon=":material/fact_check:", on_click=page_state.note_address, help=says,
+        args=(VERSION, str(version)),
     )  # fmt: skip
 
 
@@ -57,7 +56,7 @@ def choose(promotions: list[Promotion]) -> Promotion | None:
 
     If the address names an unknown version, shows a message and returns None.
     """
-    asked = page_state.address(_VERSION)
+    asked = page_state.address(VERSION)
     shown = {p.version: p for p in promotions}
     if asked:
         promotion = _asked(asked, shown)
@@ -71,16 +70,19 @@ def choose(promotions: list[Promotion]) -> Promotion | None:
     page_state.set_state(_CHOSEN, chosen)
 
     def note() -> None:
-        page_state.note_address(_VERSION, str(page_state.get_state(_CHOSEN)))
+        page_state.note_address(VERSION, str(page_state.get_state(_CHOSEN)))
 
-    picked = st.selectbox(
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    newest_first = sorted(shown, reverse=True)
+    picked = row.selectbox(
         "Version",
-        sorted(shown, reverse=True),
+        newest_first,
         key=_CHOSEN,
         on_change=note,
         format_func=lambda v: f"Version {v} · {formatting.STATES[shown[v].state][1]}",
         help="Proposed versions await approval.",
     )
+    widgets.steps(row, VERSION, [str(v) for v in newest_first], str(picked))
     if len(promotions) >= LISTED:
         st.caption(
             f"The newest {LISTED} versions are listed. Open an older one by address: ?version=7"

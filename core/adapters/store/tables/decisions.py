@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from core.adapters.store.scope import dataset_column
-from core.adapters.store.tables.types import Id, LongText, UtcDateTime, id_column, metadata
+from core.adapters.store.tables.types import Choice, Id, LongText, UtcDateTime, id_column, metadata
+from core.domain.promotions import Cause
 
 # The promotion of each version, with a summary of its evidence.
 promotions = sa.Table(
@@ -103,7 +104,7 @@ force_requests = sa.Table(
     sa.UniqueConstraint("dataset", "open_key", name="uq_force_requests_open_key"),
 )
 
-# Follow-ups of decisions against the recommendation.
+# Open tasks about versions that were forced, or were trained on a batch that is held.
 follow_ups = sa.Table(
     "follow_ups",
     metadata,
@@ -116,6 +117,7 @@ follow_ups = sa.Table(
     sa.Column("closed_at", UtcDateTime),
     sa.Column("closed_by", sa.String(200), nullable=False),
     sa.Column("note", LongText, nullable=False),
+    sa.Column("cause", Choice(Cause)),  # forced or held; null for those from before it was kept
     sa.Index("ix_follow_ups_subject", "dataset", "subject"),
     sa.Index("ix_follow_ups_closed_at", "dataset", "closed_at"),
 )

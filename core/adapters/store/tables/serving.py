@@ -20,6 +20,8 @@ predictions = sa.Table(
     sa.Column("prediction", sa.Double, nullable=False),
     # The interval, or label, probabilities and set; and feature contributions if requested.
     sa.Column("answer", sa.JSON(none_as_null=True)),
+    # Who asked: the API key's name, and the stated actor; empty without, null in older rows.
+    sa.Column("caller", sa.String(200)),
 )
 # For searches by the beginning of an id.
 sa.Index("ix_predictions_id", predictions.c.dataset, predictions.c.id)

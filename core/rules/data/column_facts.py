@@ -1,0 +1,29 @@
+"""What is striking about a column of a batch beside its moments, in one sentence. Pure."""
+
+from __future__ import annotations
+
+from core.domain.number_format import percent
+from core.domain.profiles import ColumnProfile
+from core.rules.data.profile_bins import beyond, categories
+from core.rules.data.quality import null_share
+
+_LEAST = 0.01
+"""The least share of rows that is worth a sentence."""
+
+
+def striking(then: ColumnProfile, now: ColumnProfile) -> str:
+    """The largest of: values outside the former range, new values, newly missing values.
+
+    Empty if each concerns less than 1 % of the rows.
+    """
+    below, above = beyond(then, now)
+    new = sum(share for _, share in categories(then, now, len(now.categories)).new)
+    missing = null_share(now) - null_share(then)
+    facts = [
+        (below, f"{percent(below)} of the values lie below the former range."),
+        (above, f"{percent(above)} of the values lie above the former range."),
+        (new, f"{percent(new)} of the values were never seen before."),
+        (missing, f"{percent(null_share(now))} are missing, {percent(null_share(then))} before."),
+    ]
+    share, sentence = max(facts, key=lambda fact: fact[0])
+    return sentence if share >= _LEAST else ""

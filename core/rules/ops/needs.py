@@ -1,0 +1,274 @@
+"""What needs a person about one dataset: the one rule of Overview, fleet and command line. Pure.
+
+Several things that say the same are one need that names them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from core.domain.batches import EpochState
+from core.domain.dataset import Dataset
+from core.domain.fleet import FailedJob
+from core.domain.promotions import ForceRequest
+from core.domain.sources import first_number
+from core.domain.subject import subject_of
+from core.rules.data.batch_ledger import gaps
+from core.rules.drift.batch_verdict import BatchVerdict, Stand, verdict
+from core.rules.drift.verdict_facts import Facts
+from core.rules.model.feedback_error import Bucket
+from core.rules.model.promotion_states import named
+from core.rules.model.verdict_validity import Standing, re_evaluation_failed, recommend
+from core.rules.ops import live_alerts
+from core.rules.ops.batch_names import named_batches, named_versions
+from core.rules.ops.need_facts import NeedFacts
+
+SOURCE_ENDED = "The source has delivered its last batch"
+"""What a person is told once a source has no more batches."""
+
+DISAGREE = "Registry and serving disagree"
+"""What a person is told where a replica answers with another version than the live one."""
+
+RESTORED = "The alias was restored"
+"""What a person is told within a day after driftdesk put the alias back."""
+
+_TOLD = 3
+"""The most reasons that one need repeats."""
+
+_LOG, _FIRST = "See its log, or retry", "Train a first model"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One required action, and the page for it; `urgent` ones are alerts.
+
+    `act` says what the person does there. `seen` is the subject of an alert that a person can mark
+    as seen, which ends it.
+    """
+
+    title: str
+    detail: str
+    page: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    urgent: bool = False
+    act: str = ""
+    seen: str = ""
+
+
+def needs(dataset: Dataset, facts: NeedFacts, feedback: Bucket | None = None) -> tuple[Need, ...]:
+    """What needs a person, alerts first, then in the order of importance.
+
+    `feedback` is the live version's error from reported actual values.
+    """
+    found = verdicts(dataset, facts)
+    every = [
+        *map(_second_person, facts.forces),
+        *_feedback(dataset, facts, feedback),
+        *_alerts(dataset, facts, found),
+        *_serving(facts),
+        *_candidates(facts),
+        *_failed(facts, found),
+        *_batches(facts, found),
+        *_source(dataset, facts),
+        *_follow_ups(facts),
+        *_notes(facts),
+    ]
+    return tuple(sorted(every, key=lambda need: not need.urgent))
+
+
+def newest_verdict(dataset: Dataset, facts: NeedFacts) -> BatchVerdict | None:
+    """The verdict about the newest batch, if there is one."""
+    return next((_verdict(dataset, one) for one in facts.verdicts[:1]), None)
+
+
+def verdicts(dataset: Dataset, facts: NeedFacts) -> list[BatchVerdict]:
+    """The verdicts about the newest batches and about those before them that wait."""
+    of_each = (_verdict(dataset, one) for one in facts.verdicts)
+    newest = {batch.id for batch in facts.batches}
+    return [v for v in of_each if v.batch_id in newest or v.waits]
+
+
+def _verdict(dataset: Dataset, facts: Facts) -> BatchVerdict:
+    return verdict(replace(facts, when=dataset.retrain_when))
+
+
+def _second_person(request: ForceRequest) -> Need:
+    title = f"Version {request.version} awaits a second approver"
+    detail = f"{request.asked_by} requested to force it: {request.reason}"
+    query = {"version": str(request.version)}
+    return Need(title, detail, "promotion", query, act="Confirm or turn down")
+
+
+def _feedback(dataset: Dataset, facts: NeedFacts, feedback: Bucket | None) -> list[Need]:
+    """The alert about the live model's error from feedback, if it is far above the approved."""
+    alert = live_alerts.feedback_error(facts.approved, feedback, dataset)
+    if alert is None:
+        return []
+    query, act = {"ask": "History"}, "See the predictions"
+    return [Need(alert.title, alert.detail, "predict", query, urgent=True, act=act)]
+
+
+def _alerts(dataset: Dataset, facts: NeedFacts, found: Sequence[BatchVerdict]) -> Iterator[Need]:
+    """The live model's error and its traffic, without batches that are held or look broken."""
+    if facts.live is None:
+        return
+    broken = {v.batch_id for v in found if v.looks_broken}
+    broken |= {batch.id for batch in facts.batches if batch.is_held}
+    sound = [score for score in facts.scores if score.batch_id not in broken]
+    current = facts.epoch.number if facts.epoch else 0
+    jump = live_alerts.open_errors(
+        facts.approved, sound, facts.batches, facts.seen, dataset, epoch=current
+    )
+    if jump:
+        batch, alert = jump
+        yield Need(
+            alert.title, alert.detail, "drift", {"batch": f"{batch.epoch}/{batch.number}"},
+            urgent=True, act="Compare", seen=batch.subject,
+        )  # fmt: skip
+    if drifted := live_alerts.open_traffic(facts.windows, facts.live.version, facts.seen):
+        window, alert = drifted
+        yield Need(
+            alert.title, alert.detail, "drift", {"show": "Live traffic"},
+            urgent=True, act="Compare", seen=live_alerts.subject(window),
+        )  # fmt: skip
+
+
+def _serving(facts: NeedFacts) -> Iterator[Need]:
+    if facts.refusals:
+        refusal = facts.refusals[0]
+        detail = f"{refusal.url} refuses {refusal.why}"
+        yield Need("Serving refuses a version", detail, "services", urgent=True)
+    if facts.live is None:
+        return
+    for url, version in facts.served.items():
+        if version != facts.live.version:
+            detail = (
+                f"{named(facts.live.version).capitalize()} is live, but serving at {url} answers "
+                f"with {named(version)}."
+            )
+            yield Need(DISAGREE, detail, "services", urgent=True)
+            return
+
+
+def _candidates(facts: NeedFacts) -> Iterator[Need]:
+    """The candidates that await approval, without those being re-evaluated."""
+    failures = {v: re_evaluation_failed(job.id, job.error) for v, job in facts.unjudged.items()}
+    seen = [
+        (c, recommend(c, facts.live_version, facts.judging, failures.get(c.version, "")))
+        for c in facts.candidates
+    ]
+    seen.sort(key=lambda one: one[1].standing is not Standing.RECOMMENDED)
+    for c, recommended in seen:
+        if recommended.standing is not Standing.JUDGING:
+            title = f"Version {c.version} awaits approval ({recommended.standing})"
+            query, act = {"version": str(c.version)}, f"Review version {c.version}"
+            yield Need(title, recommended.says, "promotion", query, act=act)
+
+
+def _failed(facts: NeedFacts, found: Sequence[BatchVerdict]) -> Iterator[Need]:
+    """The newest job of each kind that failed, and batches whose comparison did."""
+    for job in facts.failed_jobs:
+        yield _job(job, f"The last {job.kind.value} job failed", job.error)
+    newest = {job.id for job in facts.failed_jobs}
+    for v in found:
+        failed = facts.uncompared.get(v.batch_id)
+        if v.stand is Stand.UNCOMPARED and failed and failed.id not in newest:
+            yield _job(failed, v.title, f"Its comparison failed: {failed.error}")
+
+
+def _job(job: FailedJob, title: str, detail: str) -> Need:
+    return Need(title, detail, "pipeline", {"job": str(job.id)}, urgent=True, act=_LOG)
+
+
+def _batches(facts: NeedFacts, found: Iterable[BatchVerdict]) -> Iterator[Need]:
+    """The batches that wait: in the current epoch by what they wait for, else by their epoch."""
+    waiting = [v for v in found if v.waits]
+    current = [v for v in waiting if v.is_current]
+    asking = [v for v in current if v.stand is Stand.ASKS]
+    if asking:
+        need = _of_several(asking, "retraining recommended", joint=":")
+        yield (
+            need
+            if facts.live
+            else replace(
+                need, detail=_first_model(len(asking)), page="pipeline", query={}, act=_FIRST
+            )
+        )
+    same: dict[tuple[Stand, str], list[BatchVerdict]] = {}
+    for v in current:
+        if v.stand is not Stand.ASKS:
+            same.setdefault((v.stand, v.detail), []).append(v)
+    for (stand, _), group in same.items():
+        yield _of_several(group, "look broken" if stand is Stand.BROKEN else "are held back")
+    earlier = [v for v in waiting if not v.is_current]
+    for epoch in dict.fromkeys(v.epoch for v in earlier):
+        yield _of_earlier_epoch(epoch, [v for v in earlier if v.epoch == epoch])
+
+
+def _first_model(batches: int) -> str:
+    also = " One training reads them all." if batches > 1 else ""
+    return f"No model is live yet, so training is needed.{also}"
+
+
+def _of_several(group: Sequence[BatchVerdict], says: str, joint: str = "") -> Need:
+    """One need for batches of which the same is to be said; the newest comes first."""
+    first = group[0]
+    query, act = {"batch": f"{first.epoch}/{first.number}"}, f"Review batch {first.number}"
+    if len(group) == 1:
+        return Need(first.title, first.detail, "drift", query, act=act)
+    why = list(dict.fromkeys(v.detail.removesuffix(v.besides).strip() for v in group))
+    detail = why[0] if len(why) == 1 else f"Batch {first.number}: {why[0]}"
+    if first.stand is Stand.ASKS:
+        detail = f"One training reads them all. {detail}"
+    return Need(f"{_names(group)}{joint} {says}", detail, "drift", query, act=act)
+
+
+def _of_earlier_epoch(epoch: int, group: Sequence[BatchVerdict]) -> Need:
+    """One need for an earlier epoch, whose rows are not trained on by default."""
+    first = group[0]
+    if len(group) == 1:
+        title, detail = first.title, first.detail
+    else:
+        title = f"{len(group)} batches of epoch {epoch} need a decision"
+        detail = (
+            f"{_names(group)}: no version was trained on them, and training reads their rows "
+            "only if you choose that epoch. Dismiss the batches that need no action."
+        )
+    query = {"batch": f"{epoch}/{first.number}"}
+    return Need(title, detail, "drift", query, act="Review them" if group[1:] else "Review it")
+
+
+def _names(group: Sequence[BatchVerdict]) -> str:
+    return named_batches([v.number for v in group])
+
+
+def _source(dataset: Dataset, facts: NeedFacts) -> Iterator[Need]:
+    """The end of the source, and batches that never came."""
+    if facts.epoch and facts.epoch.state is EpochState.EXHAUSTED:
+        detail = "Restart the source to begin the next epoch."
+        yield Need(SOURCE_ENDED, detail, "pipeline", act="Restart the source")
+    if lost := gaps(facts.arrived, first_number(dataset.source)):
+        numbers = [number for gap in lost for number in gap]
+        be, them = ("is", "it") if len(numbers) == 1 else ("are", "them")
+        detail = f"Never received. The source delivers {them} again only after a restart."
+        yield Need(f"{named_batches(numbers)} {be} missing", detail, "pipeline")
+
+
+def _follow_ups(facts: NeedFacts) -> Iterator[Need]:
+    if tasks := facts.follow_ups:
+        versions = [subject.number for task in tasks if (subject := subject_of(task.subject))]
+        title = f"Follow up on {named_versions(versions) if versions else 'an open task'}"
+        texts = list(dict.fromkeys(task.text for task in tasks))
+        detail = " ".join(texts[:_TOLD])
+        query = {"tab": "Follow-ups"}
+        yield Need(title, detail, "promotion", query, act="Record the outcome")
+
+
+def _notes(facts: NeedFacts) -> Iterator[Need]:
+    if notice := facts.undelivered:
+        detail = f"{notice.text} Delivery failed: {notice.failure}"
+        yield Need("A notification was not delivered", detail, "services", urgent=True)
+    if event := facts.restored:
+        detail = f"{event.at:%Y-%m-%d %H:%M} UTC. {event.reason}"
+        yield Need(RESTORED, detail, "promotion")
