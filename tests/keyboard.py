@@ -53,6 +53,11 @@ class Keyboard:
             passed.append(here.strip()[:40])
         raise AssertionError(f"{words!r} cannot be reached by keyboard, only {passed}")
 
+    def keep(self, words: str) -> None:
+        """Go back to what had the focus: Streamlit takes it from a tab whose page is half drawn."""
+        if words not in self.focused():
+            self.reach(words)
+
     def sees(self, words: str, within: int = 30_000) -> None:
         """Wait, so many milliseconds at most, until the page shows these words."""
         self._page.get_by_text(words).first.wait_for(timeout=within)

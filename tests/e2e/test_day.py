@@ -156,6 +156,7 @@ def test_a_day_by_keyboard_alone(house: House) -> None:
         keys.press("ArrowRight")
         keys.sees("Next window")
         keys.titled("Drift")
+        keys.keep("Live traffic")
         keys.press("ArrowLeft")
         keys.push("Train", LONG)
         keys.sees("Training is queued")
