@@ -67,7 +67,7 @@ def header(page: str, title: str) -> None:
     widgets.load_style()
     if session.has_several():
         navigation(page)
-    row = st.container(horizontal=True, vertical_alignment="center")
+    row = st.container(horizontal=True, vertical_alignment="center", key="header")
     row.title(title, anchor=False, width="stretch")
     go_to.field(row, _reachable(session.dataset_name()))
     if not session.needs_login():

@@ -84,7 +84,8 @@ def events(wanted: dict[str, Any]) -> None:
         return
     if not page:
         has_filter = any(value for name, value in wanted.items() if name != "scope")
-        why = "No event matches." if has_filter else "No events yet."
+        what = "Each request, decision and changed limit is recorded here."
+        why = "No event matches." if has_filter else f"No events yet. {what}"
         st.info(why, icon=":material/search_off:")
     shown = page[:_PAGE]
     if shown:
