@@ -112,10 +112,10 @@ def _labels(shown: Sequence[StatChange], names: Sequence[str], end: float) -> di
 
 
 def _label(change: StatChange, end: float) -> str:
-    """The signed change; a cut bar says how long it would be."""
+    """The signed change; a cut bar says below how long it would be."""
     by = times(change.ratio, change.limit)
-    cut = f" ({by:.3g} times, cut)" if by > end else ""
-    return signed_change(change) + cut + (" ~" if change.could_be_noise else "")
+    cut = f"<br>{by:.3g} times" if by > end else ""
+    return signed_change(change) + (" ~" if change.could_be_noise else "") + cut
 
 
 def _limits(shown: Sequence[StatChange], names: Sequence[str]) -> dict[str, Any]:

@@ -113,16 +113,16 @@ def _model(lineage: Lineage) -> Iterator[Link]:
         says = formatting.count(held_out, "held-out row") if held_out else "never evaluated here"
         yield Link(f"Version {version.version}", says, "promotion", query)
         yield Link("Decision", _decision(version), "promotion", query)
-        yield Link("Live", _live(lineage), "promotion", query)
+        yield Link("Live", _live(lineage, version), "promotion", query)
 
 
 def _decision(version: Promotion) -> str:
     return decision_in_words(version) if version.decided_by else "awaits a decision"
 
 
-def _live(lineage: Lineage) -> str:
+def _live(lineage: Lineage, version: Promotion) -> str:
     if not lineage.terms:
-        return "was never live"
+        return "was never live" if version.decided_by else "not live yet"
     newest = lineage.terms[0]
     until = f"until {newest.until:%Y-%m-%d %H:%M} UTC" if newest.until else "until now"
     times = f", {len(lineage.terms)} times in all" if len(lineage.terms) > 1 else ""

@@ -1,4 +1,4 @@
-"""The statistics of a batch's columns as rows of two tables: numbers, and times and texts."""
+"""The statistics of a batch's columns as rows of three tables: numbers, times and texts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from core.domain.number_format import figure
 from core.domain.profiles import ColumnProfile
 from core.rules.data.typed_values import as_given
 
+FIGURES = ("Mean", "Spread (std)", "Least", "Median", "Upper quartile", "Greatest")
+"""The names of the figures of a column of numbers."""
+
 _SHOWN = 3
 
 _SPREADS = {ColumnType.DATE: " days", ColumnType.TIMESTAMP: " s"}
@@ -21,36 +24,44 @@ def number_rows(columns: Iterable[ColumnProfile], dataset: Dataset) -> list[dict
     return _told(
         [
             _head(p, column)
-            | {
-                "Mean": formatting.rounded(p.mean),
-                "Spread (std)": formatting.rounded(p.std),
-                "Least": formatting.rounded(p.minimum),
-                "Median": formatting.rounded(p.q50),
-                "Upper quartile": formatting.rounded(p.q75),
-                "Greatest": formatting.rounded(p.maximum),
-            }
+            | dict(
+                zip(
+                    FIGURES,
+                    map(formatting.rounded, (p.mean, p.std, p.minimum, p.q50, p.q75, p.maximum)),
+                    strict=True,
+                )
+            )
             for p, column in _described(columns, dataset)
             if column.type is ColumnType.NUMBER
         ]
     )
 
 
-def other_rows(columns: Iterable[ColumnProfile], dataset: Dataset) -> list[dict[str, Any]]:
-    """A row for each column of times or texts."""
+def time_rows(columns: Iterable[ColumnProfile], dataset: Dataset) -> list[dict[str, Any]]:
+    """A row for each column of dates or timestamps, whose figures are texts."""
     return _told(
         [
             _head(p, column)
             | {
-                "Distinct": p.distinct or None,
-                "Most common": _common(p),
                 "Mean": _time(p.mean, column.type),
-                "Spread (std)": _spread(p.std, column.type),
+                "Spread (std)": f"{figure(p.std)}{unit}" if p.std is not None else "",
                 "Least": _time(p.minimum, column.type),
                 "Median": _time(p.q50, column.type),
                 "Greatest": _time(p.maximum, column.type),
             }
             for p, column in _described(columns, dataset)
-            if column.type is not ColumnType.NUMBER
+            if (unit := _SPREADS.get(column.type))
+        ]
+    )
+
+
+def text_rows(columns: Iterable[ColumnProfile], dataset: Dataset) -> list[dict[str, Any]]:
+    """A row for each column of categories, booleans or texts."""
+    return _told(
+        [
+            _head(p, column) | {"Distinct": p.distinct or None, "Most common": _common(p)}
+            for p, column in _described(columns, dataset)
+            if column.type is not ColumnType.NUMBER and column.type not in _SPREADS
         ]
     )
 
@@ -77,13 +88,9 @@ def _head(p: ColumnProfile, column: Column) -> dict[str, Any]:
     }
 
 
-def _spread(std: float | None, kind: ColumnType) -> str:
-    return f"{figure(std)}{_SPREADS[kind]}" if std is not None and kind in _SPREADS else ""
-
-
 def _time(value: float | None, kind: ColumnType) -> str:
-    """The time that a profile's number stands for; empty for texts."""
-    return str(as_given(kind, round(value))) if value is not None and kind in _SPREADS else ""
+    """The time that a profile's number stands for."""
+    return str(as_given(kind, round(value))) if value is not None else ""
 
 
 def _common(profile: ColumnProfile) -> str:

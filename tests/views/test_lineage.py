@@ -83,7 +83,7 @@ def test_a_version_counts_its_predictions_and_their_feedback(desk: Desk) -> None
     assert said["Live"].endswith("until now")
     proposed(desk.store, 3, champion=2)
     said = links("version:3")
-    assert (said["Decision"], said["Live"]) == ("awaits a decision", "was never live")
+    assert (said["Decision"], said["Live"]) == ("awaits a decision", "not live yet")
 
 
 def test_an_id_may_be_shortened_while_only_one_begins_so(desk: Desk) -> None:

@@ -104,7 +104,7 @@ def test_ratio_bars_are_linear_in_multiples_of_the_limit_with_signed_changes() -
     assert bars["x"] == [2.0, 4.0]  # the second is cut, and its label has the figure
     assert bands["x"] == pytest.approx([1 / 3, 0.0])
     assert limits["x"] == [1.0, 1.0]
-    assert labels["text"] == ["+30.0 %", "-960.0 % (64 times, cut)"]
+    assert labels["text"] == ["+30.0 %", "-960.0 %<br>64 times"]
     axis = figure["layout"]["xaxis"]
     assert axis["title"]["text"] == "Times the limit"
     assert axis.get("type", "linear") == "linear"

@@ -117,16 +117,18 @@ def ratios(report: StoredReport) -> None:
 
 def history(view: drift.View, reference: Reference, cells: list[Cell]) -> None:
     """A heat map of the last batches; a click on a cell opens its batch."""
+    compared = list(dict.fromkeys(c.batch_id for c in cells))
+    if len(compared) < _FEWEST:
+        st.subheader("History", anchor=False)
+        st.caption("The history starts with the second comparison.")
+        return
     head, side = st.columns([2, 1], vertical_alignment="bottom")
     head.subheader("History", anchor=False)
     window = side.segmented_control(
         "Batches", list(WINDOWS), default="Last 12", key="last", bind="query-params",
         label_visibility="collapsed", required=True,
     )  # fmt: skip
-    newest = list(dict.fromkeys(c.batch_id for c in cells))[-WINDOWS[window] :]
-    if len(newest) < _FEWEST:
-        st.caption("The history starts with the second comparison.")
-        return
+    newest = compared[-WINDOWS[window] :]
     wanted = set(newest)
     shown = [c for c in cells if c.batch_id in wanted]
     by_column = len(wanted) > _EVERY_STATISTIC

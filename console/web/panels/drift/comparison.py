@@ -187,10 +187,10 @@ def ratios(report: DriftReport, grouping: str, file: str) -> None:
         groups = [(titles[k], [c for c in shown if c.statistic == k]) for k in STATISTICS]
         names = [[labels[c.column] for c in changes] for _, changes in groups]
     st.caption(
-        "Relative change from the reference, in multiples of its limit (amber line). Grey bar: "
-        "noise band (the expected difference between two samples of the same data). Red and "
-        "hatched: breach. Dotted with "
-        f"~: breach within the noise band. {report.estimate}".rstrip()
+        "Relative change from the reference, in multiples of its limit (amber line); bars end at "
+        "4. Grey bar: noise band (the expected difference between two samples of the same data). "
+        "Red and hatched: breach. Dotted with ~: breach within the noise band. "
+        f"{report.estimate}".rstrip()
     )
     wide = 3 if grouping == BY_COLUMN else len(STATISTICS)
     row: list[st.delta_generator.DeltaGenerator] = []

@@ -8,8 +8,9 @@ from console.queries import lineage, rows_export, status
 from console.text import formatting
 from console.text.batch_ledger import note_of, repeats
 from console.text.lineage import Lineage
-from console.text.profile_table import number_rows, other_rows
+from console.text.profile_table import FIGURES, number_rows, text_rows, time_rows
 from console.web import page_state, reading, session, widgets
+from console.web.html_table import html_table
 from console.web.panels.audit import tables
 from console.web.panels.pipeline import held_batches, quarantine
 from core.domain.batches import Batch, BatchState
@@ -40,7 +41,7 @@ def detail(entry: str) -> None:
     quarantine.rows([batch], is_current=current == batch.epoch)
     if found.drift:
         st.subheader("Drift reports", anchor=False)
-        widgets.table(tables.reports(found.drift), alt="The drift reports")
+        st.html(html_table(tables.reports(found.drift)))
 
 
 def _to_ledger() -> None:
@@ -134,16 +135,14 @@ def _profile(batch: Batch) -> None:
         st.caption(
             f"Estimated, since the batch is large: off by at most {formatting.percent(estimated)}."
         )
-    dataset, count = session.desk().dataset, st.column_config.NumberColumn(format="localized")
-    share = st.column_config.NumberColumn(format="%.1f")
-    for rows, of in (
-        (number_rows(columns, dataset), "numbers"),
-        (other_rows(columns, dataset), "times and texts"),
+    dataset, number = session.desk().dataset, st.column_config.NumberColumn(format="localized")
+    counts = dict.fromkeys(("Rows", "Distinct"), number)
+    counts["Empty %"] = st.column_config.NumberColumn(format="%.1f")
+    for rows, of, figures in (
+        (number_rows(columns, dataset), "numbers", dict.fromkeys(FIGURES, number)),
+        (time_rows(columns, dataset), "times", {}),
+        (text_rows(columns, dataset), "texts", {}),
     ):
         if rows:
-            widgets.table(
-                rows,
-                placeholder="",
-                column_config=dict.fromkeys(("Rows", "Distinct"), count) | {"Empty %": share},
-                alt=f"The statistics of each column of {of}",
-            )
+            alt = f"The statistics of each column of {of}"
+            widgets.table(rows, placeholder="", column_config=counts | figures, alt=alt)
