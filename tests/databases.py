@@ -129,7 +129,7 @@ class Pool:
     """One migrated database of a server, emptied between tests; a new one where one was altered."""
 
     def __init__(self, server: str, dataset: Dataset) -> None:
-        self._server, self._dataset = server, dataset
+        self._server, self._dataset = _by_socket(server), dataset
         self._url = ""
 
     def take(self) -> str:
@@ -176,6 +176,16 @@ def _named(server: str, name: str) -> str:
     return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
+def _by_socket(server: str) -> str:
+    """The same server by its socket, if it is on this machine: connecting is faster."""
+    with _connection(server) as connection:
+        path = str(connection.exec_driver_sql("SELECT @@socket").scalar())
+    if not Path(path).is_socket():
+        return server
+    address = sa.make_url(server).update_query_dict({"unix_socket": path})
+    return address.render_as_string(hide_password=False)
+
+
 def _drop(server: str, name: str) -> None:
     with _connection(server) as connection:
         _end_others(connection, name)
@@ -198,7 +208,8 @@ def _end_others(connection: sa.Connection, name: str) -> None:
 
 @contextmanager
 def _connection(url: str) -> Iterator[sa.Connection]:
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    plain = {} if "ssl" in url else {"ssl_disabled": True}  # else certificates load each time
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=plain)
     with engine.begin() as connection:
         yield connection
     engine.dispose()
