@@ -23,15 +23,13 @@ _created: list[tuple[str, str]] = []
 _files: dict[str, Path] = {}
 _templates: dict[tuple[str, str], Template] = {}
 
-SHAPE = [
-    f"SELECT {columns} FROM information_schema.{view} WHERE {schema}_schema = DATABASE()"
-    for view, schema, columns in (
-        ("columns", "table", "table_name, column_name, column_type, is_nullable, column_default"),
-        ("tables", "table", "table_name, engine, table_collation"),
-        ("statistics", "table", "table_name, index_name, column_name, non_unique"),
-        ("triggers", "trigger", "trigger_name"),
-    )
-]
+_DESCRIBED = (
+    ("columns", "table", "table_name, column_name, column_type, is_nullable, column_default"),
+    ("tables", "table", "table_name, engine, table_collation"),
+    ("statistics", "table", "table_name, index_name, column_name, non_unique"),
+    ("triggers", "trigger", "trigger_name"),
+)
+"""Views of the schema, the prefix of their column with its name, and what tells of a change."""
 
 
 def fresh_database(server: str) -> str:
@@ -84,7 +82,7 @@ class Template:
             shown = [_definition(connection, "TABLE", table) for table in names]
             shown += [_definition(connection, "VIEW", view) for view in views]
             self.definitions = [text.replace(f"`{name}`.", "") for text in shown]
-            self.shape = shape(connection)
+            self.digest = _digest(connection)
             tables = sa.MetaData()
             tables.reflect(connection)
             self.tables = tables.sorted_tables
@@ -102,7 +100,7 @@ class Template:
     def empty(self, connection: sa.Connection) -> bool:
         """Bring a database that was used back to this state; False if its schema was changed."""
         _end_others(connection, str(connection.engine.url.database))
-        if shape(connection) != self.shape:
+        if _digest(connection) != self.digest:
             return False
         connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS = 0")
         for table in self.tables:
@@ -158,7 +156,24 @@ class Pool:
 
 def shape(connection: sa.Connection) -> list[list[tuple[object, ...]]]:
     """What tables a database has, with columns, indexes and triggers."""
-    return [sorted(map(tuple, connection.exec_driver_sql(query)), key=repr) for query in SHAPE]
+    return [
+        sorted(map(tuple, connection.exec_driver_sql(_of_schema(shown, view, prefix))), key=repr)
+        for view, prefix, shown in _DESCRIBED
+    ]
+
+
+def _digest(connection: sa.Connection) -> list[tuple[object, ...]]:
+    """A digest of the shape, which the server calculates."""
+    told = []
+    for view, prefix, shown in _DESCRIBED:
+        row = ", ".join(f"QUOTE({name})" for name in shown.split(", "))
+        query = _of_schema(f"COUNT(*), BIT_XOR(CRC32(CONCAT_WS('|', {row})))", view, prefix)
+        told.append(tuple(connection.exec_driver_sql(query).one()))
+    return told
+
+
+def _of_schema(shown: str, view: str, prefix: str) -> str:
+    return f"SELECT {shown} FROM information_schema.{view} WHERE {prefix}_schema = DATABASE()"
 
 
 def _template(server: str, datasets: Datasets) -> Template:
