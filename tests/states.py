@@ -58,11 +58,15 @@ def ask(house: House, many: int, actual: Callable[[float], float]) -> None:
 
 @contextmanager
 def frozen(house: House) -> Iterator[None]:
-    """Stop the services, and let them go on afterwards, so that the desk can end."""
+    """Stop the services, and what would restart them; afterwards all go on, so that the desk ends."""
     ports = [house.env[name] for name in ("REDIS_PORT", "MLFLOW_PORT", "SERVING_PORT")]
     listening = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout
     lines = [line for line in listening.splitlines() if any(f":{port} " in line for port in ports)]
-    pids = {int(pid) for line in lines for pid in re.findall(r"pid=(\d+)", line)}
+    services = {pid for line in lines for pid in re.findall(r"pid=(\d+)", line)}
+    asked = ["ps", "-o", "ppid=", "-p", ",".join(services)]
+    parents = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+    supervisors = {int(pid) for pid in parents if pid not in services}
+    pids = [*supervisors, *map(int, services)]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:

@@ -43,8 +43,8 @@ def error_trend(
         layout["annotations"] = [
             {
                 "xref": "paper", "x": 0, "xanchor": "left",
-                "y": scale * approved, "yanchor": "bottom",
-                "text": f"approved with {formatting.metric(metric, approved, unit)}",
+                "yref": "paper", "y": 1, "yanchor": "bottom",  # nothing is drawn up there
+                "text": f"- - approved with {formatting.metric(metric, approved, unit)}",
                 "showarrow": False, "font": {"size": 11},
             }
         ]  # fmt: skip
