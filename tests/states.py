@@ -58,7 +58,7 @@ def ask(house: House, many: int, actual: Callable[[float], float]) -> None:
 
 @contextmanager
 def frozen(house: House) -> Iterator[None]:
-    """Stop the services, and what would restart them; afterwards all go on, so that the desk ends."""
+    """Stop the services and what would restart them; afterwards all go on, so the desk can end."""
     ports = [house.env[name] for name in ("REDIS_PORT", "MLFLOW_PORT", "SERVING_PORT")]
     listening = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout
     lines = [line for line in listening.splitlines() if any(f":{port} " in line for port in ports)]
