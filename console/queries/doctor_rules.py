@@ -182,7 +182,7 @@ def model_files(looked: Sequence[int], lost: Sequence[int], live: int | None) ->
     """Whether MLflow's artifact store has the model files of the checked versions."""
     name = "Model files"
     if not lost:
-        return ok(name, f"Of {len(looked)} versions, none is missing.")
+        return ok(name, f"{formatting.count(len(looked), 'version')} checked; none lacks its file.")
     says = f"MLflow has no model file of version {named(lost)}."
     if live in lost:
         says += f" Version {live} is live: serving keeps it as long as its own disk does."

@@ -8,6 +8,7 @@ from dataclasses import replace
 from threading import Condition, Thread
 
 from console.desk import Desk
+from console.queries import local_logs
 from console.queries.service_checks import Check, Service, checks, shared_checks
 
 _REST = 1.0
@@ -84,7 +85,7 @@ class Watch:
     """
 
     def __init__(self, desk: Desk, answers: Answers | None = None, *, shared: bool = False) -> None:
-        self._answers = answers or Answers()
+        self._desk, self._answers = desk, answers or Answers()
         self._checks = {
             f"{desk.dataset.name if check.of_dataset else ''}/{check.name}": check
             for check in (shared_checks(desk) if shared else checks(desk))
@@ -96,4 +97,9 @@ class Watch:
         With `names` only those services are checked.
         """
         wanted = {k: check for k, check in self._checks.items() if not names or check.name in names}
-        return self._answers.look(wanted, seconds)
+        return [self._advised(service) for service in self._answers.look(wanted, seconds)]
+
+    def _advised(self, service: Service) -> Service:
+        """The service with what to do on this deployment."""
+        here = local_logs.remedy(self._desk, service.name) if service.advice else ""
+        return replace(service, advice=here) if here else service

@@ -10,6 +10,12 @@ from core.domain.errors import Missing
 from core.domain.safe_text import printable_lines
 from core.platform import running_system
 
+_PROCESSES = {
+    "MLflow": "mlflow", "Serving": "serving", "Serving replicas": "serving", "Data API": "data-api",
+    "Queue (Redis)": "queue", "Workers": "work", "Reconciler": "reconcile",
+}  # fmt: skip
+"""The process of `make run` behind each service, by the service's name."""
+
 _MOST = 64 * 1024
 """Bytes that are read from the end of a log."""
 
@@ -19,6 +25,17 @@ def names(desk: Desk) -> list[str]:
     if not running_system.read(desk.settings.data_dir):
         return []
     return sorted(path.stem for path in _folder(desk).glob("*.log"))
+
+
+def remedy(desk: Desk, service: str) -> str:
+    """What to do while a service is down that `make run` runs; empty for any other."""
+    process = _PROCESSES.get(service, "")
+    if process not in names(desk):
+        return ""
+    return (
+        "`make run` starts it, and restarts it by itself. If it stays down, its log says why: see "
+        f"Services, or `{_folder(desk) / process}.log`."
+    )
 
 
 def tail(desk: Desk, name: str, lines: int = 200) -> str:

@@ -28,7 +28,7 @@ def answer_lines(answer: Answer, units: Mapping[str, tuple[str, str]], unit: str
     elif parts:
         start, of_class = baseline_words(answer, unit), explained_class(answer)
         to = f" to the odds of {of_class}" if of_class else ""
-        lines.append(f"feature contributions{to}, from the baseline {start} (a typical row):")
+        lines.append(f"feature contributions{to}, from {start} for a typical row:")
         moving = [step for step in parts if not step.is_zero]
         width = max(len(s.words) for s in moving)
         lines += [f"  {s.words:>{width}}  {s.label} ({s.value})" for s in moving]

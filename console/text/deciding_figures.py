@@ -105,7 +105,7 @@ def _certain(
     which = certainty(metric, difference)
     of_target = METRICS[metric].unit is MetricUnit.TARGET
     ends = f"{signed(metric, difference.low)} to {signed(metric, difference.high)}"
-    says = f"95 % interval {ends} {unit if of_target else ''}".rstrip()
+    says = f"difference {ends} {unit if of_target else ''}".rstrip() + " (95 %)"
     return DecidingFigure("Statistically significant", SIGNIFICANT[which], says, which)
 
 

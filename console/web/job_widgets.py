@@ -135,10 +135,14 @@ def _open_batch(address: str) -> None:
 
 
 def job_note(job: Job) -> str:
-    """A finished job's result in a sentence."""
-    result = job.result
-    prefix = f"Version {result.version}: " if isinstance(result, VersionProposed) else ""
-    return prefix + sentence(result)
+    """A finished job's result in a sentence; a verdict about a batch may have changed since."""
+    prefix = ""
+    match job.result:
+        case VersionProposed(version=version):
+            prefix = f"Version {version}: "
+        case BatchCompared():
+            prefix = "At that time: "
+    return prefix + sentence(job.result)
 
 
 def _job_buttons(job: Job) -> None:

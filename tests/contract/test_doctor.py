@@ -151,7 +151,10 @@ def test_case_f1_a_deleted_experiment_is_bad_with_what_restores_it(real: Desk) -
 def test_case_f2_a_version_without_its_file_is_named(
     real: Desk, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    assert by_name(doctor.examine(real))["Model files"].says == "Of 2 versions, none is missing."
+    assert (
+        by_name(doctor.examine(real))["Model files"].says
+        == "2 versions checked; none lacks its file."
+    )
     for file in files_of(real.registry, 2, tmp_path_factory.getbasetemp()):
         file.unlink()
     found = by_name(doctor.examine(real))["Model files"]

@@ -91,9 +91,9 @@ def opened(page: str = "", user: dict[str, Any] | None = None, **query: str) -> 
         app.user = user
     for key, value in query.items():
         app.query_params[key] = value
+    if page:  # before a first run, which would draw the first page
+        app.switch_page(f"views/{page}.py")
     app.run()
-    if page:
-        app.switch_page(f"views/{page}.py").run()
     assert not app.exception, app.exception
     return app
 

@@ -169,7 +169,7 @@ def test_the_form_answers_with_a_label_its_probabilities_and_the_set(desk: Desk)
     assert "Outcome stays" in said
     assert "is **gone** if its probability is at least 40.0 %" in said
     assert "Prediction set: **stays** · 90 % prediction set; measured coverage 91.2 %" in said
-    assert "the baseline **10.0 %** (the probability of **gone** for a typical row)" in said
+    assert "Starting from **10.0 %**, the probability of **gone** for a typical row" in said
     assert "each feature multiplies the odds of **gone**" in said
     table = app.dataframe[0].value
     assert table["Effect"].tolist() == ["x 3.5", "-14.3 %"]
@@ -213,7 +213,7 @@ def test_the_command_line_tells_the_same(desk: Desk) -> None:
     lines = "\n".join(answer_lines(made, {"calls": ("Calls", "")}, ""))
     assert lines.startswith("stays\nprobabilities: stays 75.0 %, gone 25.0 %\n")
     assert "prediction set: stays\n  90 % prediction set; measured coverage 91.2 %" in lines
-    assert "contributions to the odds of gone, from the baseline 10.0 % (a typical row):" in lines
+    assert "contributions to the odds of gone, from 10.0 % for a typical row:" in lines
     assert "x 3.5  Calls (3)" in lines
 
 

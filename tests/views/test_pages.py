@@ -63,9 +63,9 @@ def page(name: str, **query: str) -> AppTest:
     app = AppTest.from_file(str(ROOT / "console" / "web" / "app.py"), default_timeout=30)
     for key, value in query.items():
         app.query_params[key] = value
-    app.run()
     if name != "overview":
-        app.switch_page(f"views/{name}.py").run()
+        app.switch_page(f"views/{name}.py")
+    app.run()
     assert not app.exception, app.exception
     return app
 

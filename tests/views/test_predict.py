@@ -97,7 +97,7 @@ def test_an_answer_comes_with_its_range_its_coverage_and_what_pushed_it(desk: De
     assert "250,000 USD" in said
     assert "150,000 to 400,000 USD" in said
     assert "90 % prediction interval; measured coverage 91.2 % on 877 rows" in said
-    assert "the baseline **200,000 USD**" in said or "the baseline **199,999 USD**" in said
+    assert "from **200,000 USD**" in said or "from **199,999 USD**" in said
     assert "each feature multiplies the prediction" in said
 
 

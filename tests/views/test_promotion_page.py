@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from console.cli.output import candidate_lines, dossier_lines, status_lines
 from console.desk import Desk
 from console.queries import overview, promotion, status
+from core.adapters.store import Store
 from core.domain.dataset import Dataset
 from core.domain.dossier import (
     Baseline,
@@ -31,6 +34,7 @@ from core.usecases import batch_holds, decisions, forced_promotions
 from core.usecases.open_candidates import renew
 from tests import build
 from tests.build import live, proposed
+from tests.databases import migrated
 from tests.views.desks import at_a_desk, button, labels, page, text
 from tests.views.fleets import html
 
@@ -101,7 +105,7 @@ def test_the_deciding_facts_of_a_first_version_come_first_and_say_what_helps(des
     app = page("promotion")
     assert tiles(app) == {
         "Mean absolute error": ("45,320 USD", "6.5 % better than the median"),
-        "Statistically significant": ("no", "95 % interval -8,000 to +1,500 USD"),
+        "Statistically significant": ("no", "difference -8,000 to +1,500 USD (95 %)"),
         "Median absolute % error": ("40.2 %", "0.2 points worse than the median"),
         "Evaluated on": ("29 rows", "none of them trained on"),
         "Trained on": ("80 rows", "of 1 batch"),
@@ -138,7 +142,7 @@ def test_the_deciding_facts_beside_a_champion(desk: Desk) -> None:
     app = page("promotion", version="2")
     assert tiles(app) == {
         "Mean absolute error": ("45,320 USD", "7.5 % worse than version 1"),
-        "Statistically significant": ("yes, worse", "95 % interval +1,000 to +5,000 USD"),
+        "Statistically significant": ("yes, worse", "difference +1,000 to +5,000 USD (95 %)"),
         "Against the median": ("24.5 % better", "60,000 USD, significant"),
         "On newer batches": ("none yet", "no batch is newer than both"),
         "Worst segment": ("10.0 % worse", "State Texas, 31 rows"),
@@ -374,9 +378,13 @@ def test_a_superseded_version_says_so_and_can_be_forced_or_judged(desk: Desk) ->
 # The address
 
 
-@pytest.fixture
-def many(desk: Desk) -> Desk:
-    with desk.store.begin() as work:
+@pytest.fixture(scope="module")
+def long_record(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
+    """A database with 301 versions."""
+    path = tmp_path_factory.mktemp("long-record") / "desk.db"
+    migrated(url := f"sqlite:///{path}", dataset)
+    store = Store.open(url, dataset)
+    with store.begin() as work:
         for version in range(1, 302):
             content = build.dossier(version)
             work.promotions.propose(
@@ -384,6 +392,15 @@ def many(desk: Desk) -> Desk:
                 digest=work.dossiers.freeze(content),
             )  # fmt: skip
         work.commit()
+    store.close()
+    return path
+
+
+@pytest.fixture
+def many(desk: Desk, long_record: Path) -> Desk:
+    here = str(desk.store.engine.url.database)
+    with closing(sqlite3.connect(long_record)) as source, closing(sqlite3.connect(here)) as target:
+        source.backup(target)
     return desk
 
 

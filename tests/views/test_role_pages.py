@@ -81,9 +81,9 @@ def opened(user: dict[str, Any], name: str = "", **query: str) -> AppTest:
     app.user = user
     for key, value in query.items():
         app.query_params[key] = value
-    app.run()
     if name:
-        app.switch_page(f"views/{name}.py").run()
+        app.switch_page(f"views/{name}.py")
+    app.run()
     assert not app.exception, app.exception
     return app
 

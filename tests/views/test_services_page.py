@@ -321,6 +321,8 @@ def test_the_logs_of_make_run_are_on_the_page_while_it_runs(desk: Desk) -> None:
     (shown,) = (c.value for c in app.code if "line 299" in c.value)
     assert "line 99\n" not in shown  # the last 200 lines
     assert "\x1b" not in shown
-    assert "`make run` restarts it by itself" in text(app)
+    assert "`make run` starts it, and restarts it by itself" in text(app)
+    (serving,) = (s for s in health.look(desk) if s.name == "Serving replicas")
+    assert f"{folder / 'serving.log'}" in serving.advice
     with pytest.raises(Missing, match="no log of"):
         local_logs.tail(desk, "../desk")

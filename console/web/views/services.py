@@ -43,15 +43,14 @@ def is_complete(checked: list[Service]) -> bool:
 
 def cards(checked: list[Service]) -> None:
     """A card for each service, in rows of equal height."""
-    is_local = bool(reading.query_shared(local_logs.names, silent=True))
     for start in range(0, len(checked), _ABREAST):
         columns = st.columns(_ABREAST)
         for column, service in zip(columns, checked[start:], strict=False):
             with column.container(border=True, height="stretch"):
-                card(service, is_local=is_local)
+                card(service)
 
 
-def card(service: Service, *, is_local: bool) -> None:
+def card(service: Service) -> None:
     """One service: state, response time, version, link, and advice if it is down."""
     name = f"[{service.name}]({service.link})" if service.link else service.name
     st.markdown(f"**{name}** :{_STATES[service.healthy]}")
@@ -64,8 +63,7 @@ def card(service: Service, *, is_local: bool) -> None:
         facts.append(f"{verb} {f'{seconds:,} s ago' if seconds else 'just now'}")
     st.caption(" · ".join(facts) or "Checking…")
     if service.advice:
-        here = "`make run` restarts it by itself. If it stays down, its log below says why."
-        st.warning(here if is_local else service.advice, icon=":material/build:")
+        st.warning(service.advice, icon=":material/build:")
 
 
 @st.fragment(run_every=5.0)
@@ -178,7 +176,7 @@ def _row(notice: Notice) -> dict[str, object]:
         "Event": notice.event.value,
         "Message": notice.text,
         "Attempts": notice.attempts,
-        "Failure": notice.failure,
+        "Note": notice.failure,
         "At (UTC)": f"{notice.created_at:%Y-%m-%d %H:%M:%S}",
     }
 

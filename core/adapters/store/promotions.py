@@ -121,7 +121,8 @@ class Promotions(Part):
             Missing: the version was never proposed.
         """
         complaint = f"Version {version} was never proposed here."
-        return self._only(promotions.c.version == version, complaint)
+        listed = "`driftdesk candidates` lists those that await a decision."
+        return self._only(promotions.c.version == version, f"{complaint} {listed}")
 
     def _only(self, where: sa.ColumnElement[bool], complaint: str) -> Promotion:
         for promotion in self._select(_SELECT.where(where)):

@@ -69,7 +69,7 @@ def judge(
     lead = _ITSELF if is_live else _FIRST
     if baseline is not None:
         gates.append(_beats_baseline(candidate, baseline, dataset))
-        lead += " " + gates[-1].says
+        lead = f"{lead} {gates[-1].says}" if is_live else f"{gates[-1].says} {lead}"
     if champion is not None:
         if candidate.rows != champion.rows:
             raise BadInput(

@@ -41,6 +41,7 @@ def events(
             "About": _about(e.subject, e.dataset if names_datasets else ""),
             "Who": e.actor,
             "Role": e.details.get("by", {}).get("role", ""),
+            "At (UTC)": f"{e.at:%Y-%m-%d %H:%M:%S}",
             "Id": e.id,
         }
         for e in found

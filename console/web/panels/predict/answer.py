@@ -110,12 +110,12 @@ def contributions(answer: Answer, contract: Contract | None, unit: str, *, on_lo
         return
     start = contribution_texts.baseline_words(answer, unit)
     how = "multiplies the prediction" if on_log else "adds to the prediction"
-    baseline = "the prediction for a typical row"
+    typical = "the prediction for a typical row"
     if of_class := widgets.plain(contribution_texts.explained_class(answer)):
         how = f"multiplies the odds of **{of_class}**"
-        baseline = f"the probability of **{of_class}** for a typical row"
+        typical = f"the probability of **{of_class}** for a typical row"
     st.caption(
-        f"Starting from the baseline **{start}** ({baseline}), each feature "
+        f"Starting from **{start}**, {typical}, each feature "
         f"{how}; largest effect first. Contributions (Shapley values) describe the model, not "
         "causes."
     )
