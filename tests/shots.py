@@ -46,6 +46,7 @@ PAGES = {
 LOOKS = [("light", 1400), ("dark", 1400), ("light", 420), ("dark", 420)]
 _HEIGHT, _HIGHEST = 900, 8000
 _PATIENCE, _LOOKS, _PAUSE = 120_000, 60, 500  # milliseconds, and how often a page is looked at
+_WHILE = 15_000  # milliseconds
 _READY = "[data-testid=stApp][data-test-script-state=notRunning]"
 _SCROLLS = "[data-testid=stMain]"
 
@@ -82,8 +83,14 @@ def addresses(dataset: str) -> dict[str, str]:
     return FLEET | named
 
 
-def take(console: str, folder: Path, only: set[str], dataset: str = "") -> None:
-    """Save the pages of this console as pictures; `only` names pages, looks or pictures."""
+def take(
+    console: str, folder: Path, only: set[str], dataset: str = "", *, settles: bool = True
+) -> None:
+    """Save the pages of this console as pictures; `only` names pages, looks or pictures.
+
+    Without `settles` a page that is never drawn to its end, because services do not answer, is
+    shown as it is after a while.
+    """
     folder.mkdir(exist_ok=True, parents=True)
     with chromium() as browser:
         for scheme, width in LOOKS:
@@ -96,7 +103,10 @@ def take(console: str, folder: Path, only: set[str], dataset: str = "") -> None:
                     continue
                 page.goto(f"{console}/{path}", wait_until="networkidle")
                 page.locator("h1").wait_for()
-                page.locator(_READY).wait_for()
+                if settles:
+                    page.locator(_READY).wait_for()
+                else:
+                    page.wait_for_timeout(_WHILE)
                 whole(page, folder / f"{shot}.png")
             page.context.close()
 

@@ -92,7 +92,7 @@ def main() -> int:
                 print(name, flush=True)
                 if name == "broken":
                     with frozen(house):
-                        take(house.console, shots / name, only)
+                        take(house.console, shots / name, only, settles=False)
                 else:
                     take(house.console, shots / name, only)
                 if name == last:
