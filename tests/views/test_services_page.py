@@ -195,6 +195,20 @@ def test_what_was_known_is_shown_while_it_is_asked_again(
     assert found.age is not None
 
 
+def test_an_old_answer_is_not_the_state_of_now(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looked for a while: the first look says that it is being checked."""
+    watch = Watch(desk)
+    assert by_name(watch.look(30))["Database"].healthy
+    hang = threading.Event()
+    monkeypatch.setattr(desk.store, "read", lambda: hang.wait(60))
+    monkeypatch.setattr(health, "_REST", 0.0)
+    monkeypatch.setattr(health, "_KEPT", 0.0)  # any answer is an old one
+    found = by_name(watch.look(0.0))["Database"]
+    hang.set()
+    assert found.healthy is None
+    assert (found.says, found.age) == ("", None)
+
+
 def test_one_that_hangs_is_not_well_whatever_it_said_before(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
