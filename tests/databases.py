@@ -157,23 +157,23 @@ class Pool:
 def shape(connection: sa.Connection) -> list[list[tuple[object, ...]]]:
     """What tables a database has, with columns, indexes and triggers."""
     return [
-        sorted(map(tuple, connection.exec_driver_sql(_of_schema(shown, view, prefix))), key=repr)
-        for view, prefix, shown in _DESCRIBED
+        sorted(map(tuple, connection.exec_driver_sql(_of_schema(columns, view, prefix))), key=repr)
+        for view, prefix, columns in _DESCRIBED
     ]
 
 
 def _digest(connection: sa.Connection) -> list[tuple[object, ...]]:
     """A digest of the shape, which the server calculates."""
-    told = []
-    for view, prefix, shown in _DESCRIBED:
-        row = ", ".join(f"QUOTE({name})" for name in shown.split(", "))
+    digests = []
+    for view, prefix, columns in _DESCRIBED:
+        row = ", ".join(f"QUOTE({name})" for name in columns.split(", "))
         query = _of_schema(f"COUNT(*), BIT_XOR(CRC32(CONCAT_WS('|', {row})))", view, prefix)
-        told.append(tuple(connection.exec_driver_sql(query).one()))
-    return told
+        digests.append(tuple(connection.exec_driver_sql(query).one()))
+    return digests
 
 
-def _of_schema(shown: str, view: str, prefix: str) -> str:
-    return f"SELECT {shown} FROM information_schema.{view} WHERE {prefix}_schema = DATABASE()"
+def _of_schema(expressions: str, view: str, prefix: str) -> str:
+    return f"SELECT {expressions} FROM information_schema.{view} WHERE {prefix}_schema = DATABASE()"
 
 
 def _template(server: str, datasets: Datasets) -> Template:

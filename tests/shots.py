@@ -46,7 +46,7 @@ PAGES = {
 LOOKS = [("light", 1400), ("dark", 1400), ("light", 420), ("dark", 420)]
 _HEIGHT, _HIGHEST = 900, 8000
 _PATIENCE, _LOOKS, _PAUSE = 120_000, 60, 500  # milliseconds, and how often a page is looked at
-_WHILE = 15_000  # milliseconds
+_UNSETTLED = 15_000  # milliseconds, for a page that is never drawn to its end
 _READY = "[data-testid=stApp][data-test-script-state=notRunning]"
 _SCROLLS = "[data-testid=stMain]"
 
@@ -106,7 +106,7 @@ def take(
                 if settles:
                     page.locator(_READY).wait_for()
                 else:
-                    page.wait_for_timeout(_WHILE)
+                    page.wait_for_timeout(_UNSETTLED)
                 whole(page, folder / f"{shot}.png")
             page.context.close()
 

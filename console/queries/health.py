@@ -15,7 +15,7 @@ _REST = 1.0
 """Seconds for which an answer is reused, however many tabs ask."""
 
 _KEPT = 15.0
-"""Seconds for which an answer is shown while the next one is awaited; pages look more often."""
+"""Seconds for which "healthy" is shown while the next answer is awaited."""
 
 _LOOK_SECONDS = 10.0
 """How long the command line waits for all services."""
@@ -33,7 +33,7 @@ class Answers:
     """The last answer to each check, and the checks that are running, shared by threads.
 
     A service that hangs occupies one thread and is not checked again until that one returns; its
-    previous answer is shown for at most `service_checks.HANGS`, and not if it is old.
+    previous answer is shown for at most `service_checks.HANGS`, and an old "healthy" not at all.
     """
 
     def __init__(self) -> None:
@@ -70,8 +70,8 @@ class Answers:
         started = self._asking.get(key)
         asking = now - started if started is not None else 0.0
         at, service = self._known.get(key, (None, None))
-        if started is not None and at is not None and now - at > _KEPT:
-            at, service = None, None  # it says nothing of now
+        if service and service.healthy and at and started is not None and now - at > _KEPT:
+            at, service = None, None  # that it was healthy says nothing of now
         service = service or Service(check.name, None, "", 0.0, check.link, "")
         service = replace(service, asking=asking, age=None if at is None else now - at)
         if not service.is_silent:

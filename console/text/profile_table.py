@@ -23,14 +23,7 @@ def number_rows(columns: Iterable[ColumnProfile], dataset: Dataset) -> list[dict
     """A row for each column of numbers, whose figures are numbers, so that they sort."""
     return _told(
         [
-            _head(p, column)
-            | dict(
-                zip(
-                    FIGURES,
-                    map(formatting.rounded, (p.mean, p.std, p.minimum, p.q50, p.q75, p.maximum)),
-                    strict=True,
-                )
-            )
+            _head(p, column) | _figures(p)
             for p, column in _described(columns, dataset)
             if column.type is ColumnType.NUMBER
         ]
@@ -86,6 +79,11 @@ def _head(p: ColumnProfile, column: Column) -> dict[str, Any]:
         "Rows": p.count,
         "Empty %": 100 * p.nulls / p.count if p.count else None,
     }
+
+
+def _figures(p: ColumnProfile) -> dict[str, float | None]:
+    values = (p.mean, p.std, p.minimum, p.q50, p.q75, p.maximum)
+    return {name: formatting.rounded(v) for name, v in zip(FIGURES, values, strict=True)}
 
 
 def _time(value: float | None, kind: ColumnType) -> str:

@@ -84,7 +84,7 @@ class DatabaseUrl:
             "database": self.database,
             "unix_socket": self.unix_socket,
             "ssl": dict(self.ssl),
-            # A socket needs no TLS; PyMySQL would load the machine's certificates for it, 20 ms.
+            # A socket needs no TLS; PyMySQL would load the machine's certificates for it, 40 ms.
             "ssl_disabled": bool(self.unix_socket) and not self.ssl,
         }
         return {name: value for name, value in arguments.items() if value} | {"charset": CHARSET}

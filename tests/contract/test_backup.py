@@ -24,7 +24,7 @@ from console.actions.backup.create import back_up
 from console.actions.backup.restore import Restored, restore
 from console.desk import Desk
 from core.adapters.store import Store
-from core.adapters.store.dump import Shape, shapes, snapshot
+from core.adapters.store.dump import shapes, snapshot
 from core.adapters.store.engine import make_engine
 from core.adapters.store.tables import job_logs, predictions
 from core.domain.dataset import Dataset
@@ -44,7 +44,7 @@ from core.platform.settings import SHIPPED_DATASETS, Settings
 from core.rules.ops.notification import Event
 from tests import build
 from tests.build import somebody
-from tests.contract.test_upgrade import FIRST, first_release
+from tests.contract.test_upgrade import FIRST, archived_first_release
 from tests.databases import migrated
 from tests.fakes import FakeQueue, FakeRegistry, FakeServing
 from tests.house import CLI
@@ -407,34 +407,7 @@ def test_a_database_of_another_version_is_not_written_to(saved: Path, tmp_path: 
 def test_a_backup_of_the_first_release_is_migrated(
     empty_database: str, tmp_path: Path, dataset: Dataset
 ) -> None:
-    old = f"sqlite:///{tmp_path / 'old.db'}"
-    first_release(old, dataset)
-    engine = make_engine(old)
-    path = tmp_path / "old.tar.gz"
-    with archive.create(path) as (writer, manifest), snapshot(engine) as seen:
-        there = sa.inspect(engine)
-        kept = [
-            Shape(
-                s.name,
-                tuple(c for c in s.columns
-                      if c[0] in {str(k["name"]) for k in there.get_columns(s.name)}),
-            )
-            for s in shapes([dataset]) if there.has_table(s.name)
-        ]  # fmt: skip
-        writer.add("dataset.toml", b"")
-        tables = {}
-        for shape in kept:
-            parts = list(seen.lines(shape))
-            for number, (part, _) in enumerate(parts):
-                writer.add(f"tables/{shape.name}/{number:06}.ndjson", part)
-            rows = sum(count for _, count in parts)
-            tables[shape.name] = {"columns": shape.columns, "rows": rows}
-        manifest |= {
-            "made_at": "2026-01-01T00:00:00+00:00", "made_by": "driftdesk 0.0.1", "schema": FIRST,
-            "dataset": {"name": dataset.name, "columns": [c.name for c in dataset.columns]},
-            "tables": tables, "chain": {"whole": True}, "spool": [], "versions": [], "model": None,
-        }  # fmt: skip
-    engine.dispose()
+    path = archived_first_release(tmp_path, dataset)
     done = put_back(settings(empty_database, tmp_path / "target"), path)
     assert done.migrated_from == FIRST
     store = Store.open(empty_database, dataset)

@@ -19,7 +19,7 @@ from console.actions.backup.create import back_up
 from console.actions.backup.restore import Restored
 from core.adapters.store import Store, replacement
 from core.adapters.store import dump as dump_of
-from core.adapters.store.dump import Shape, shapes, snapshot
+from core.adapters.store.dump import Shape
 from core.adapters.store.engine import make_engine
 from core.adapters.store.migrate import prepare_dataset
 from core.adapters.store.replacement import Replacement
@@ -47,7 +47,7 @@ from tests.build import somebody
 from tests.contract.test_backup import asked, command, put_back, rewritten, settings
 from tests.contract.test_backup_datasets import at_first, datasets
 from tests.contract.test_datasets_apart import THEIRS, fill
-from tests.contract.test_upgrade import FIRST, first_release
+from tests.contract.test_upgrade import FIRST, archived_first_release
 from tests.databases import migrated
 from tests.stacks import wait_for
 
@@ -622,27 +622,7 @@ def test_a_job_begins_before_the_restore_or_after_it(mariadb: str, tmp_path: Pat
 def test_one_of_an_older_backup_is_migrated_into_a_desk_with_others(
     empty_database: str, tmp_path: Path, dataset: Dataset
 ) -> None:
-    old = f"sqlite:///{tmp_path / 'old.db'}"
-    first_release(old, dataset)
-    engine = make_engine(old)
-    path = tmp_path / "old.tar.gz"
-    with archive.create(path) as (writer, manifest), snapshot(engine) as seen:
-        there, tables = sa.inspect(engine), {}
-        for whole in shapes([dataset]):
-            if not there.has_table(whole.name):
-                continue
-            had = {str(c["name"]) for c in there.get_columns(whole.name)}
-            shape = whole.without({name for name, _ in whole.columns} - had)
-            parts = list(seen.lines(shape))
-            for number, (part, _) in enumerate(parts):
-                writer.add(f"tables/{shape.name}/{number:06}.ndjson", part)
-            tables[shape.name] = {"columns": shape.columns, "rows": sum(n for _, n in parts)}
-        manifest |= {
-            "made_at": "2026-01-01T00:00:00+00:00", "made_by": "driftdesk 0.0.1", "schema": FIRST,
-            "dataset": {"name": dataset.name, "columns": [c.name for c in dataset.columns]},
-            "tables": tables, "chain": {"whole": True}, "spool": [], "versions": [], "model": None,
-        }  # fmt: skip
-    engine.dispose()
+    path = archived_first_release(tmp_path, dataset)
     from core.platform.settings import SHIPPED_DATASETS
 
     told = several(tmp_path / "desk", empty_database, OTHER)

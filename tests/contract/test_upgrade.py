@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from console.actions.backup import archive
 from core.adapters.store import Store, schema_version
+from core.adapters.store.dump import shapes, snapshot
 from core.adapters.store.engine import WRITE, make_engine, make_file
 from core.adapters.store.migrate import migrate, prepare, upgrade
 from core.adapters.store.tables import metadata
@@ -115,6 +118,32 @@ def first_release(url: str, dataset: Dataset) -> None:
         connection.commit()
         prepare_first(connection, dataset)
         connection.commit()
+
+
+def archived_first_release(folder: Path, dataset: Dataset) -> Path:
+    """A backup of that database, as the first release would have made it."""
+    url, path = f"sqlite:///{folder / 'old.db'}", folder / "old.tar.gz"
+    first_release(url, dataset)
+    engine = make_engine(url)
+    with archive.create(path) as (writer, manifest), snapshot(engine) as rows:
+        writer.add("dataset.toml", b"")
+        there, tables = sa.inspect(engine), {}
+        for today in shapes([dataset]):
+            if not there.has_table(today.name):
+                continue
+            had = {str(column["name"]) for column in there.get_columns(today.name)}
+            shape = today.without({name for name, _ in today.columns} - had)
+            parts = list(rows.lines(shape))
+            for number, (part, _) in enumerate(parts):
+                writer.add(f"tables/{shape.name}/{number:06}.ndjson", part)
+            tables[shape.name] = {"columns": shape.columns, "rows": sum(n for _, n in parts)}
+        manifest |= {
+            "made_at": "2026-01-01T00:00:00+00:00", "made_by": "driftdesk 0.0.1", "schema": FIRST,
+            "dataset": {"name": dataset.name, "columns": [c.name for c in dataset.columns]},
+            "tables": tables, "chain": {"whole": True}, "spool": [], "versions": [], "model": None,
+        }  # fmt: skip
+    engine.dispose()
+    return path
 
 
 def prepare_first(connection: sa.Connection, dataset: Dataset) -> None:

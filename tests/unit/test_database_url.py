@@ -37,15 +37,15 @@ def test_case_i_the_driver_gets_what_sqlalchemy_would_give_it(url: str) -> None:
     made = sa.make_url(MYSQL + url)
     _, theirs = made.get_dialect()(dbapi=pymysql).create_connect_args(made)
     theirs = {name: value for name, value in theirs.items() if name not in OWN}
-    told = read_database_url(MYSQL + url).arguments
-    assert told.pop("ssl_disabled", False) is ("unix_socket" in theirs)
-    assert told == theirs | {"charset": "utf8mb4"}
+    ours = read_database_url(MYSQL + url).arguments
+    assert ours.pop("ssl_disabled", False) is ("unix_socket" in theirs)
+    assert ours == theirs | {"charset": "utf8mb4"}
 
 
 def test_options_of_tls_hold_on_a_socket_too() -> None:
-    told = read_database_url(f"{MYSQL}desk@/desk?unix_socket=/run/s&ssl_ca=/ca").arguments
-    assert "ssl_disabled" not in told
-    assert told["ssl"] == {"ca": "/ca"}
+    arguments = read_database_url(f"{MYSQL}desk@/desk?unix_socket=/run/s&ssl_ca=/ca").arguments
+    assert "ssl_disabled" not in arguments
+    assert arguments["ssl"] == {"ca": "/ca"}
 
 
 def test_a_password_beyond_ascii_is_sent_as_utf8() -> None:

@@ -117,8 +117,8 @@ def ratios(report: StoredReport) -> None:
 
 def history(view: drift.View, reference: Reference, cells: list[Cell]) -> None:
     """A heat map of the last batches; a click on a cell opens its batch."""
-    compared = list(dict.fromkeys(c.batch_id for c in cells))
-    if len(compared) < _FEWEST:
+    batch_ids = list(dict.fromkeys(c.batch_id for c in cells))
+    if len(batch_ids) < _FEWEST:
         st.subheader("History", anchor=False)
         st.caption("The history starts with the second comparison.")
         return
@@ -128,7 +128,7 @@ def history(view: drift.View, reference: Reference, cells: list[Cell]) -> None:
         "Batches", list(WINDOWS), default="Last 12", key="last", bind="query-params",
         label_visibility="collapsed", required=True,
     )  # fmt: skip
-    newest = compared[-WINDOWS[window] :]
+    newest = batch_ids[-WINDOWS[window] :]
     wanted = set(newest)
     shown = [c for c in cells if c.batch_id in wanted]
     by_column = len(wanted) > _EVERY_STATISTIC

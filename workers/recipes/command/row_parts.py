@@ -76,7 +76,7 @@ def _clear(system: Any, root: str) -> None:
 def _delete(system: Any, root: str) -> None:
     for path in system.find(root):
         system.rm_file(path)
-    with suppress(FileNotFoundError, NotImplementedError):
+    with suppress(FileNotFoundError, NotImplementedError):  # as of object stores
         system.rmdir(root)
 
 

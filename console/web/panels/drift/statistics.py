@@ -33,7 +33,7 @@ def table(reports: dict[Reference, StoredReport]) -> None:
     units = {column.name: column.unit for column in session.desk().dataset.columns}
     rows = [_row(name, by, units) for name in names]
     shares = [name for name in rows[0] if name.endswith("%")]
-    figures = ["Current", *(_capital(NAMES[reference]) for reference in by)]
+    figures = ["Current", *(NAMES[reference].capitalize() for reference in by)]
     number = st.column_config.NumberColumn
     widgets.table(
         rows,
@@ -62,15 +62,11 @@ def _row(
         reference_value, ratio, band = (
             (change.reference, change.ratio, change.band) if change else (None, None, None)
         )
-        row[_capital(heading)] = formatting.rounded(reference_value)
+        row[heading.capitalize()] = formatting.rounded(reference_value)
         row[f"Change from {heading} %"] = _per_cent(ratio)
         row[f"Noise band, {heading} %"] = _per_cent(band)
         row[f"Finding, {heading}"] = _finding(change) if change else ""
     return row
-
-
-def _capital(heading: str) -> str:
-    return heading[0].upper() + heading[1:]
 
 
 def _per_cent(ratio: float | None) -> float | None:
