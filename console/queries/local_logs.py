@@ -10,7 +10,7 @@ from core.domain.errors import Missing
 from core.domain.safe_text import printable_lines
 from core.platform import running_system
 
-_PROCESSES = {
+PROCESSES = {
     "MLflow": "mlflow", "Serving": "serving", "Serving replicas": "serving", "Data API": "data-api",
     "Queue (Redis)": "queue", "Workers": "work", "Reconciler": "reconcile",
 }  # fmt: skip
@@ -29,7 +29,7 @@ def names(desk: Desk) -> list[str]:
 
 def remedy(desk: Desk, service: str) -> str:
     """What to do while a service is down that `make run` runs; empty for any other."""
-    process = _PROCESSES.get(service, "")
+    process = PROCESSES.get(service, "")
     if process not in names(desk):
         return ""
     return (

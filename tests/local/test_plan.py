@@ -15,6 +15,7 @@ import redis
 
 from compose.local.__main__ import main
 from compose.local.children import CannotStart, children, chosen, read_surroundings
+from console.queries import local_logs
 from tests.stacks import ROOT, free_port, wait_for
 
 
@@ -45,6 +46,7 @@ def test_everything_runs_where_nothing_is_given(tmp_path: Path) -> None:
         "console": ("migrate",),
     }
     assert around.env["DATABASE_URL"] == f"sqlite:///{tmp_path}/driftdesk.db"
+    assert after.keys() >= set(local_logs.PROCESSES.values())
 
 
 def test_what_is_given_is_not_run_and_nobody_waits_for_it(tmp_path: Path) -> None:

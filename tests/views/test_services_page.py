@@ -324,6 +324,11 @@ def test_the_doctor_comes_when_he_is_called(desk: Desk) -> None:
     assert "DATA_API_URL" in shown.loc["Data API", "Action"]
 
 
+def test_what_make_run_runs_has_the_names_of_the_checks(desk: Desk) -> None:
+    checked = {check.name for check in service_checks.checks(desk)}
+    assert local_logs.PROCESSES.keys() <= checked
+
+
 def test_the_logs_of_make_run_are_on_the_page_while_it_runs(desk: Desk) -> None:
     folder = desk.settings.data_dir / "logs"
     folder.mkdir()
