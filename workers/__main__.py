@@ -191,6 +191,7 @@ def _reconcile(settings: Settings) -> None:
     rota.start()
     stuck: list[str] = []
     while not stop.wait(_RECONCILE_SECONDS):
+        scratch.keep()
         before, stuck = stuck, rota.stuck()
         if stuck and stuck != before:
             log.error("a duty does not come back; waiting to be started again", duties=stuck)

@@ -9,7 +9,6 @@ Each process locks and writes a folder of its own, and adopts the folders of dea
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import uuid
@@ -18,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+
+from core.platform.owned_file import names, own, own_new
 
 log = structlog.get_logger()
 
@@ -53,7 +54,7 @@ class Spool:
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self._folder = folder
-        self._own = folder / str(uuid.uuid4())
+        self._own = folder
         self._most = most_bytes
         self._mutex = threading.Lock()
         self._next = 0
@@ -62,6 +63,7 @@ class Spool:
         self._path = self._own
         self._closed: list[Segment] = []
         self._locks: list[int] = []
+        self._own_lock: int | None = None
         self.size = 0
         self.dropped = 0
         self.trouble = ""
@@ -69,8 +71,7 @@ class Spool:
     def open(self) -> None:
         """Create and lock a folder, and adopt those of dead processes; log if the disk fails."""
         try:
-            self._own.mkdir(parents=True, exist_ok=True)
-            self._lock(self._own)
+            self._claim()
         except OSError as error:
             self.trouble = _reason(error)
             log.warning("the prediction log cannot be written to disk", reason=self.trouble)
@@ -122,7 +123,7 @@ class Spool:
             return
         for other in others:
             try:
-                self._lock(other)
+                self._locks.append(own(other / _LOCK, os.O_CREAT))
             except OSError:
                 continue  # its process is alive
             segments = [Segment(p, p.stat().st_size) for p in sorted(other.glob(_SEGMENTS))]
@@ -143,18 +144,22 @@ class Spool:
             os.close(lock)
         self._locks.clear()
 
-    def _lock(self, folder: Path) -> None:
-        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            raise
-        self._locks.append(lock)
+    def _claim(self) -> None:
+        """Make and lock a folder of our own, unless we have one that nobody deleted."""
+        if self._own_lock is not None and names(self._own / _LOCK, self._own_lock):
+            return
+        path, self._own_lock = own_new(self._candidate)
+        self._own = path.parent
+        self._locks.append(self._own_lock)
+
+    def _candidate(self) -> Path:
+        folder = self._folder / str(uuid.uuid4())
+        folder.mkdir(parents=True)
+        return folder / _LOCK
 
     def _write(self, lines: bytes) -> None:
         if self._file is None:
-            self._own.mkdir(parents=True, exist_ok=True)
+            self._claim()
             self._path = self._own / f"{self._next:08d}.ndjson"
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._file = os.open(self._path, flags, 0o600)

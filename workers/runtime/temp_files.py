@@ -8,7 +8,6 @@ fetches models to score them, and has such a folder as well.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -16,6 +15,8 @@ import uuid
 from pathlib import Path
 
 import structlog
+
+from core.platform.owned_file import names, own, own_new
 
 _PREFIX = "driftdesk-worker-"
 _LOCK = ".lock"
@@ -32,7 +33,7 @@ class Scratch:
 
     def __init__(self, root: Path | None = None) -> None:
         self._root = root or Path(tempfile.gettempdir())
-        self.folder = self._root / f"{_PREFIX}{uuid.uuid4().hex}"
+        self.folder = self._root
         self._held: int | None = None
 
     def open(self) -> None:
@@ -41,24 +42,21 @@ class Scratch:
         A disk that is full or read-only leaves everything as it was: temporary files then go
         where the system puts them.
         """
-        try:
-            self.folder.mkdir(mode=0o700)
-            self._held = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            log.warning(
-                "no temporary folder of our own", folder=str(self.folder), reason=str(error)
-            )
-            shutil.rmtree(self.folder, ignore_errors=True)
-            return
-        tempfile.tempdir = os.environ["TMPDIR"] = str(self.folder)
-        self._delete_abandoned()
+        if self._make():
+            self._delete_abandoned()
+
+    def keep(self) -> None:
+        """Make the folder again if somebody deleted it, as systems do with old temporary files."""
+        if self._held is not None and not names(self.folder / _LOCK, self._held):
+            self._release()
+            self._make()
 
     def empty(self) -> None:
         """Delete what the last job left, and the folders of workers that are gone.
 
         Call it when no job of this worker runs.
         """
+        self.keep()
         if self._held is None:
             return
         for path in self.folder.iterdir():
@@ -71,8 +69,29 @@ class Scratch:
         if self._held is None:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._release()
+
+    def _make(self) -> bool:
+        """Whether there is a folder of our own now."""
+        try:
+            lock, self._held = own_new(self._candidate)
+        except OSError as error:
+            log.warning("no temporary folder of our own", below=str(self._root), reason=str(error))
+            return False
+        self.folder = lock.parent
+        tempfile.tempdir = os.environ["TMPDIR"] = str(self.folder)
+        return True
+
+    def _candidate(self) -> Path:
+        folder = self._root / f"{_PREFIX}{uuid.uuid4().hex}"
+        folder.mkdir(mode=0o700)
+        return folder / _LOCK
+
+    def _release(self) -> None:
+        assert self._held is not None
         os.close(self._held)
         self._held = None
+        self.folder = self._root
         tempfile.tempdir = None
         os.environ["TMPDIR"] = str(self._root)
 
@@ -81,17 +100,11 @@ class Scratch:
             if other == self.folder:
                 continue
             try:
-                lock = os.open(other / _LOCK, os.O_RDWR)
-            except OSError:  # it was just made, just deleted, or is another user's
+                lock = own(other / _LOCK, os.O_CREAT)
+            except OSError:  # its worker, or a job of it, runs; or it is another user's
                 continue
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:  # its worker, or a job of it, still runs
-                continue
-            else:
-                shutil.rmtree(other, ignore_errors=True)
-            finally:
-                os.close(lock)
+            shutil.rmtree(other, ignore_errors=True)
+            os.close(lock)
 
 
 def _delete(path: Path) -> None:

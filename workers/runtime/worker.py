@@ -119,6 +119,7 @@ class _Worker(EnduringWorker):
 
     def execute_job(self, job: RqJob, queue: Queue) -> None:
         """Fork, wait, count, and delete what the job left in its temporary folder."""
+        self._scratch.keep()
         try:
             self._execute(job, queue)
         finally:

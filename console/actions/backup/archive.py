@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import gzip
 import hashlib
 import io
@@ -24,6 +23,7 @@ from typing import IO, Any, NamedTuple
 
 from core.domain.errors import BackupUnusable, Missing, NotEmpty
 from core.platform.disk_errors import disk_errors
+from core.platform.owned_file import own, own_new
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -84,12 +84,10 @@ def create(path: Path) -> Iterator[tuple[Writer, dict[str, Any]]]:
     if not path.parent.is_dir():
         raise Missing(f"There is no folder {path.parent}; make it first.")
     _clear(path.parent)
-    part = path.parent / _PART.format(uuid.uuid4().hex)
     with disk_errors("no backup was made"):
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        part, descriptor = own_new(lambda: path.parent / _PART.format(uuid.uuid4().hex))
         try:
             with os.fdopen(descriptor, "wb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
                 manifest: dict[str, Any] = {"format": FORMAT}
                 with tarfile.open(fileobj=file, mode="w:gz", compresslevel=_LEVEL) as tar:
                     writer = Writer(tar)
@@ -119,8 +117,7 @@ def _name(part: Path, path: Path) -> None:
 def _clear(folder: Path) -> None:
     """Remove partial files that no process writes."""
     for part in folder.glob(_PART.format("*")):
-        with contextlib.suppress(OSError), part.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.suppress(OSError), os.fdopen(own(part)):
             part.unlink()
 
 
