@@ -13,7 +13,10 @@ _ATTEMPTS = 5
 
 
 def own_new(candidate: Callable[[], Path]) -> tuple[Path, int]:
-    """A new file that this process owns, and its descriptor; `candidate` gives a new path each time.
+    """Make a file that this process owns; `candidate` gives a new path each time.
+
+    Returns:
+        The path and the descriptor that holds the lock.
 
     Raises:
         OSError: the file cannot be made.

@@ -48,7 +48,7 @@ class Scratch:
     def keep(self) -> None:
         """Make the folder again if somebody deleted it, as systems do with old temporary files."""
         if self._held is not None and not names(self.folder / _LOCK, self._held):
-            self._release()
+            self._release(self._held)
             self._make()
 
     def empty(self) -> None:
@@ -69,7 +69,7 @@ class Scratch:
         if self._held is None:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
-        self._release()
+        self._release(self._held)
 
     def _make(self) -> bool:
         """Whether there is a folder of our own now."""
@@ -87,9 +87,8 @@ class Scratch:
         folder.mkdir(mode=0o700)
         return folder / _LOCK
 
-    def _release(self) -> None:
-        assert self._held is not None
-        os.close(self._held)
+    def _release(self, lock: int) -> None:
+        os.close(lock)
         self._held = None
         self.folder = self._root
         tempfile.tempdir = None
