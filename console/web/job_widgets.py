@@ -107,7 +107,8 @@ def why_it_waits(job: Job) -> str:
     if queue_fault():
         is_running = job.state is JobState.RUNNING
         return "" if is_running else "It is recorded, and starts once the queue is back."
-    return (reading.query_cached(_STALLED_TTL, stalled_jobs.stuck) or {}).get(job.id, "")
+    stuck = reading.neighbour(stalled_jobs.stuck, ttl=_STALLED_TTL).value or {}
+    return stuck.get(job.id, "")
 
 
 def leads_on(result: JobResult | None) -> None:

@@ -6,17 +6,24 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import streamlit as st
 
 from console.desk import Desk
+from console.queries.background import Answer, Questions
 from console.text.markdown import plain
 from console.web import session
 from console.web.metrics import metrics
 from core.domain.errors import DriftdeskError, Missing
 
 T = TypeVar("T")
+
+_PATIENCE = 1.0
+"""Seconds that a page waits for another service, which answers in a few hundredths."""
+
+_KEPT, _KEPT_ERROR = 15.0, 30.0
+"""Seconds for which an answer, or an error, is shown while the next answer is awaited."""
 
 _MOST_CACHED = 1_000
 """The most results of `query_cached` that are kept; those that are asked for soon come back."""
@@ -85,7 +92,7 @@ def query_cached(
 ) -> T | None:
     """Like `query`, with results cached for `ttl` seconds and shared by all sessions.
 
-    For queries over the network, so that many tabs do not repeat them. Errors are not cached.
+    For queries that cost much, so that many tabs do not repeat them. Errors are not cached.
     """
     key = (session.desk().dataset.name, question.__module__, question.__qualname__, args)
     return _cached(ttl, key, lambda: query(question, *args, silent=silent))
@@ -104,9 +111,58 @@ def _cached(ttl: float, key: Any, ask: Callable[[], T]) -> T:
     return result
 
 
+class Told(NamedTuple, Generic[T]):
+    """What another service told: `value`, which is None if it failed or while it `is_awaited`."""
+
+    value: T | None = None
+    is_awaited: bool = False
+
+
+@st.cache_resource(show_spinner=False)
+def _questions() -> Questions:
+    """What other services are asked, for all sessions."""
+    return Questions()
+
+
+def neighbour(
+    question: Callable[..., T],
+    *args: Any,
+    ttl: float = 0.0,
+    shared: bool = False,
+    silent: bool = False,
+) -> Told[T]:
+    """Ask another service in the background; the page waits a moment for the answer, not longer.
+
+    Answers are shared by all sessions for `ttl` seconds. If the service fails, why is shown on the
+    page, unless `silent`. With `shared` the question is about what datasets share.
+    """
+
+    def ask() -> Told[T]:
+        desk = session.any_desk() if shared else session.desk()
+        name = "" if shared else desk.dataset.name
+        key = (name, question.__module__, question.__qualname__, args)
+        asked = _questions()
+        asked.ask(question.__name__, key, lambda: question(desk, *args), ttl)
+        if (asking := asked.answer(key).asking) is not None:
+            asked.wait([key], _PATIENCE - asking)
+        return _told(asked.answer(key))
+
+    return _answer(ask, silent=silent) or Told()
+
+
+def _told(answer: Answer) -> Told[Any]:
+    kept = _KEPT if answer.error is None else _KEPT_ERROR
+    if answer.age is None or (answer.asking is not None and answer.age > kept):
+        return Told(is_awaited=True)
+    if answer.error is not None:
+        raise answer.error
+    return Told(answer.value)
+
+
 def clear_cache() -> None:
-    """Drop the results of `query_cached`, after a change."""
+    """Drop the results of `query_cached` and `neighbour`, after a change."""
     _cache().clear()
+    _questions().forget()
 
 
 def deferred_query(question: Callable[..., T], *args: Any, **kwargs: Any) -> Callable[[], T]:

@@ -15,7 +15,8 @@ import structlog
 from console import identity
 from console.desk import Desk
 from console.fleet import Fleet
-from console.queries.health import Answers, Watch
+from console.queries.background import Questions
+from console.queries.health import Watch
 from console.web import exposure_checks, page_state
 from console.web.metrics import expose_metrics
 from core.domain.errors import DriftdeskError, LoggedOut, Missing, SettingsError
@@ -41,9 +42,9 @@ def _fleet() -> Fleet:
 
 
 @st.cache_resource(show_spinner=False)
-def _answers() -> Answers:
+def _checks() -> Questions:
     """The answers of all services, shared by the pages of all datasets."""
-    return Answers()
+    return Questions()
 
 
 @st.cache_resource(show_spinner=False)
@@ -139,8 +140,8 @@ def watch() -> Watch:
     Without a dataset only those of services that datasets share.
     """
     if name := dataset_name():
-        return Watch(desk(name), _answers())
-    return Watch(any_desk(), _answers(), shared=True)
+        return Watch(desk(name), _checks())
+    return Watch(any_desk(), _checks(), shared=True)
 
 
 def any_desk() -> Desk:

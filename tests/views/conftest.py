@@ -23,3 +23,9 @@ def scanned_once(monkeypatch: pytest.MonkeyPatch) -> None:
     machine what it is: half of the time of a page.
     """
     monkeypatch.setattr(manifest_scanner, "scan_component_manifests", SCANNED)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a loaded machine an answer takes longer than a page waits; a test waits for it."""
+    monkeypatch.setattr("console.web.reading._PATIENCE", 30.0)

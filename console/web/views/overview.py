@@ -166,12 +166,13 @@ def page() -> None:
     if seen.is_empty:
         first_day()
         return
-    disagreement = reading.query_cached(10.0, overview.disagreement, seen.as_of) or []
+    told = reading.neighbour(overview.disagreement, seen.as_of, ttl=10.0)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        told = {need.title for need in disagreement}  # the services themselves know best
-        others = [need for need in seen.needs if need.title not in told]
-        required.listing([*disagreement, *others])
+        disagreement = told.value or []
+        known = {need.title for need in disagreement}  # the services themselves know best
+        others = [need for need in seen.needs if need.title not in known]
+        required.listing([*disagreement, *others], is_awaited=told.is_awaited)
         absence.listing()
         errors(seen)
         if seen.live and error:

@@ -29,16 +29,17 @@ def predict(mode: str) -> None:
 
     While serving is away, form and file stay as serving described them last, or as the record does.
     """
-    served = reading.query(served_model.served, silent=True)
+    served, is_awaited = reading.neighbour(served_model.served, silent=True)
     if served is None:
         served = page_state.get_state(_SERVED, None) or reading.query(
             served_model.on_record, silent=True
         )
         if not served:
-            reading.query(served_model.served)  # says why there is no form
+            no_form(is_awaited=is_awaited)
             return
+        does = "has not answered yet" if is_awaited else "does not answer"
         st.warning(
-            "Serving does not answer. Your input is kept, and **Predict** tries again. See the "
+            f"Serving {does}. Your input is kept, and **Predict** tries again. See the "
             "**Services** page.",
             icon=":material/cloud_off:",
         )
@@ -57,9 +58,18 @@ def predict(mode: str) -> None:
         form.one_row(contract)
 
 
+def no_form(*, is_awaited: bool) -> None:
+    """Why there is no form: nothing is known of a model."""
+    if is_awaited:
+        st.info("Serving has not answered yet.", icon=":material/hourglass_empty:")
+        st.button("Ask again", icon=":material/refresh:", key="ask-again")
+    else:
+        reading.neighbour(served_model.served)  # shows what went wrong
+
+
 def served_contract() -> tuple[Contract | None, int | None]:
     """The served model's input schema and version; None if unavailable."""
-    served = reading.query(served_model.served, silent=True)
+    served = reading.neighbour(served_model.served, silent=True).value
     return (served_model.contract_of(served), int(served["version"])) if served else (None, None)
 
 

@@ -39,7 +39,9 @@ def standing(just_read: list[status_queries.Status], *, has_versions: bool) -> N
         with st.container(border=True):
             job_widgets.job_card(job)
     as_of = status.live_version, tuple(job.id for job in under_way)
-    agreement = reading.query_cached(_REFRESH, promotion_queries.agreement, as_of)
+    agreement, is_awaited = reading.neighbour(promotion_queries.agreement, as_of, ttl=_REFRESH)
+    if is_awaited:
+        st.caption("Asking MLflow and serving which version they have…")
     if agreement:
         show_agreement(agreement, has_versions=has_versions)
     drawn = (

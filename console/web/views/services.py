@@ -70,7 +70,9 @@ def card(service: Service) -> None:
 def workers() -> None:
     """The queues with their workers."""
     st.subheader("Queues and workers", anchor=False)
-    queues = reading.query_shared(all_queues)
+    queues, is_awaited = reading.neighbour(all_queues, shared=True)
+    if is_awaited:
+        st.caption("Redis has not answered yet.")
     if queues is None:
         return
     for column, one in zip(st.columns(len(queues)), queues, strict=True):

@@ -27,8 +27,10 @@ def strip(seen: overview.Overview, error: live_traffic.FeedbackError | None) -> 
             health_strip.traffic(seen.window, live),
         ]
     facts.append(health_strip.newest_batch(seen.newest))
-    queues = reading.query_cached(_WORKERS_TTL, workers.queues, silent=True)
-    if queues is None:
+    queues, is_awaited = reading.neighbour(workers.queues, ttl=_WORKERS_TTL, silent=True)
+    if is_awaited:
+        facts.append(Fact("Workers", "asking…", "Redis has not answered yet.", Tone.OPEN))
+    elif queues is None:
         facts.append(Fact("Workers", "unknown", "Redis is unreachable.", Tone.BAD))
     else:
         states = {worker.name: worker.state for queue in queues for worker in queue.workers}

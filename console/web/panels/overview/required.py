@@ -13,10 +13,12 @@ from core.rules.ops import live_alerts
 from core.rules.ops.needs import Need
 
 
-def listing(required: Sequence[Need]) -> None:
-    """Each required action, the most urgent first."""
+def listing(required: Sequence[Need], *, is_awaited: bool) -> None:
+    """Each required action, the most urgent first; services are still asked if `is_awaited`."""
     st.subheader("Action required", anchor=False, help=live_alerts.THRESHOLDS)
-    if not required:
+    if is_awaited:
+        st.caption("Asking MLflow and serving which version they have…")
+    elif not required:
         st.success("No action required.", icon=":material/check_circle:")
     for n, need in enumerate(required):
         with st.container(border=True, key=f"need-{n}"):

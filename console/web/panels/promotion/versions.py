@@ -21,6 +21,7 @@ LISTED = 200
 _QUEUE = 2
 _SHOWN = 5
 _ELSEWHERE = 20
+_ELSEWHERE_SECONDS = 10.0
 _LONGEST_NUMBER = 9
 VERSION, _CHOSEN = "version", "promotion-version"
 """The parameter of the address, and the list's key."""
@@ -116,9 +117,13 @@ def _missing(asked: str, promotions: list[Promotion]) -> None:
         link(version, "instead")
 
 
+@st.fragment(run_every=_ELSEWHERE_SECONDS)
 def elsewhere(force: Callable[[int], None], *, busy: bool) -> None:
     """Versions registered outside driftdesk, with buttons to evaluate or force them."""
-    external = reading.query_cached(10.0, status_queries.registered_elsewhere) or []
+    told = reading.neighbour(
+        status_queries.registered_elsewhere, ttl=_ELSEWHERE_SECONDS, silent=True
+    )
+    external = told.value or []  # why MLflow does not answer is said above
     if not external:
         return
     st.markdown("##### Registered outside driftdesk")
