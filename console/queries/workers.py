@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from console.desk import Desk
 from core.adapters.rq_queue import QUEUES, WorkerInfo
-from core.domain.errors import QueueUnavailable
+from core.domain.errors import QueueRefused
 
 _SILENT = timedelta(seconds=45)
 """A worker sends a heartbeat every 15 s while it is idle and every 5 s while it works."""
@@ -52,7 +52,7 @@ def queues(desk: Desk) -> list[Queue]:
     now, stalled = datetime.now(UTC), ""
     try:
         desk.queue.try_write()
-    except QueueUnavailable as error:
+    except QueueRefused as error:
         stalled = str(error)
     workers = sorted(desk.queue.workers(), key=lambda w: w.name)
     every = []
