@@ -11,30 +11,53 @@ from console.cli import output
 from console.cli.printing import say
 from console.cli.shared import MOST, Note, Output, Reason, Version
 from console.desk import Desk
+from console.text.as_json import jsonable
 from console.text.audit_sentences import in_words
 from core.domain.jobs import Job
-from core.domain.promotions import ForceRequest
+from core.domain.promotions import ForceRequest, Promotion
 from core.rules.access.roles import Actor
 
 if TYPE_CHECKING:
     from console.cli import answers
+    from console.queries.status import Status
 
 Dossier = Annotated[
     str, typer.Option(help="The digest of the dossier decided on; default: the newest.")
 ]
 
 
+Candidate = Annotated[
+    int | None,
+    typer.Argument(min=1, max=MOST, help="The version's number; without it, those that wait."),
+]
+
+
 def approve(
-    desk: Desk, actor: Actor, version: Version, *, reason: Reason = "", dossier: Dossier = ""
-) -> Job:
-    """Approve a candidate that passes every gate, and make it live. Others need force."""
+    desk: Desk,
+    actor: Actor,
+    version: Candidate = None,
+    *,
+    reason: Reason = "",
+    dossier: Dossier = "",
+) -> Output[answers.Candidates] | Job:
+    """Approve a candidate that passes every gate, and make it live. Others need force.
+
+    Without a version, the command lists those that await a decision, and exits with code 1.
+    """
+    if version is None:
+        return undecided(desk)
     return actions.decisions.approve(desk, actor, version, digest=dossier, reason=reason)
 
 
 def reject(
-    desk: Desk, actor: Actor, version: Version, *, reason: Reason = ""
-) -> Output[answers.Version]:
-    """Reject a candidate; needs a reason."""
+    desk: Desk, actor: Actor, version: Candidate = None, *, reason: Reason = ""
+) -> Output[answers.Candidates] | Output[answers.Version]:
+    """Reject a candidate; needs a reason.
+
+    Without a version, the command lists those that await a decision, and exits with code 1.
+    """
+    if version is None:
+        return undecided(desk)
     promotion = actions.decisions.reject(desk, actor, version, reason=reason)
     return Output(promotion, [f"version {version}: rejected"])
 
@@ -120,6 +143,30 @@ def rollback(
     return actions.decisions.roll_back(desk, actor, reason=reason, to=to, seen=Seen(live))
 
 
+def candidates(desk: Desk) -> Output[answers.Candidates]:
+    """List every proposed version and its state."""
+    versions, state = queries.status.promotions(desk), queries.status.status(desk)
+    return _listed(versions, state)
+
+
+def undecided(desk: Desk) -> Output[answers.Candidates]:
+    """The versions that await a decision, with exit code 1 as none was named."""
+    state = queries.status.status(desk)
+    if not state.candidates:
+        return Output([], ["No version awaits a decision."], code=1)
+    return _listed(state.candidates, state)._replace(code=1)
+
+
+def _listed(versions: list[Promotion], state: Status) -> Output[answers.Candidates]:
+    return Output(
+        [
+            {**jsonable(p), "recommendation": state.recommendation(p).standing.value}
+            for p in versions
+        ],
+        output.candidate_lines(versions, state),
+    )
+
+
 def seen(
     desk: Desk,
     actor: Actor,
@@ -133,4 +180,7 @@ def seen(
     return Output({"subject": subject, "seen_by": actor.name}, [line])
 
 
-COMMANDS = (approve, reject, force, confirm, withdraw, rollback, judge, dossier, follow_ups, seen)
+COMMANDS = (
+    candidates, approve, reject, force, confirm, withdraw, rollback, judge, dossier, follow_ups,
+    seen,
+)  # fmt: skip

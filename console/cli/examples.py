@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import typer
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
-    "approve": ("approve 4 --wait", "approve 4 --dossier 1f0c9a63be21"),
+    "approve": ("approve", "approve 4 --wait", "approve 4 --dossier 1f0c9a63be21"),
     "audit": ("audit --subject version:4", "audit --dataset homes", "audit --verify"),
     "backup": ("backup /backups", "backup /backups/friday.tar.gz --without-models",
                "backup /backups --dataset homes"),

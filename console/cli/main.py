@@ -169,19 +169,6 @@ def train(desk: Desk, actor: Actor, *, reason: Reason = "", epoch: Epoch = None)
     return actions.pipeline.request_train(desk, actor, reason=reason, epoch=epoch)
 
 
-@app.command(rich_help_panel=DECIDE)
-def candidates(desk: Desk) -> Output[answers.Candidates]:
-    """List every proposed version and its state."""
-    versions, state = queries.status.promotions(desk), queries.status.status(desk)
-    return Output(
-        [
-            {**jsonable(p), "recommendation": state.recommendation(p).standing.value}
-            for p in versions
-        ],
-        output.candidate_lines(versions, state),
-    )
-
-
 @app.command(rich_help_panel=PIPELINE)
 def cancel(desk: Desk, actor: Actor, job_id: JobId) -> Output[answers.Job]:
     """Cancel a queued or running job."""

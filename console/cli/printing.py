@@ -6,18 +6,23 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from typing import Any
 
 import typer
 
 from console.text.as_json import jsonable
+from console.text.commands import naming
 from console.text.wrapping import wrapped
 from core.domain.safe_text import printable, printable_json
+
+about: ContextVar[str] = ContextVar("driftdesk.about", default="")
+"""The dataset that the command is about, if commands must name theirs."""
 
 
 def say(line: str, *, err: bool = False) -> None:
     """Print one line, wrapped in a terminal; control characters are escaped."""
-    text, width = printable(line), _width(err=err)
+    text, width = printable(naming(line, about.get())), _width(err=err)
     for piece in wrapped(text, width) if width else [text]:
         typer.echo(piece, err=err)
 

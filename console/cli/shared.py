@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple, TypeVar, 
 import typer
 
 from console.cli.following import follow
-from console.cli.printing import say, tell
+from console.cli.printing import about, say, tell
 from console.cli.view import View
 from console.desk import Desk
 from core import VERSION
@@ -190,6 +190,7 @@ def begin(
 @contextmanager
 def in_words() -> Iterator[None]:
     """Print an expected error as one sentence, and exit with code 1, or 2 for a dataset file."""
+    token = about.set("")
     try:
         yield
     except DriftdeskError as error:
@@ -202,6 +203,8 @@ def in_words() -> Iterator[None]:
         for line in lines:
             say(line, err=True)
         raise typer.Exit(2 if isinstance(error, DatasetError) else 1) from error
+    finally:
+        about.reset(token)
 
 
 def configured() -> Settings:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from console.cli.printing import about
 from console.fleet import Fleet
 from core.domain.errors import BadInput, DatasetError
 from core.rules.access.roles import Actor, Right
@@ -105,12 +106,14 @@ class View:
         )
 
     def desk(self, dataset: str = "") -> Desk:
-        """The desk of a dataset, chosen as by `choose`.
+        """The desk of a dataset, chosen as by `choose`; what is printed is about it from now on.
 
         Raises:
             BadInput, DatasetError: as `choose`.
         """
-        return self.fleet.desk(self.choose(dataset))
+        name = self.choose(dataset)
+        about.set(name if self.is_several else "")
+        return self.fleet.desk(name)
 
     def any_desk(self) -> Desk:
         """The desk of the first dataset, for what concerns the whole desk.

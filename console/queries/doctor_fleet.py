@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
@@ -13,6 +14,7 @@ from console.queries import doctor, doctor_datasets, service_checks
 from console.queries.doctor import Asked, of_services, run_all
 from console.queries.doctor_checks import CHECK_DATABASE, CHECKS, Check, surroundings
 from console.queries.doctor_rules import Finding, State, ok
+from console.text.commands import naming
 
 _LOOK_AT_ONCE = 8
 """How many threads check the datasets, so that fifty do not take the database's connections."""
@@ -60,7 +62,11 @@ def _own(desk: Desk) -> list[Check]:
 
 
 def _of_dataset(name: str, findings: list[Finding]) -> list[Finding]:
-    wrong = [f for f in findings if f.state is not State.OK]
+    wrong = [
+        replace(f, says=naming(f.says, name), todo=naming(f.todo, name))
+        for f in findings
+        if f.state is not State.OK
+    ]
     return wrong or [ok(f"{name}: Dataset", f"Its {len(findings)} checks are all right.")]
 
 

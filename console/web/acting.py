@@ -12,9 +12,9 @@ from structlog.contextvars import bound_contextvars
 
 from console.desk import Desk
 from console.text import formatting
-from console.text.markdown import plain
 from console.web import page_state, reading, session
 from console.web.metrics import metrics
+from console.web.page_text import plain
 from core.domain.errors import DriftdeskError, Refused
 from core.domain.jobs import Job, JobState
 from core.platform import tracing

@@ -12,9 +12,9 @@ import streamlit as st
 
 from console.desk import Desk
 from console.queries.background import Answer, Questions
-from console.text.markdown import plain
 from console.web import session
 from console.web.metrics import metrics
+from console.web.page_text import plain
 from core.domain.errors import DriftdeskError, Missing
 
 T = TypeVar("T")

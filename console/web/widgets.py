@@ -15,8 +15,9 @@ from streamlit.delta_generator import DeltaGenerator
 from console.figures import style
 from console.text import formatting
 from console.text.csv_output import inert_csv
-from console.text.markdown import plain as plain  # noqa: PLC0414 - pages use it from here
 from console.web import acting, addresses, page_state, session
+from console.web.page_text import plain as plain  # noqa: PLC0414 - pages use it from here
+from console.web.page_text import with_dataset as with_dataset  # noqa: PLC0414
 from core.rules.access.roles import Right
 
 P = ParamSpec("P")

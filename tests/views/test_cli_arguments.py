@@ -17,7 +17,7 @@ from console.desk import Desk
 from core import VERSION
 from core.domain.dataset import Dataset
 from core.domain.jobs import JobKind
-from tests.build import stored_batch
+from tests.build import live, proposed, stored_batch
 from tests.views.desks import at_a_desk
 from tests.views.test_cli_roles import COMMANDS
 
@@ -133,3 +133,15 @@ def test_feedback_takes_the_numbers_that_batches_take(desk: Desk, actual: str) -
 @pytest.mark.parametrize("row", ["{", "[]", "[" * 100_000, "9" * 5_000])
 def test_a_row_that_is_no_json_object_is_a_sentence(desk: Desk, row: str) -> None:
     assert "--row: must be" in run("predict", "--row", row, code=1)
+
+
+@pytest.mark.parametrize("command", ["approve", "reject"])
+def test_a_decision_that_names_no_version_lists_those_that_await_one(
+    desk: Desk, command: str
+) -> None:
+    assert run(command, code=1) == "No version awaits a decision.\n"
+    live(desk.store, 1)
+    proposed(desk.store, 2, champion=1)
+    said = run(command, code=1)
+    assert "version 2  proposed" in said
+    assert "version 1" not in said.splitlines()[0]

@@ -72,6 +72,14 @@ def test_where_there_are_several_a_command_lists_them_until_one_is_named(
 
 
 @pytest.mark.usefixtures("two")
+def test_commands_in_sentences_name_their_dataset() -> None:
+    told = run("status", "--dataset", "trips").output
+    assert "run `driftdesk ingest --dataset trips`" in told
+    told = run("dossier", "7", "--dataset", "rides").output
+    assert "`driftdesk candidates --dataset rides` lists" in told
+
+
+@pytest.mark.usefixtures("two")
 def test_a_name_that_is_not_there_is_refused_with_those_that_are() -> None:
     for words in (
         ["batch", "list"],

@@ -82,6 +82,10 @@ def url(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> It
     structlog.reset_defaults()
 
 
+DECIDES = {"rollback": ("--reason", "x"), "approve": ("1",), "reject": ("1",)}
+"""Without these words the command lists versions, and decides nothing."""
+
+
 def run(name: str, *more: str) -> Any:
     return CliRunner().invoke(app, [*name.split(), *arguments(COMMANDS[name]), *more])
 

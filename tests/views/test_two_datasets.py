@@ -305,3 +305,9 @@ def test_the_audit_log_shows_the_whole_desk_to_who_may_see_it(guarded: Fleet) ->
     assert [line.split(",")[6] for line in of_all.splitlines()] == [
         "dataset", "boats", "bikes", "",
     ]  # fmt: skip
+
+
+def test_a_command_in_a_sentence_names_the_dataset_of_the_page(fleet: Fleet) -> None:
+    live(fleet.desk("boats").store, 1)
+    said = text(opened("overview", dataset="boats"))
+    assert "driftdesk feedback --dataset boats PREDICTION_ID" in said

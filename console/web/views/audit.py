@@ -129,7 +129,8 @@ def follow() -> None:
     if not subject:
         st.caption(
             "Enter an id to see its lineage: prediction, version, approval, dossier, batches, "
-            "drift reports. `driftdesk passport ID --json` prints the same."
+            f"drift reports. `{widgets.with_dataset('driftdesk passport ID --json')}` prints "
+            "the same."
         )
         return
     result = reading.query(lineage.found_or_choice, subject)

@@ -79,7 +79,7 @@ def _progress(now: traffic_queries.Waiting) -> None:
         st.info(
             f"**No window yet.** A window has {now.size:,} requests (`LIVE_WINDOW`) and closes "
             "about ten seconds after the last one. Send requests on the **Predict** page, with "
-            "`driftdesk predict --csv FILE`, or with `POST /predict`.",
+            f"`{widgets.with_dataset('driftdesk predict --csv FILE')}`, or with `POST /predict`.",
             icon=":material/flag:",
         )
     if now.recorded >= now.size:

@@ -10,7 +10,7 @@ import streamlit as st
 from console.figures import feedback_error
 from console.queries import live_traffic
 from console.text import formatting
-from console.web import reading, session
+from console.web import reading, session, widgets
 from core.domain.metrics import ERROR_OF, METRICS, error_in
 from core.rules.model.feedback_error import Bucket
 from core.rules.model.metric_comparison import signed, signed_change
@@ -30,8 +30,9 @@ def show(error: live_traffic.FeedbackError, evaluated: Mapping[str, float]) -> N
     st.subheader("Error from feedback", anchor=False)
     if not error.over_time:
         st.caption(
-            "No actual value has been reported. Send one with `driftdesk feedback PREDICTION_ID "
-            "ACTUAL` or `POST /feedback`, or on a prediction's page."
+            "No actual value has been reported. Send one with "
+            f"`{widgets.with_dataset('driftdesk feedback PREDICTION_ID ACTUAL')}` or "
+            "`POST /feedback`, or on a prediction's page."
         )
         return
     dataset = session.desk().dataset

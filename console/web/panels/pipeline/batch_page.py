@@ -90,8 +90,8 @@ def _acts(batch: Batch) -> None:
         return
     if batch.kept_rows > rows_export.ON_PAGE:
         st.caption(
-            f"Downloads are limited to {rows_export.ON_PAGE:,} rows. `driftdesk rows export` has "
-            "no limit."
+            f"Downloads are limited to {rows_export.ON_PAGE:,} rows. "
+            f"`{widgets.with_dataset('driftdesk rows export')}` has no limit."
         )
         return
     wanted = rows_export.Chosen(batch.epoch, batch.id)

@@ -90,7 +90,8 @@ def downloads(epoch: int, batches: list[Batch]) -> None:
         if (batch.kept_rows if batch else total) > rows_export.ON_PAGE:
             st.caption(
                 f"Downloads are limited to {rows_export.ON_PAGE:,} rows. "
-                f"`driftdesk rows export --epoch {epoch} FILE.{form}` has no limit."
+                f"`{widgets.with_dataset('driftdesk rows export')} --epoch {epoch} FILE.{form}` "
+                "has no limit."
             )
             return
         wanted = rows_export.Chosen(epoch, chosen or None)

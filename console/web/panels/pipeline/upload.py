@@ -27,7 +27,8 @@ def choose() -> None:
     most = min(session.desk().settings.file_max_mb, uploads.PAGE_MB)
     st.write(
         "The file becomes the next batch of the current epoch. It may be CSV, JSON Lines, JSON or "
-        "Parquet, also compressed (.gz, .zst). For a larger one use `driftdesk ingest FILE`."
+        "Parquet, also compressed (.gz, .zst). For a larger one use "
+        f"`{widgets.with_dataset('driftdesk ingest FILE')}`."
     )
     chosen = st.file_uploader(
         f"A file of at most {most:,} MB",
