@@ -119,8 +119,7 @@ def test_a_viewer_cannot_act(
     monkeypatch.setattr(
         "console.queries.served_model.served", lambda _desk: {}
     )  # asked for the row's types
-    reason = ["--reason", "x"] if name == "rollback" else []  # without one, it lists versions
-    said = run(name, "--actor", "vic", *reason)
+    said = run(name, "--actor", "vic", *DECIDES.get(name, ()))
     assert said.exit_code == 1, said.output
     assert "vic is viewer here;" in said.output
     (event,) = on_record(url, dataset)
