@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from core.adapters.store.rows import arrow_schema
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
 from core.domain.dossier import Dossier, Gate, GateName, Points, Score, TrainingBatch
-from core.domain.jobs import Job
+from core.domain.job_results import JobResult
+from core.domain.jobs import Job, JobKind, JobState
 from core.domain.profiles import ColumnProfile
 from core.domain.promotions import Verdict
 from core.platform.dataset_file import parse
@@ -187,3 +188,13 @@ def live(store: Store, version: int = 1, **parts: Any) -> None:
         work.audit.add("ana", "live", f"version:{version}", details={"action": "approve"})
         work.jobs.cancel(job.id)
         work.commit()
+
+
+def ended(store: Store, kind: JobKind, result: JobResult | None = None) -> int:
+    """A job that succeeded; its id."""
+    with store.begin() as work:
+        job, _ = work.jobs.request(kind, {}, "ana")
+        work.jobs.claim(job.id, 1, "w", timedelta(days=1))
+        work.jobs.finish(job.id, "w", JobState.SUCCEEDED, result=result)
+        work.commit()
+    return job.id

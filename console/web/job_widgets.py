@@ -119,10 +119,8 @@ def leads_on(result: JobResult | None) -> None:
             widgets.page_link("promotion", f"Review version {version}", query)
         case BatchStored(epoch=epoch, batch=number):
             # On this page itself: a page link to the page that is shown leaves its address.
-            st.button(
-                f"Open batch {number}", key=f"open-batch-{epoch}/{number}", type="tertiary",
-                icon=":material/arrow_forward:", on_click=_open_batch, args=(f"{epoch}/{number}",),
-            )  # fmt: skip
+            label, key = f"Open batch {number}", f"open-batch-{epoch}/{number}"
+            widgets.go_button(st, label, key, _open_batch, f"{epoch}/{number}")
         case BatchCompared(epoch=epoch, batch=int(number)):
             query = {"batch": f"{epoch}/{number}"}
             widgets.page_link("drift", f"See the drift of batch {number}", query)

@@ -105,6 +105,16 @@ def choice(
     return str(chosen)
 
 
+def go_button(where: Any, label: str, key: str, go: Callable[..., None], *args: Any) -> None:
+    """A button to another part of this page; `go` changes the address.
+
+    Unlike a callback it works in a fragment, too, whose own rerun would not draw that part.
+    """
+    if where.button(label, key=key, type="tertiary", icon=":material/arrow_forward:"):
+        go(*args)
+        st.rerun()
+
+
 def steps(row: DeltaGenerator, parameter: str, values: Sequence[str], shown: str) -> None:
     """Buttons with shortcuts to the newer and the older neighbour of what is shown.
 

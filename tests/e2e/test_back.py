@@ -13,6 +13,8 @@ import pytest
 from core.adapters.store import Store
 from core.domain.dataset import Dataset
 from core.domain.drift import Reference
+from core.domain.job_results import BatchStored
+from core.domain.jobs import JobKind
 from core.rules.drift.compare import compare
 from tests import build
 from tests.browser import chromium, tab
@@ -40,6 +42,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Iterator
                 report = compare(profiles if number else None, profiles, dataset)
                 work.drift.put(batch, Reference.PREVIOUS, "the batch before", report)
                 work.commit()
+        check = build.ended(store, JobKind.DRIFT)
+        build.ended(store, JobKind.INGEST, BatchStored(batch=1, epoch=1, drift_job=check))
         build.live(store, 1)
         build.proposed(store, 2, champion=1)
     with console(folder, url, "http://127.0.0.1:1") as address:
@@ -121,3 +125,16 @@ def test_what_is_chosen_on_a_page_is_in_its_address_alone(page: Page, desk: str)
 def test_an_unknown_version_is_named(page: Page, desk: str) -> None:
     page.goto(f"{desk}/promotion?version=99")
     page.get_by_text("There is no version 99 on record.").wait_for()
+
+
+def test_a_finished_job_leads_to_its_batch_and_to_the_job_that_follows(
+    page: Page, desk: str
+) -> None:
+    """Both buttons are in a part of the page that refreshes by itself."""
+    page.goto(f"{desk}/pipeline")
+    page.get_by_role("button", name="Open batch 1").click()
+    page.get_by_role("heading", name="Batch 1 of epoch 1").wait_for()
+    page.go_back()
+    page.goto(f"{desk}/pipeline?job=2")
+    page.get_by_role("button", name="Open drift check, job 1").click()
+    page.get_by_text("drift 1").wait_for()

@@ -14,9 +14,9 @@ from console.text.job_stages import stages
 from core.domain.batches import EpochState
 from core.domain.dataset import Dataset
 from core.domain.job_results import BatchCompared, BatchStored, VersionProposed
-from core.domain.jobs import STAGE, JobKind, JobState
+from core.domain.jobs import STAGE, JobKind
 from core.rules.data.batch_ledger import stored_note
-from tests.build import live, proposed, stored_batch
+from tests.build import ended, live, proposed, stored_batch
 from tests.views.desks import at_a_desk, button, page, text
 
 
@@ -97,11 +97,7 @@ def test_a_box_of_a_step_leads_on_to_what_the_job_made(desk: Desk) -> None:
         (JobKind.DRIFT, compared),
         (JobKind.TRAIN, VersionProposed(version=4)),
     ):
-        with desk.store.begin() as work:
-            job, _ = work.jobs.request(kind, {}, "ana")
-            work.jobs.claim(job.id, 1, "w", timedelta(days=1))
-            work.jobs.finish(job.id, "w", JobState.SUCCEEDED, result=result)
-            work.commit()
+        ended(desk.store, kind, result)
     app = page("pipeline")
     links = {link.proto.label for link in app.get("page_link")}
     assert {"See the drift of batch 0", "Review version 4"} <= links

@@ -157,12 +157,8 @@ def _leads_on(job: Job) -> None:
     """What the operator looks at next: what the job made, and the job that follows it."""
     result, row = job.result, st.container(horizontal=True)
     if result and (following := next_job(result)):
-        row.button(
-            f"Open {_NEXT[type(result)]}, job {following}",
-            icon=":material/arrow_forward:",
-            on_click=show,
-            args=(following,),
-        )
+        label = f"Open {_NEXT[type(result)]}, job {following}"
+        widgets.go_button(row, label, f"open-next-{following}", show, following)
     with row:
         job_widgets.leads_on(result)
 
