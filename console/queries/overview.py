@@ -14,14 +14,17 @@ from core.domain.jobs import Job, JobKind
 from core.domain.promotions import Promotion, Term
 from core.rules.drift.batch_verdict import BatchVerdict
 from core.rules.drift.live_windows import Window
-from core.rules.drift.recommendation import BatchScore, ErrorChange, earlier, error_change
+from core.rules.drift.recommendation import (
+    SCORED_BATCHES,
+    BatchScore,
+    ErrorChange,
+    earlier,
+    error_change,
+)
 from core.rules.model.feedback_error import Bucket
 from core.rules.ops.needs import DISAGREE, Need, needs, newest_verdict
 from core.rules.ops.schedule import Schedule
 from core.usecases import live_terms
-
-_SCORED = 12
-"""For how many batches the error is shown."""
 
 _SCHEDULES, _RUNS = 3, 5
 """How many coming runs are shown."""
@@ -110,7 +113,7 @@ def _errors(work: Work, live: int | None, batches: Sequence[Batch]) -> list[Batc
     """The live version's error on the latest of these batches, oldest first."""
     if live is None:
         return []
-    last = sorted(b.id for b in batches)[-_SCORED:]
+    last = sorted(b.id for b in batches)[-SCORED_BATCHES:]
     return [score for score in work.scores.of(live, last) if score.metrics]
 
 

@@ -49,7 +49,7 @@ def newest_error(
     name = "Error on the newest batch" if is_newest else "Error on its newest scored batch"
     now = error_in(score.metrics) if score else None
     if score is None or batch is None or now is None:
-        return Fact(name, "unknown", "No batch has been scored with the live model.")
+        return Fact(name, "unknown", "The live model has not been scored on a batch yet.")
     alert = live_alerts.batch_error(approved, score, batch.number or 0, dataset)
     rows = formatting.count(score.rows, "held-out row")
     note = f"batch {batch.number}, {rows}; {_times(now, approved, dataset)}"

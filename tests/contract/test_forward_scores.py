@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from compose.data_api.options import Options
+from console.desk import Desk
+from console.queries.overview import overview
 from core.adapters.onnx_runtime import Runtime
 from core.adapters.store import Store
 from core.domain.dataset import Column, Dataset, Role
@@ -34,6 +36,7 @@ from tests.work import ingest, run_job
 from workers.container import Container
 from workers.evidence.champion_error import Weigh
 from workers.reconciler.forward_scores import BEGUN_WITHIN, score_forward
+from workers.reconciler.live_scores import score_live
 from workers.steps.drift import CheckDrift
 from workers.steps.judge import Judge
 from workers.steps.train import Train
@@ -196,6 +199,27 @@ def test_without_mlflow_a_score_is_only_late(desk: Container, folder: Path) -> N
     assert list(once) == [(1, 1)]
     score_forward(desk)
     assert scores(desk) == once
+
+
+def test_a_version_that_goes_live_is_scored_on_the_batches_before_it(
+    desk: Container, folder: Path
+) -> None:
+    take_in(desk, folder, 0)
+    train(desk)
+    batches = take_in(desk, folder, 1, 2)
+    train(desk)
+    make_live(desk, 2)
+    make_live(desk, 1)  # back to it
+    score_live(desk)
+    score_live(desk)  # a second time nothing is missing
+    with desk.store.read() as work:
+        found = work.scores.of(1, batches)
+    assert [s.batch_id for s in found] == batches
+    now = {s.batch_id: s.metrics["mae"] for s in found}
+    assert now[batches[-1]] > 4 * dossier(desk, 1).candidate.metrics["mae"]
+    seen = overview(Desk(desk.settings, desk.dataset, desk.store, desk.queue, desk.registry, None))
+    assert seen.errors[-1].metrics["mae"] == now[batches[-1]]
+    assert any(need.urgent for need in seen.needs), "the error jumped, and somebody must see it"
 
 
 def test_a_slow_model_leaves_the_rest_to_the_next_turn(desk: Container, folder: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.adapters.mlflow.registry import Registry
 from core.adapters.onnx_runtime import Runtime
+from core.adapters.store import Store
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
 from core.domain.dossier import DossierSummary
@@ -88,31 +89,39 @@ class Weigh:
         fresh = []
         for n, other in enumerate([batch, *missing]):
             run.progress(0.1 + 0.6 * n / (1 + len(missing)), f"scoring batch {other.number}")
-            fresh.append(self._score(run, other, runtime, version))
+            fresh.append(held_out_score(run.store, self.dataset, other, runtime, version))
         now, *filled = fresh
         change = error_change(now, [*scored, *filled])
         return Evidence(version, change, now.note, tuple(fresh))
 
-    def _score(self, run: Run, batch: Batch, runtime: Runtime, version: int) -> BatchScore:
-        with run.store.read() as work:
-            split = split_of(work, version)
-            held_out = unseen_of_batch(work, batch, self.dataset, split, MOST_ROWS, whole=False)
-        target = held_out[self.dataset.target.name]
-        count = len(target)
-        if count < FEWEST_SCORED:
-            note = (
-                f"Batch {batch.number} has {count} {'later' if split else 'held-out'} rows; "
-                f"{FEWEST_SCORED} are needed to know the champion's error."
-            )
-            return BatchScore(batch.id, version, count, {}, note=note)
-        scoring = scoring_of(self.dataset, target, [runtime.contract])
-        answers = scoring.answers(runtime.contract, runtime.predict(held_out))
-        metrics = scoring.score(answers)
-        spread = float(np.std(scoring.errors(answers)))
-        if not np.isfinite([*metrics.values(), spread]).all():
-            note = f"Version {version} gives no finite answer on batch {batch.number}."
-            return BatchScore(batch.id, version, count, {}, note=note)
-        return BatchScore(batch.id, version, count, metrics, spread)
+
+def held_out_score(
+    store: Store, dataset: Dataset, batch: Batch, runtime: Runtime, version: int
+) -> BatchScore:
+    """The metrics of a version on a batch's rows that it was not trained on, or why there are none.
+
+    Raises:
+        StoreUnavailable: the database is unreachable.
+    """
+    with store.read() as work:
+        split = split_of(work, version)
+        held_out = unseen_of_batch(work, batch, dataset, split, MOST_ROWS, whole=False)
+    target = held_out[dataset.target.name]
+    count = len(target)
+    if count < FEWEST_SCORED:
+        note = (
+            f"Batch {batch.number} has {count} {'later' if split else 'held-out'} rows; "
+            f"{FEWEST_SCORED} are needed to know the champion's error."
+        )
+        return BatchScore(batch.id, version, count, {}, note=note)
+    scoring = scoring_of(dataset, target, [runtime.contract])
+    answers = scoring.answers(runtime.contract, runtime.predict(held_out))
+    metrics = scoring.score(answers)
+    spread = float(np.std(scoring.errors(answers)))
+    if not np.isfinite([*metrics.values(), spread]).all():
+        note = f"Version {version} gives no finite answer on batch {batch.number}."
+        return BatchScore(batch.id, version, count, {}, note=note)
+    return BatchScore(batch.id, version, count, metrics, spread)
 
 
 def importance_of(

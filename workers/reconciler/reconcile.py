@@ -26,6 +26,7 @@ from core.usecases.open_candidates import needs_renewal, renew
 from core.usecases.queueing import ahead_of
 from core.usecases.retention import Retention
 from workers.reconciler.forward_scores import score_forward
+from workers.reconciler.live_scores import score_live
 from workers.reconciler.live_windows import watch_traffic
 from workers.reconciler.outbox import post_due
 from workers.reconciler.periodic_tasks import Duty
@@ -59,6 +60,7 @@ def duties(services: Services) -> tuple[Duty, ...]:
         "post notices": lambda: post_due(services),
         "watch live traffic": lambda: watch_traffic(services),
         "score versions on new batches": lambda: score_forward(services),
+        "score the live version": lambda: score_live(services),
         "prune": hourly.step,
     }
     return tuple(Duty(name, act, dataset=services.dataset.name) for name, act in acts.items())

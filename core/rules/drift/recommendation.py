@@ -47,6 +47,10 @@ class Recommendation(StrEnum):
     BLOCK = "block"
 
 
+SCORED_BATCHES = 12
+"""For how many of the epoch's latest batches the live version's error is known and shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchScore:
     """The metrics of one version on one batch's held-out rows.
