@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from console.desk import Desk
@@ -27,17 +28,31 @@ def look(desk: Desk, *, shared: bool = False) -> list[Service]:
     return Watch(desk, shared=shared).look(_LOOK_SECONDS)
 
 
+class Checks(Questions):
+    """The checks of services, and since when each service has been down, shared by threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._down: dict[str, float] = {}
+
+    def down_for(self, key: str, service: Service) -> float | None:
+        """Seconds since somebody first saw it down, in a row; None if it is not."""
+        now = time.monotonic()
+        if service.healthy is not False:
+            self._down.pop(key, None)
+            return None
+        return now - self._down.setdefault(key, now - service.asking)
+
+
 class Watch:
     """The state of every service of a dataset, each checked in a thread of its own.
 
-    Watches with the same `questions` check a service that datasets share only once. `shared`
+    Watches with the same `known` answers check a service that datasets share only once. `shared`
     leaves out what belongs to the dataset.
     """
 
-    def __init__(
-        self, desk: Desk, questions: Questions | None = None, *, shared: bool = False
-    ) -> None:
-        self._desk, self._questions = desk, questions or Questions()
+    def __init__(self, desk: Desk, known: Checks | None = None, *, shared: bool = False) -> None:
+        self._desk, self._known = desk, known or Checks()
         self._checks = {
             f"{desk.dataset.name if check.of_dataset else ''}/{check.name}": check
             for check in (shared_checks(desk) if shared else checks(desk))
@@ -50,17 +65,17 @@ class Watch:
         """
         wanted = {k: check for k, check in self._checks.items() if not names or check.name in names}
         for key, check in wanted.items():
-            self._questions.ask(check.name, key, check.run, _REST)
-        self._questions.wait(wanted.keys(), seconds)
-        return [
-            self._advised(_service(check, self._questions.answer(key)))
-            for key, check in wanted.items()
-        ]
+            self._known.ask(check.name, key, check.run, _REST)
+        self._known.wait(wanted.keys(), seconds)
+        return [self._state(key, check) for key, check in wanted.items()]
 
-    def _advised(self, service: Service) -> Service:
-        """The service with what to do on this deployment."""
+    def _state(self, key: str, check: Check) -> Service:
+        """The service, with what to do on this deployment if it is down, and since when it is."""
+        service = _service(check, self._known.answer(key))
         here = local_logs.remedy(self._desk, service.name) if service.advice else ""
-        return replace(service, advice=here) if here else service
+        return replace(
+            service, advice=here or service.advice, down_for=self._known.down_for(key, service)
+        )
 
 
 def _service(check: Check, answer: Answer) -> Service:

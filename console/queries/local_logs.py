@@ -33,8 +33,8 @@ def remedy(desk: Desk, service: str) -> str:
     if process not in names(desk):
         return ""
     return (
-        "`make run` starts it, and restarts it by itself. If it stays down, its log says why: see "
-        f"Services, or `{_folder(desk) / process}.log`."
+        "`make run` restarts it by itself. If it stays down, its log says why: below the services "
+        f"on the Services page, and in `{_folder(desk) / process}.log`."
     )
 
 

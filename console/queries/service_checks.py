@@ -37,7 +37,8 @@ class Service:
     """A service: whether it is healthy, how long its answer took, and what to do if it is not.
 
     `healthy` is None while it is unknown. `age` is the number of seconds since its last answer,
-    None without one; `asking` the number of seconds that a check has been running.
+    None without one; `asking` the number of seconds that a check has been running. `down_for` is
+    the number of seconds since the first of the answers in a row that it is down, if it is.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Service:
     version: str = ""
     asking: float = 0.0
     age: float | None = None
+    down_for: float | None = None
 
     @property
     def is_silent(self) -> bool:

@@ -91,8 +91,10 @@ def _data(lineage: Lineage) -> Iterator[Link]:
         if more := len(numbers[_SHOWN:]):
             named += f" and {more:,} more"
         says = f"{named} of epoch {first.epoch}: {rows}"
-        title = "Batch" if len(numbers) == 1 else "Batches"
-        yield Link(title, says, "drift", {"batch": f"{first.epoch}/{first.number}"})
+        if len(numbers) == 1:
+            yield Link("Batch", says, "pipeline", {"batch": f"{first.epoch}/{first.number}"})
+        else:
+            yield Link("Batches", says, "pipeline", {"view": "Batches"})
     for version in lineage.versions[:_SHOWN]:
         query = {"version": f"{version}"}
         yield Link(f"Version {version}", "was trained on it", "promotion", query)
@@ -140,7 +142,7 @@ def _use(lineage: Lineage) -> Iterator[Link]:
         answered = lineage.answered
         yield Link("Predictions", _count(answered, answered.predictions), "predict", query)
         says = _count(answered, answered.with_feedback)
-        yield Link("Feedback", says, "drift", {"show": "Live traffic"})
+        yield Link("Feedback", says, "predict", query)
 
 
 def _reported(actual: float | str | None, unit: str) -> str:

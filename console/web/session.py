@@ -15,8 +15,7 @@ import structlog
 from console import identity
 from console.desk import Desk
 from console.fleet import Fleet
-from console.queries.background import Questions
-from console.queries.health import Watch
+from console.queries.health import Checks, Watch
 from console.web import exposure_checks, page_state
 from console.web.metrics import expose_metrics
 from core.domain.errors import DriftdeskError, LoggedOut, Missing, SettingsError
@@ -42,9 +41,9 @@ def _fleet() -> Fleet:
 
 
 @st.cache_resource(show_spinner=False)
-def _checks() -> Questions:
+def _checks() -> Checks:
     """The answers of all services, shared by the pages of all datasets."""
-    return Questions()
+    return Checks()
 
 
 @st.cache_resource(show_spinner=False)

@@ -127,7 +127,7 @@ def test_a_version_says_what_came_in_its_place(desk: Desk) -> None:
     assert said[-2:] == [("rollback", "version:1"), ("live", "version:1")]
     app = page("audit", part="Lineage", follow="version:2")
     assert "ana rolled back to version 1." in drawn(app)
-    assert 'href="drift?batch=1/0"' in drawn(app)
+    assert 'href="pipeline?batch=1/0"' in drawn(app)
 
 
 def test_a_batch_leads_to_the_versions_that_learned_from_it(desk: Desk) -> None:

@@ -145,14 +145,17 @@ def first_day() -> None:
             look = {"icon": ":material/download:", "type": "primary", **widgets.only(Right.RUN)}
             done = "Ingest is queued."
             widgets.act_button(st, "Ingest next batch", None, done, request_ingest, **look)
-        widgets.page_link("pipeline")
     with model:
         st.markdown("**2. Train a model**")
-        st.caption("On the batch's rows, on the Pipeline page. A part of them is held out.")
+        st.caption(
+            "On the batch's rows; a part of them is held out. A model that is no better than the "
+            "baseline is not recommended: get another batch, and train again."
+        )
+        widgets.page_link("pipeline", "Open Pipeline")
     with decision:
         st.markdown("**3. Approve it**")
         st.caption("Its evidence is on the Promotion page. Serving answers with what you approve.")
-        widgets.page_link("predict", "See the form")
+        widgets.page_link("promotion", "Open Promotion")
 
 
 @st.fragment(run_every=_REFRESH)
@@ -172,7 +175,9 @@ def page() -> None:
         disagreement = told.value or []
         known = {need.title for need in disagreement}  # the services themselves know best
         others = [need for need in seen.needs if need.title not in known]
-        required.listing([*disagreement, *others], is_awaited=told.is_awaited)
+        required.listing(
+            [*disagreement, *others], is_awaited=told.is_awaited, has_model=bool(seen.live)
+        )
         absence.listing()
         errors(seen)
         if seen.live and error:

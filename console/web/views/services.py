@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import streamlit as st
 
 from console.actions import notifications as notification_actions
 from console.queries import doctor as doctor_queries
 from console.queries import doctor_fleet, local_logs
 from console.queries.doctor_rules import Finding
+from console.queries.local_logs import PROCESSES
 from console.queries.service_checks import Service
 from console.queries.workers import Queue
 from console.queries.workers import queues as all_queues
@@ -57,6 +60,9 @@ def card(service: Service) -> None:
     facts = [widgets.plain(text) for text in (service.says, service.version) if text]
     if service.healthy is not None and not service.is_silent:
         facts.append(f"{service.milliseconds:,.0f} ms")
+    if service.down_for is not None:
+        since = widgets.now() - timedelta(seconds=service.down_for)
+        facts.append(f"down since {since:%H:%M:%S} UTC")
     if service.age is not None:
         verb = "last answered" if service.is_silent else "checked"
         seconds = round(service.age)
@@ -157,7 +163,9 @@ def logs() -> None:
             st.caption(widgets.plain(why))
             return
         row = st.container(horizontal=True, vertical_alignment="bottom")
-        name = row.selectbox("Process", names, key="log", bind="query-params", width=240)
+        down = {PROCESSES.get(s.name) for s in session.watch().look(0.0) if s.healthy is False}
+        first = next((n for n, name in enumerate(names) if name in down), 0)
+        name = row.selectbox("Process", names, first, key="log", bind="query-params", width=240)
         row.button("Refresh", icon=":material/refresh:", key="log-refresh")
         text = reading.query_shared(local_logs.tail, name)
         if text is not None:

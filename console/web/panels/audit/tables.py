@@ -70,7 +70,7 @@ def batches(ledger: Sequence[Batch], now: datetime) -> list[dict[str, Any]]:
     """Ledger entries as rows for the page."""
     return [
         {
-            "Batch": _batch(b.epoch, b.number),
+            "Batch": _batch("pipeline", b.epoch, b.number),
             "State": formatting.STATES[b.state][1],
             "Stored": b.stored,
             "Quarantined": b.quarantined,
@@ -85,7 +85,7 @@ def reports(stored: Sequence[StoredReport]) -> list[dict[str, Any]]:
     """Drift reports as rows for the page."""
     return [
         {
-            "Batch": _batch(r.epoch, r.batch_number),
+            "Batch": _batch("drift", r.epoch, r.batch_number),
             "Compared with": r.compared_with,
             "Drift rule": r.report.verdict,
             "Reasons": " ".join(reason.text for reason in r.report.reasons),
@@ -94,11 +94,11 @@ def reports(stored: Sequence[StoredReport]) -> list[dict[str, Any]]:
     ]
 
 
-def _batch(epoch: int, number: int | None) -> Anchor | str:
-    """A link to what is known of a batch."""
+def _batch(page: str, epoch: int, number: int | None) -> Anchor | str:
+    """A link to what a page shows of a batch."""
     if number is None:
         return f"of epoch {epoch}"
-    return Anchor(f"{epoch}/{number}", addresses.kept(f"drift?batch={epoch}/{number}"))
+    return Anchor(f"{epoch}/{number}", addresses.kept(f"{page}?batch={epoch}/{number}"))
 
 
 def choices(subjects: Sequence[str]) -> str:

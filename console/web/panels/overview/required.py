@@ -13,11 +13,16 @@ from core.rules.ops import live_alerts
 from core.rules.ops.needs import Need
 
 
-def listing(required: Sequence[Need], *, is_awaited: bool) -> None:
-    """Each required action, the most urgent first; services are still asked if `is_awaited`."""
+def listing(required: Sequence[Need], *, is_awaited: bool, has_model: bool) -> None:
+    """Each required action, the most urgent first.
+
+    `is_awaited` while services are still asked; `has_model` if a model is live.
+    """
     st.subheader("Action required", anchor=False, help=live_alerts.THRESHOLDS)
     if is_awaited:
         st.caption("Asking MLflow and serving which version they have…")
+    elif not required and not has_model:
+        st.info("No action required. No model is live yet.", icon=":material/hourglass_empty:")
     elif not required:
         st.success("No action required.", icon=":material/check_circle:")
     for n, need in enumerate(required):

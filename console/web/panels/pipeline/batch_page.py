@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from console.queries import lineage, rows_export, status
@@ -14,6 +16,7 @@ from console.web.html_table import html_table
 from console.web.panels.audit import tables
 from console.web.panels.pipeline import held_batches, quarantine
 from core.domain.batches import Batch, BatchState
+from core.domain.dataset import Column, ColumnType
 from core.rules.access.roles import Right
 
 _ADDRESS = "batch"
@@ -117,11 +120,19 @@ def _rows(batch: Batch) -> None:
     more = batch.kept_rows - len(rows)
     if more > 0:
         st.caption(f"The first {len(rows)} rows; {more:,} more are stored.")
-    labels = {c.name: c.label for c in session.desk().dataset.columns}
-    shown = {
-        name: st.column_config.Column(labels.get(name, "Row"), help=f"`{name}`") for name in rows[0]
-    }
+    columns = {c.name: c for c in session.desk().dataset.columns}
+    shown = {name: _heading(name, columns.get(name)) for name in rows[0]}
     widgets.table(rows, height=300, column_config=shown, alt="The first rows of the batch")
+
+
+def _heading(name: str, column: Column | None) -> Any:
+    """How a table of rows shows a column: its label with the unit, numbers with separators."""
+    label = column.label if column else "Row"
+    if column and column.unit:
+        label = f"{label} ({column.unit})"
+    if column and column.type is ColumnType.NUMBER:
+        return st.column_config.NumberColumn(label, help=f"`{name}`", format="localized")
+    return st.column_config.Column(label, help=f"`{name}`")
 
 
 def _profile(batch: Batch) -> None:
