@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +24,8 @@ app = Commands(
     help="Entries of the batch ledger: list, skip, retry, hold, release, dismiss.",
 )
 
+_HEAD = "entry  batch    state               rows  quarantined  received (UTC)"
+
 Entry = Annotated[
     str, typer.Argument(help="EPOCH/NUMBER, or the first number of `driftdesk batch list`.")
 ]
@@ -32,8 +35,8 @@ Entry = Annotated[
 def list_(desk: Desk) -> Output[answers.Batches]:
     """The newest entries of the ledger."""
     entries = queries.status.ledger(desk)
-    lines = [_line(batch) for batch in entries] or ["No batch has been received yet."]
-    return Output(entries, lines)
+    lines = [_HEAD, *(line for batch in entries for line in _row(batch))]
+    return Output(entries, lines if entries else ["No batch has been received yet."])
 
 
 @app.command()
@@ -83,6 +86,18 @@ def ledger_entry(desk: Desk, entry: str) -> int:
 
 def _shown(batch: Batch) -> Output[answers.Batch]:
     return Output(batch, [_line(batch)])
+
+
+def _row(batch: Batch) -> Iterator[str]:
+    """A row of the list; a line below it has the note, if there is one."""
+    named = f"{batch.epoch}/{'-' if batch.number is None else batch.number}"
+    state = "held" if batch.is_held else formatting.STATES[batch.state][1]
+    yield (
+        f"{batch.id:>5}  {named:<7}  {state:<11}  {batch.stored:>11,}  {batch.quarantined:>11,}  "
+        f"{batch.received_at:%Y-%m-%d %H:%M:%S}"
+    )
+    if note := note_of(batch):
+        yield f"       {note}"
 
 
 def _line(batch: Batch) -> str:

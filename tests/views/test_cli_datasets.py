@@ -61,14 +61,14 @@ def test_where_there_are_several_a_command_lists_them_until_one_is_named(
         "This desk has several datasets: rides, trips. Name one with --dataset, or set "
         "DRIFTDESK_DATASET.\n"
     )
-    assert "batch   0" in run("batch", "list", "--dataset", "trips").output
+    assert "  1/0 " in run("batch", "list", "--dataset", "trips").output
     assert run("batch", "list", "--dataset", "rides").output == "No batch has been received yet.\n"
     monkeypatch.setenv("DRIFTDESK_DATASET", "trips")
-    assert "batch   0" in run("batch", "list").output
+    assert "  1/0 " in run("batch", "list").output
     assert "No batch" in run("batch", "list", "--dataset", "rides").output
     monkeypatch.setenv("DRIFTDESK_DATASET", "")
     monkeypatch.setenv("DEFAULT_DATASET", "trips")
-    assert "batch   0" in run("batch", "list").output
+    assert "  1/0 " in run("batch", "list").output
 
 
 @pytest.mark.usefixtures("two")
