@@ -28,7 +28,7 @@ _SENTENCES = {
     "withdraw force": "{actor} withdrew the request to force {subject}",
     "close follow-up": "{actor} closed the follow-up of {subject}",
     "propose": "{subject} became a candidate, from {actor}'s training",
-    "re-evaluate": "{subject} was re-evaluated for {actor}",
+    "re-evaluate": "{subject} was re-evaluated, requested by {actor}",
     "live": "{subject} went live, decided by {actor}",
     "promotion failed": "{subject} did not go live",
     "put back": "{actor} put the registry's alias back to {subject}",

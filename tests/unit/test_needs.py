@@ -163,6 +163,13 @@ def test_candidates_come_as_they_are_recommended_today() -> None:
         "Version 4 awaits approval (not recommended)",
     ]
     assert titles(live=LIVE, candidates=two, judging=frozenset({3, 4})) == []
+    weak = tuple(candidate(n, promote=False) for n in (9, 8, 7, 6, 5, 4))
+    (need,) = of(live=LIVE, candidates=weak)
+    assert need.title == "Versions 4 to 9 await approval (not recommended)"
+    assert (need.act, need.query) == ("Review version 9", {"version": "9"})
+    assert titles(live=LIVE, candidates=(*two, weak[0]))[1] == (
+        "Versions 4 and 9 await approval (not recommended)"
+    )
     other = replace(LIVE, version=2)
     (need, _) = of(live=other, candidates=two, unjudged={4: FAILED})
     assert need.title == "Version 4 awaits approval (to be re-evaluated)"

@@ -152,18 +152,27 @@ def _serving(facts: NeedFacts) -> Iterator[Need]:
 
 
 def _candidates(facts: NeedFacts) -> Iterator[Need]:
-    """The candidates that await approval, without those being re-evaluated."""
+    """The candidates that await approval, without those being re-evaluated.
+
+    Those that are not recommended are one need: they ask for little, and the newest says it best.
+    """
     failures = {v: re_evaluation_failed(job.id, job.error) for v, job in facts.unjudged.items()}
     seen = [
         (c, recommend(c, facts.live_version, facts.judging, failures.get(c.version, "")))
         for c in facts.candidates
     ]
     seen.sort(key=lambda one: one[1].standing is not Standing.RECOMMENDED)
+    others = [c.version for c, r in seen if r.standing is Standing.NOT_RECOMMENDED]
     for c, recommended in seen:
-        if recommended.standing is not Standing.JUDGING:
-            title = f"Version {c.version} awaits approval ({recommended.standing})"
-            query, act = {"version": str(c.version)}, f"Review version {c.version}"
-            yield Need(title, recommended.says, "promotion", query, act=act)
+        standing, says = recommended.standing, recommended.says
+        if standing is Standing.JUDGING or c.version in others[1:]:
+            continue
+        title = f"Version {c.version} awaits approval ({standing})"
+        if c.version in others and len(others) > 1:
+            title = f"{named_versions(others).capitalize()} await approval ({standing})"
+            says = f"Version {c.version}: {says}"
+        query, act = {"version": str(c.version)}, f"Review version {c.version}"
+        yield Need(title, says, "promotion", query, act=act)
 
 
 def _failed(facts: NeedFacts, found: Sequence[BatchVerdict]) -> Iterator[Need]:
