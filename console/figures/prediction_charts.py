@@ -12,7 +12,7 @@ from console.text.contributions import Step
 from console.text.prediction import Answer, amount, probability_words
 from core.domain.number_format import figure
 
-UP, DOWN, ANSWER, POINT = "#2a7f9e", "#c8553d", "#1d8a86", "#e09f3e"
+UP, DOWN, ANSWER, POINT, START = "#2a7f9e", "#c8553d", "#1d8a86", "#e09f3e", "#8a8f98"
 _FEWEST_DECADES, _FEWEST_TICKS = 0.2, 2
 _LEAST_ON_LOG = 1e-6
 _SHORT_AXIS = 6
@@ -65,7 +65,7 @@ def interval(answer: Answer, unit: str, *, on_log: bool) -> dict[str, Any]:
 
 
 def contributions(steps: Sequence[Step], *, on_log: bool, of_class: bool = False) -> dict[str, Any]:
-    """A waterfall chart from the baseline to the prediction, one bar for each feature.
+    """A waterfall chart from the typical row to this one, one bar for each feature.
 
     Positive and negative effects differ in colour, hatching and sign. On a log axis equal effects
     have equal lengths. With `of_class` the axis is in log odds and its ticks are probabilities, so
@@ -88,13 +88,24 @@ def contributions(steps: Sequence[Step], *, on_log: bool, of_class: bool = False
         ],
         "hoverinfo": "text",
     }
-    labels = style.points("text", [max(s.start, s.end) for s in steps], places) | {
-        "text": [f"  {_arrow(s)} {s.words}" for s in steps],
-        "textposition": "middle right",
+    labels = style.points("text", [s.end for s in steps], places) | {
+        "text": [f" {_arrow(s)} {s.words} " for s in steps],
+        "textposition": [f"middle {'right' if s.effect >= 0 else 'left'}" for s in steps],
         "hoverinfo": "skip",
         "cliponaxis": False,
     }
-    axis = _axis(ends, is_log=is_log, room=0.3)
+    between = [(s.start, s.ends[0], -0.75) for s in steps[:1]]
+    between += [(s.end, s.ends[1], len(steps) - 0.25) for s in steps[-1:]]
+    marks = style.points("text", [at for at, _, _ in between], [y for _, _, y in between]) | {
+        "text": [
+            f"{'typical row' if n == 0 else 'this row'}: {text}"
+            for n, (_, text, _) in enumerate(between)
+        ],
+        "textposition": "middle center",
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+    }
+    axis = _axis(ends, is_log=is_log, room=0.3, before=0.3)
     if is_log:
         axis["title"] = style.title("logarithmic: equal effects have equal lengths")
     layout = _layout(_ROW * len(steps) + _FRAME) | {
@@ -111,9 +122,12 @@ def contributions(steps: Sequence[Step], *, on_log: bool, of_class: bool = False
             "zeroline": False,
             "showgrid": False,
         },
-        "shapes": [style.line_across("x", s.end, ANSWER, "dot", layer="below") for s in steps[-1:]],
+        "shapes": [
+            style.line_across("x", at, colour, "dot", layer="below")
+            for (at, _, _), colour in zip(between, (START, ANSWER), strict=False)
+        ],
     }
-    return {"data": [bars, labels], "layout": layout}
+    return {"data": [bars, labels, marks], "layout": layout}
 
 
 def _probabilities(odds: Sequence[float]) -> dict[str, Any]:
@@ -186,13 +200,15 @@ def _arrow(step: Step) -> str:
     return "▲" if step.effect >= 0 else "▼"
 
 
-def _axis(values: Sequence[float], *, is_log: bool, room: float) -> dict[str, Any]:
-    """An axis over the values, with room for their labels."""
+def _axis(
+    values: Sequence[float], *, is_log: bool, room: float, before: float = 0.12
+) -> dict[str, Any]:
+    """An axis over the values, with room for their labels, as shares of the values' range."""
     low, high = min(values, default=0.0), max(values, default=1.0)
     if is_log:
         low, high = log10(low), log10(high)
     wide = max(high - low, _FEWEST_DECADES if is_log else abs(high) * 0.01, 1e-9)
-    axis = {"range": [low - wide * 0.12, high + wide * room], "tickangle": 0, "fixedrange": True}
+    axis = {"range": [low - wide * before, high + wide * room], "tickangle": 0, "fixedrange": True}
     if not is_log:
         low, high = axis["range"]  # type: ignore[misc]
         return axis | {"type": "linear", "zeroline": False} | _even(low, high)
