@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable
@@ -16,6 +17,9 @@ from console.text.commands import naming
 from console.text.wrapping import wrapped
 from core.domain.safe_text import printable, printable_json
 
+_COLOURS = {"ok": "green", "warn": "yellow", "bad": "red", "DOWN": "red"}
+"""The states at the beginning of the lines of `status` and `doctor`."""
+
 about: ContextVar[str] = ContextVar("driftdesk.about", default="")
 """The dataset that the command is about, if commands must name theirs."""
 
@@ -23,8 +27,16 @@ about: ContextVar[str] = ContextVar("driftdesk.about", default="")
 def say(line: str, *, err: bool = False) -> None:
     """Print one line, wrapped in a terminal; control characters are escaped."""
     text, width = printable(naming(line, about.get())), _width(err=err)
-    for piece in wrapped(text, width) if width else [text]:
-        typer.echo(piece, err=err)
+    for n, piece in enumerate(wrapped(text, width) if width else [text]):
+        typer.echo(_coloured(piece) if width and n == 0 else piece, err=err)
+
+
+def _coloured(line: str) -> str:
+    """The line with the state at its beginning in colour, unless NO_COLOR is set."""
+    state = line.partition(" ")[0]
+    if state not in _COLOURS or "NO_COLOR" in os.environ:
+        return line
+    return typer.style(state, fg=_COLOURS[state], bold=state != "ok") + line[len(state) :]
 
 
 def _width(*, err: bool) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import typer
 
 from console.cli import printing
 from console.text.wrapping import wrapped
@@ -38,3 +39,28 @@ def test_only_a_terminal_gets_wrapped_lines(
     said = capsys.readouterr()
     assert [len(line) <= 50 for line in said.out.splitlines()] == [True, True]
     assert said.err == f"{SENTENCE}\n"
+
+
+def printed(line: str, *, err: bool) -> None:
+    """Typer strips colours where the output is captured."""
+    assert not err
+    print(line)
+
+
+def test_a_state_is_in_colour_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(typer, "echo", printed)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    printing.say("DOWN       MLflow: No answer")
+    assert capsys.readouterr().out == "DOWN       MLflow: No answer\n"
+    monkeypatch.setattr(printing, "_width", lambda *, err: 80)
+    for line in ("DOWN       MLflow: No answer", "downhill  is no state", "ok         Fine"):
+        printing.say(line)
+    down, other, well = capsys.readouterr().out.splitlines()
+    assert down.startswith("\x1b[31m\x1b[1mDOWN\x1b[0m       MLflow")
+    assert other == "downhill  is no state"
+    assert well.startswith("\x1b[32m")
+    monkeypatch.setenv("NO_COLOR", "1")
+    printing.say("DOWN       MLflow: No answer")
+    assert capsys.readouterr().out == "DOWN       MLflow: No answer\n"
