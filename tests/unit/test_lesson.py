@@ -27,12 +27,13 @@ def test_a_recipe_has_a_new_revision_whenever_its_parameters_change() -> None:
     ]  # fmt: skip
     of_any = [
         boosting.BOOSTING, boosting.EARLY_STOPPING, boosting.EARLY_STOPPING_FROM,
-        boosting.ONE_HOT_UP_TO, boosting.FOLDS, boosting.LEAVES, boosting.CHOOSING_FOLDS,
+        boosting.ONE_HOT_UP_TO, boosting.FOLDS, boosting.TREES, boosting.CHOOSING_FOLDS,
+        boosting.PATIENCE,
     ]  # fmt: skip
     digests = {"boosting": digest(of_any), "place_boosting": digest(of_places)}
     assert (REVISIONS, digests) == (
-        {"boosting": 4, "place_boosting": 1},
-        {"boosting": "310e5e7d0faa60ae", "place_boosting": "8553f7d8c245b734"},
+        {"boosting": 5, "place_boosting": 1},
+        {"boosting": "f374e81883d19f99", "place_boosting": "8553f7d8c245b734"},
     )
 
 

@@ -184,7 +184,7 @@ def test_three_hundred_columns(training: dict[str, Any]) -> None:
 
 def test_a_lesson_names_its_recipe() -> None:
     named = [lesson([], of(training)).recipe for training in TRAININGS[:3]]
-    assert named == ["boosting-4", "place_boosting-1", "estimator:tests.own_recipes:ridge"]
+    assert named == ["boosting-5", "place_boosting-1", "estimator:tests.own_recipes:ridge"]
     assert lesson([], of({"command": ["python", "a.py"]})).recipe == "command:python a.py"
 
 

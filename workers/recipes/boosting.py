@@ -42,7 +42,7 @@ EARLY_STOPPING_FROM = 2_000
 """Of fewer rows a tenth is too few to tell when to stop.
 
 Then numbers get a fixed number of trees, since more of them hardly harm. A classifier gets too
-certain with too many, so cross-validation chooses how many, and how small its leaves may be.
+certain with too many, so cross-validation chooses how many, and whether they are small.
 """
 
 BOOSTING: dict[str, Any] = {
@@ -53,14 +53,14 @@ BOOSTING: dict[str, Any] = {
     "random_state": 20261129,
 }
 
-LEAVES: list[dict[str, Any]] = [
-    {"min_samples_leaf": 20, "l2_regularization": 0.0},
-    {"min_samples_leaf": 5, "l2_regularization": 1.0},
+TREES: list[dict[str, Any]] = [
+    {"min_samples_leaf": 20},
+    {"min_samples_leaf": 5, "max_leaf_nodes": 4, "l2_regularization": 1.0},
 ]
-"""What a classifier of few rows may use; the first is the default."""
+"""The trees that a classifier of few rows may use: the default ones, and small ones."""
 
-CHOOSING_FOLDS = 5
-"""Folds of the cross-validation that chooses between them."""
+CHOOSING_FOLDS, PATIENCE = 5, 20
+"""Of the cross-validation that chooses: its folds, and the trees that a fold goes on in vain."""
 
 EARLY_STOPPING: dict[str, Any] = {
     "early_stopping": True,
@@ -109,7 +109,7 @@ def fit_pipeline(
 
 
 def chosen(boosting: Any, encoded: NDArray[np.float64], places: NDArray[np.intp]) -> dict[str, Any]:
-    """The leaves and the number of trees with the least log loss, by cross-validation.
+    """The kind and the number of trees with the least log loss, by cross-validation.
 
     Each fold has the same share of each class, so that no class is missing from the others.
     """
@@ -117,16 +117,18 @@ def chosen(boosting: Any, encoded: NDArray[np.float64], places: NDArray[np.intp]
     fold[np.argsort(places, kind="stable")] = np.arange(len(places)) % CHOOSING_FOLDS
     most = BOOSTING["max_iter"]
     found = []
-    for leaves in LEAVES:
-        settings = BOOSTING | leaves | {"early_stopping": True, "n_iter_no_change": most}
-        tried = clone(boosting).set_params(**settings)
+    for kind in TREES:
+        stops = {"early_stopping": True, "n_iter_no_change": PATIENCE, "tol": 0.0}
+        tried = clone(boosting).set_params(**(BOOSTING | kind | stops))
         losses = np.zeros(most + 1)
         for n in range(CHOOSING_FOLDS):
             out = fold == n
             tried.fit(encoded[~out], places[~out], X_val=encoded[out], y_val=places[out])
-            losses -= tried.validation_score_
-        trees = max(int(np.argmin(losses)), 1)
-        found.append((losses[trees], leaves | {"max_iter": trees}))
+            scores = tried.validation_score_
+            losses[: len(scores)] -= scores
+            losses[len(scores) :] = np.inf  # with so many trees the fold is known to be worse
+        count = max(int(np.argmin(losses)), 1)
+        found.append((losses[count], kind | {"max_iter": count}))
     return min(found, key=lambda each: each[0])[1]
 
 
