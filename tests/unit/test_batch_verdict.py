@@ -25,6 +25,8 @@ RETRAIN = Advice(Recommendation.RETRAIN, (ROSE,), None, "", ())
 IGNORE = Advice(Recommendation.IGNORE, ("All breaches could be noise.",), None, "", ())
 BLOCK = Advice(Recommendation.BLOCK, (FAULT,), None, "", ())
 FIRST = replace(RETRAIN, reasons=("No model is live yet, so train.",), no_champion=True)
+_BMI = "BMI: 1 of 111 values lies far outside the former range 18 to 42: -999,999."
+FAR = replace(IGNORE, reasons=(_BMI, "Every other statistic is within its limit."), far=(_BMI,))
 BEYOND = Rule(True, ("status: 100.0 % of the values are new (limit 5 %): sold (100.0 %).",))
 NOISE = Rule(False, ("Nothing is beyond its noise band. price_mean rose. Could be noise.",))
 NOTHING = Facts(7, 1, 2, 1, ASKS, RETRAIN, live=4, beyond=ASKS, when=RetrainWhen.RULE)
@@ -134,7 +136,24 @@ TABLE = [
     ({"held": True, "dismissed_by": "ben"}, Stand.DISMISSED, "stays held back: ben dismissed it"),
     ({"learned": LIVE_LEARNED}, Stand.LEARNED, "version 4, which is live, learned from it"),
     ({"learned": WAITS}, Stand.LEARNED, "version 5 learned from it and awaits approval"),
-    ({"learned": REJECTED}, Stand.LEARNED, "version 5 learned from it and was rejected"),
+    (
+        {"learned": WAITS, "unfit": frozenset({5})},
+        Stand.UNFIT,
+        (
+            "no further retraining needed (version 5 learned from it, and is not recommended). "
+            "Review version 5: reject it, or force it with a reason."
+        ),
+    ),
+    ({"learned": (*WAITS, *LIVE_LEARNED), "unfit": frozenset({5})}, Stand.LEARNED, "version 4, wh"),
+    ({"learned": REJECTED}, Stand.UNFIT, "version 5 learned from it and was rejected). The live v"),
+    (
+        {"advised": FAR} | BY_ADVICE,
+        Stand.DOUBTFUL,
+        "but it has values far outside the former range. Recommendation: BMI",
+    ),
+    ({"advised": FAR, "rule": CALM} | BY_ADVICE, Stand.DOUBTFUL, "-999,999. Every other statistic"),
+    ({"advised": FAR, "released": True, "rule": CALM}, Stand.CALM, "no retraining needed."),
+    ({"advised": FAR}, Stand.ASKS, "Batch 2: retraining recommended. Rule: price_mean rose"),
     (
         {"learned": ROLLED_BACK},
         Stand.ASKS,

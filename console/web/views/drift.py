@@ -86,7 +86,7 @@ def buttons(view: drift.View, report: StoredReport) -> None:
         "Dismiss…", key="dismiss", icon=":material/do_not_disturb_on:", **look
     ):
         ask_why_dismiss(view.verdict)
-    if view.verdict.stand is Stand.LEARNED and view.learned_by:
+    if view.verdict.stand in (Stand.LEARNED, Stand.UNFIT) and view.learned_by:
         version = str(view.learned_by[0])
         to = addresses.of(session.dataset_name(), "promotion", {"version": version})
         row.html(addresses.anchor(f"Open version {version}", to, "act"))

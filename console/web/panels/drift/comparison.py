@@ -45,10 +45,14 @@ STANDS = {
     Stand.HELD: (st.error, ":material/block:"),
     Stand.TRAINING: (st.info, ":material/model_training:"),
     Stand.LEARNED: (st.success, ":material/check:"),
+    Stand.UNFIT: (st.warning, ":material/notification_important:"),
+    Stand.DOUBTFUL: (st.warning, ":material/notification_important:"),
     Stand.DISMISSED: (st.info, ":material/do_not_disturb_on:"),
 }
 
-_BY_FINDING = {Stand.CALM, Stand.ASKS, Stand.TRAINING, Stand.LEARNED}
+_BY_FINDING = {
+    Stand.CALM, Stand.DOUBTFUL, Stand.ASKS, Stand.TRAINING, Stand.LEARNED, Stand.UNFIT,
+}  # fmt: skip
 """Verdicts that follow from one of the findings."""
 
 
@@ -164,6 +168,8 @@ def done_since(verdict: BatchVerdict, learned: tuple[int, ...]) -> str:
         return ""
     if verdict.stand is Stand.LEARNED and learned:
         return f" (done: version {learned[0]})"
+    if verdict.stand is Stand.UNFIT and learned:
+        return f" (version {learned[0]} learned from it, and cannot go live as it is)"
     words = {Stand.LEARNED: "done", Stand.TRAINING: "training", Stand.DISMISSED: "dismissed"}
     return f" ({words[verdict.stand]})" if verdict.stand in words else ""
 

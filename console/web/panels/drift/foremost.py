@@ -13,7 +13,7 @@ from core.domain.drift import StoredReport
 from core.domain.number_format import percent
 from core.rules.data.column_facts import striking
 from core.rules.data.profile_bins import overlay
-from core.rules.drift.recommendation import MOST_TIMES, ColumnWeight
+from core.rules.drift.column_weights import MOST_TIMES, ColumnWeight
 
 _SHOWN = 3
 _HEIGHT = 170
