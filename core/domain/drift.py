@@ -84,6 +84,11 @@ class StatChange:
         return self.current > self.reference
 
     @property
+    def signed(self) -> float | None:
+        """The ratio with the sign of its direction."""
+        return -self.ratio if self.ratio is not None and self.rose is False else self.ratio
+
+    @property
     def within_band(self) -> bool:
         """Whether the ratio is within the noise band, breach or not."""
         return self.band is not None and self.ratio is not None and self.ratio <= self.band

@@ -54,16 +54,26 @@ class FarValues:
     @property
     def fact(self) -> str:
         """What is the matter, without the column."""
-        least = "at least " if self.is_least else ""
         lie = "lies" if self.count == 1 else "lie"
         unit = f" {self.unit}" if self.unit else ""
-        named = ", ".join(map(figure, self.values[:_NAMED])) + (
-            ", …" if len(self.values) > _NAMED else ""
-        )
+        named = ", ".join(map(figure, self.values[:_NAMED]))
+        if len(self.values) > _NAMED:
+            named = f"such as {named}"
         return (
-            f"{least}{self.count:,} of {self.rows:,} values {lie} far outside the former range "
+            f"{self._count} of {self.rows:,} values {lie} far outside the former range "
             f"{figure(self.low)} to {figure(self.high)}{unit}: {named}."
         )
+
+    @property
+    def short(self) -> str:
+        """The fact without what is said above it."""
+        return (
+            f"{self._count} of {self.rows:,} values far outside, such as {figure(self.values[0])}"
+        )
+
+    @property
+    def _count(self) -> str:
+        return f"{'at least ' if self.is_least else ''}{self.count:,}"
 
     @property
     def says(self) -> str:
@@ -86,7 +96,7 @@ def far_values(
 
 
 def _of_column(column: Column, then: ColumnProfile, now: ColumnProfile) -> FarValues | None:
-    """None also if half of the values are far out: then it is not the cells that are broken."""
+    """None also if half of the values are outside: then no cells are broken, the column moved."""
     low, high = then.minimum, then.maximum
     if low is None or high is None or then.count < FEWEST or not then.tails or not now.tails:
         return None
@@ -98,7 +108,7 @@ def _of_column(column: Column, then: ColumnProfile, now: ColumnProfile) -> FarVa
     farthest = sorted((v for side in outside for v in side), key=lambda v: -max(low - v, v - high))
     far = [v for v in farthest if _chance(then, now.count, v) < CHANCE]
     middle = now.q50
-    if not far or middle is None or not low - room <= middle <= high + room:
+    if not far or middle is None or not low <= middle <= high:
         return None
     is_least = bool(now.tails.rest) and any(
         side and len(out) == len(side) for side, out in zip(sides, outside, strict=True)

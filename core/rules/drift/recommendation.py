@@ -30,6 +30,9 @@ SURE = 2.0
 FEWEST_SCORED = 20
 """The fewest held-out rows for a statement about an error."""
 
+CHECK = "Correct it at the source, or hold the batch, before anything is trained on it."
+"""What to do about values far outside the former range."""
+
 EARLIER = 5
 """How many earlier batches an error is compared with."""
 
@@ -206,12 +209,9 @@ def advise(
         reasons = [*reasons, sentence] if rose else [sentence, *reasons]
     first = champion is None and recommendation is Recommendation.RETRAIN
     told = [one for one in far if not any(fault.startswith(one.label) for fault in faults)]
-    facts = tuple(f"{one.says} {_CHECK}" for one in told)
+    facts = tuple(f"{one.says} {CHECK}" for one in told)
     reasons = [*facts, *reasons]
     return Advice(recommendation, tuple(reasons), error, error_note, weights, first, facts)
-
-
-_CHECK = "Correct it at the source, or hold the batch, before anything is trained on it."
 
 
 def _drift_words(
