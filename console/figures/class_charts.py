@@ -74,13 +74,14 @@ def confusion(figures: ClassFigures, classes: Sequence[str]) -> dict[str, Any]:
             margin={"l": 8, "r": 8, "t": 8, "b": 8},
             showlegend=False,
             xaxis=axis
+            | style.EVERY_TICK
             | {
                 "title": style.title("answered"),
-                "automargin": True,
                 "tickangle": -40 if is_tilted else 0,
             },
             yaxis=axis
-            | {"title": style.title("actual"), "automargin": True, "autorange": "reversed"},
+            | style.EVERY_TICK
+            | {"title": style.title("actual"), "autorange": "reversed"},
             **style.TRANSPARENT,
         ),
     }

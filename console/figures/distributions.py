@@ -18,10 +18,12 @@ from core.rules.drift.recommendation import BatchScore
 MOST_CLASSES = 30
 """The most classes whose shares are drawn."""
 
-_FEW_CLASSES = 8
+_FEW_CLASSES = 6
 """How many of them a low figure has."""
 
-_HEIGHT = 340
+_HEIGHT, _ROW = 340, 22
+_LETTERS, _FEW_LETTERS = 28, 16
+"""The longest name of a category beside a bar, and beside one of a low figure."""
 
 
 def distribution(
@@ -29,10 +31,12 @@ def distribution(
 ) -> dict[str, Any]:
     """Two overlaid distributions: the reference as an area, the current one as a line.
 
-    A low figure has neither legend nor title of the vertical axis.
+    A low figure has neither a legend nor titles of its axes.
     """
     kind = "log" if logarithmic else "linear"
-    axis = {"title": style.title(unit), "type": kind, "gridcolor": style.GRID}
+    axis: dict[str, Any] = {"type": kind, "gridcolor": style.GRID}
+    if height >= _HEIGHT:
+        axis["title"] = style.title(unit)
     if logarithmic:
         axis |= style.log_ticks(shape.edges[0], shape.edges[-1])
     if shape.values and not logarithmic:
@@ -45,18 +49,25 @@ def distribution(
             _stairs(shape.edges, shape.reference, names[0], REFERENCE, fill=True),
             _stairs(shape.edges, shape.current, names[1], CURRENT, fill=False),
         ]
-    return {"data": data, "layout": _layout(axis, height)}
+    return {"data": data, "layout": _layout(height, xaxis=axis, yaxis=_share_axis(height))}
 
 
-def _layout(axis: dict[str, Any], height: int) -> dict[str, Any]:
-    shares, is_whole = style.from_zero() | style.PER_CENT, height >= _HEIGHT
-    if is_whole:
-        shares["title"] = style.title("share of rows")
-    return style.layout(height, barmode="group", bargap=0.2, showlegend=is_whole) | {
-        "legend": {"orientation": "h", "y": 1.08, "x": 0},
-        "xaxis": axis,
-        "yaxis": shares,
-    }
+def _share_axis(height: int) -> dict[str, Any]:
+    if height < _HEIGHT:
+        return style.from_zero() | style.PER_CENT | {"nticks": 4}
+    return style.from_zero() | style.PER_CENT | {"title": style.title("share of rows")}
+
+
+def _layout(height: int, **axes: Any) -> dict[str, Any]:
+    is_whole = height >= _HEIGHT
+    look: dict[str, Any] = {"barmode": "group", "bargap": 0.2, "showlegend": is_whole}
+    return (
+        style.layout(height, bottom=40 if is_whole else 22, **look)
+        | axes
+        | {
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        }
+    )
 
 
 def class_shares(
@@ -68,21 +79,33 @@ def class_shares(
 ) -> dict[str, Any]:
     """The share of each category in both profiles, the most common ones of the reference first.
 
-    Of many categories those with the largest shares on either side are shown.
+    Of many categories those with the largest shares on either side are shown. Bars are horizontal,
+    so that each has its name beside it.
     """
-    classes = _largest(before, after, MOST_CLASSES if height >= _HEIGHT else _FEW_CLASSES)
+    is_whole = height >= _HEIGHT
+    classes = _largest(before, after, MOST_CLASSES if is_whole else _FEW_CLASSES)
     places = list(range(len(classes)))
     data = [
-        _columns(places, _shares(profile, classes), name, colour, pattern)
+        style.bars(style.per_cent(_shares(profile, classes)), places)
+        | {"name": name, "marker": {"color": colour, "pattern": {"shape": pattern}}}
         | {"hovertext": [f"{inert(label, 60)}, {name}" for label in classes]}
-        | {"hovertemplate": "%{hovertext}: %{y:.1f} %<extra></extra>"}
+        | {"hovertemplate": "%{hovertext}: %{x:.1f} %<extra></extra>"}
         for profile, name, colour, pattern in (
             (before, names[0], REFERENCE, ""),
             (after, names[1], CURRENT, "/"),
         )
     ]
-    axis = {"tickvals": places, "ticktext": [inert(c) for c in classes], "automargin": True}
-    return {"data": data, "layout": _layout(axis, height)}
+    letters = _LETTERS if is_whole else _FEW_LETTERS
+    axis = style.EVERY_TICK | {
+        "tickvals": places,
+        "ticktext": [inert(c, letters) for c in classes],
+        "tickfont": {"size": 12 if is_whole else 10},
+        "autorange": "reversed",
+        "showgrid": False,
+        "zeroline": False,
+    }
+    high = max(height, 70 + _ROW * len(classes)) if is_whole else height
+    return {"data": data, "layout": _layout(high, xaxis=_share_axis(height), yaxis=axis)}
 
 
 def _largest(before: ColumnProfile, after: ColumnProfile, most: int) -> list[str]:
@@ -166,7 +189,7 @@ def errors(
         ],
         "layout": style.layout(280)
         | {
-            "xaxis": {"type": "category", "tickangle": 0, "title": {"text": "batch"}},
+            "xaxis": style.batch_names(names) | {"title": {"text": "batch"}},
             "yaxis": style.from_zero()
             | {"title": {"text": heading}}
             | (style.PER_CENT if is_share else {}),

@@ -93,7 +93,7 @@ def intervals(
             "title": style.title("← worse · change · better →"),
         }
         | style.PER_CENT,
-        yaxis={"autorange": "reversed", "automargin": True},
+        yaxis=style.EVERY_NAME | {"autorange": "reversed"},
     )
     return {"data": [trace], "layout": layout}
 
@@ -133,7 +133,7 @@ def slices(
             "title": {"text": METRICS[error].name},
         }
         | (style.PER_CENT if is_share else {}),
-        yaxis={"autorange": "reversed", "automargin": True, "gridcolor": GRID},
+        yaxis=style.EVERY_NAME | {"autorange": "reversed", "gridcolor": GRID},
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
     )
     return {"data": traces, "layout": layout}
@@ -235,6 +235,6 @@ def importance(increases: Mapping[str, float], labels: Mapping[str, str]) -> dic
         60 + 26 * max(len(order), 1),
         showlegend=False,
         xaxis=style.PER_CENT | {"gridcolor": GRID},
-        yaxis={"autorange": "reversed", "automargin": True},
+        yaxis=style.EVERY_NAME | {"autorange": "reversed"},
     )
     return {"data": [trace], "layout": layout}

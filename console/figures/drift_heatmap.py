@@ -116,7 +116,7 @@ def heat(
             "tickvals": list(range(len(rows))),
             "ticktext": names,
             "range": [len(rows) - 0.5, -0.5],
-            "automargin": True,
+            **style.EVERY_TICK,
         },
         "shapes": [_frame(x_of[chosen], len(rows))] if chosen in x_of else [],
     }

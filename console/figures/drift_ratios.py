@@ -2,39 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from console.figures import style
 from console.text.formatting import percent, signed_percent
 from core.domain.drift import Finding, StatChange
 from core.domain.number_format import figure
+from core.rules.drift.compare import WORDS
+from core.rules.drift.report import distorts
 
 COLOURS = {Finding.WITHIN: "#5b8fa8", Finding.BREACH: "#d1495b", Finding.UNDEFINED: "#9a9a9a"}
 NOISE = "#b08ea2"
 BAND = "rgba(128,128,128,0.28)"
-TITLES = {"mean": "Mean", "std": "Spread (std)", "50": "Median", "75": "Upper quartile"}
+TITLES = {statistic: name[0].upper() + name[1:] for statistic, name in WORDS.items()}
 
+_WHOLE, _MILLION = 100, 1_000_000
 _PATTERNS = {Finding.WITHIN: "", Finding.BREACH: "/", Finding.UNDEFINED: "x"}
 _FURTHEST = 4.0
 """Bars end at this multiple of their limit; the label has the figure."""
 
-_ROOM = 1.45
-"""The axis is longer by this factor, for the labels."""
+_NARROWEST = 165
+"""The pixels of a chart's axis where it is narrowest, in a row of four at 1,400 pixels."""
+
+_LETTER = 6.3
+"""The pixels of a letter of a label, at most."""
+
+_MOST_ROOM = 0.6
+"""The most of the axis that the labels take."""
+
+_LONG, _LONGEST = 10.0, 10_000.0
+"""A change from 1,000 % on is written without decimals, and one from 1,000,000 % on as a bound."""
 
 
 def ratios(
-    shown: Sequence[StatChange], names: Sequence[str], title: str, *, largest: float
+    shown: Sequence[StatChange],
+    names: Sequence[str],
+    title: str,
+    *,
+    among: Sequence[StatChange],
+    far: Collection[str] = (),
 ) -> dict[str, Any]:
     """Drift ratios as bars in multiples of their limits, with noise bands; a bar for each name.
 
-    The axis is linear and equal for charts with the same `largest`, the largest multiple; bars
-    beyond `_FURTHEST` limits are cut. Breaches are also hatched, and those that could be noise
-    dotted, so that colour is not the only sign.
+    The axis is linear and equal for charts that are `among` the same changes; bars beyond
+    `_FURTHEST` limits are cut. Breaches are also hatched, and those that could be noise dotted, so
+    that colour is not the only sign. `far` has the columns with values far outside the former
+    range, which are no noise.
     """
-    end = min(max(largest, 1.0), _FURTHEST)
+    noise = [c.could_be_noise and not distorts(c, far) for c in shown]
+    end = min(max(1.0, *(times(c.ratio, c.limit) for c in among)), _FURTHEST)
+    longest = max(len(part) for c in among for part in _label(c, end, is_noise=True).split("<br>"))
+    room = min((longest * _LETTER + 8) / _NARROWEST, _MOST_ROOM)
     axis = {
-        "range": [0, end * _ROOM],
+        "range": [0, end / (1 - room)],
         "tickvals": [tick for tick in (0, 1, 2, 3, 4) if tick <= end],
         "title": style.title("Times the limit", 11),
         "tickangle": 0,
@@ -44,13 +65,13 @@ def ratios(
     layout = style.layout(
         84 + 40 * max(len(shown), 4), top=36, bottom=42,
         title=style.title(title, 14) | {"x": 0.02, "y": 0.98}, bargap=0.35, barmode="overlay",
-        xaxis=axis, yaxis={"autorange": "reversed", "automargin": True},
+        xaxis=axis, yaxis=style.EVERY_NAME | {"autorange": "reversed"},
     )  # fmt: skip
     data = [
         _bands(shown, names, end),
-        _bars(shown, names, end),
+        _bars(shown, names, end, noise),
         _limits(shown, names),
-        _labels(shown, names, end),
+        _labels(shown, names, end, noise),
     ]
     return {"data": data, "layout": layout}
 
@@ -69,13 +90,21 @@ def _bands(shown: Sequence[StatChange], names: Sequence[str], end: float) -> dic
     }
 
 
-def _bars(shown: Sequence[StatChange], names: Sequence[str], end: float) -> dict[str, Any]:
+def _bars(
+    shown: Sequence[StatChange], names: Sequence[str], end: float, noise: Sequence[bool]
+) -> dict[str, Any]:
     return style.bars([min(times(c.ratio, c.limit), end) for c in shown], names) | {
         "width": [0.55] * len(shown),
         "marker": {
-            "color": [NOISE if c.could_be_noise else COLOURS[c.finding] for c in shown],
+            "color": [
+                NOISE if is_noise else COLOURS[c.finding]
+                for c, is_noise in zip(shown, noise, strict=True)
+            ],
             "pattern": {
-                "shape": ["." if c.could_be_noise else _PATTERNS[c.finding] for c in shown],
+                "shape": [
+                    "." if is_noise else _PATTERNS[c.finding]
+                    for c, is_noise in zip(shown, noise, strict=True)
+                ],
                 **style.HATCH,
             },
         },
@@ -87,9 +116,9 @@ def _bars(shown: Sequence[StatChange], names: Sequence[str], end: float) -> dict
                 _number(c.current),
                 percent(c.limit),
                 percent(c.band) if c.band is not None else "unknown",
-                "<br>could be noise" if c.could_be_noise else "",
+                "<br>could be noise" if is_noise else "",
             ]
-            for c in shown
+            for c, is_noise in zip(shown, noise, strict=True)
         ],
         "hovertemplate": (
             "%{customdata[0]}: %{customdata[1]} (limit %{customdata[4]})"
@@ -99,23 +128,44 @@ def _bars(shown: Sequence[StatChange], names: Sequence[str], end: float) -> dict
     }
 
 
-def _labels(shown: Sequence[StatChange], names: Sequence[str], end: float) -> dict[str, Any]:
+def _labels(
+    shown: Sequence[StatChange], names: Sequence[str], end: float, noise: Sequence[bool]
+) -> dict[str, Any]:
     """Each signed change as text, to the right of its bar, band and limit."""
     ends = [max(times(c.ratio, c.limit), times(c.band, c.limit), 1.0) for c in shown]
     x = [min(at, end) + end / 30 for at in ends]
     return style.points("text", x, names) | {
-        "text": [_label(c, end) for c in shown],
+        "text": [
+            _label(c, end, is_noise=is_noise) for c, is_noise in zip(shown, noise, strict=True)
+        ],
         "textposition": "middle right",
         "cliponaxis": False,
         "hoverinfo": "skip",
     }
 
 
-def _label(change: StatChange, end: float) -> str:
-    """The signed change; a cut bar says below how long it would be."""
+def _label(change: StatChange, end: float, *, is_noise: bool) -> str:
+    """The signed change, as short as it can be read; a cut bar says below how long it would be."""
     by = times(change.ratio, change.limit)
-    cut = f"<br>{by:.3g} times" if by > end else ""
-    return signed_change(change) + (" ~" if change.could_be_noise else "") + cut
+    cut = f"<br>{_factor(by)} times" if by > end else ""
+    return _short(change) + (" ~" if is_noise and change.could_be_noise else "") + cut
+
+
+def _short(change: StatChange) -> str:
+    ratio = change.ratio
+    if ratio is None or ratio < _LONG:
+        return signed_change(change)
+    sign = "" if change.rose is None else "+" if change.rose else "-"
+    if ratio >= _LONGEST:
+        return f"over {sign}{100 * _LONGEST / 1e6:.0f} m %"
+    return f"{sign}{100 * ratio:,.0f} %"
+
+
+def _factor(by: float) -> str:
+    """A factor, such as "6.45", "2,310" or "8 million"."""
+    if by >= _MILLION:
+        return f"{by / _MILLION:,.0f} million" if by < 1000 * _MILLION else "over a billion"
+    return f"{by:,.0f}" if by >= _WHOLE else f"{by:.3g}"
 
 
 def _limits(shown: Sequence[StatChange], names: Sequence[str]) -> dict[str, Any]:

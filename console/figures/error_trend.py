@@ -33,7 +33,7 @@ def error_trend(
         top=24,
         bottom=48,
         **style.TRANSPARENT,
-        xaxis={"type": "category", "title": style.title("Batch (epoch/number)"), "tickangle": 0},
+        xaxis=style.batch_names(batches) | {"title": style.title("Batch (epoch/number)")},
         yaxis=style.from_zero()
         | (style.PER_CENT if is_share else {"tickformat": ",.3~s"})
         | {"title": style.title(name), "nticks": 5, "range": [0, highest * 1.15]},

@@ -117,7 +117,7 @@ def contributions(steps: Sequence[Step], *, on_log: bool, of_class: bool = False
             "tickvals": places,
             "ticktext": names,
             "autorange": "reversed",
-            "automargin": True,
+            **style.EVERY_TICK,
             "fixedrange": True,
             "zeroline": False,
             "showgrid": False,
@@ -183,7 +183,7 @@ def probabilities(answer: Answer) -> dict[str, Any]:
                 for label, _ in ordered
             ],
             "autorange": "reversed",
-            "automargin": True,
+            **style.EVERY_TICK,
             "fixedrange": True,
             "showgrid": False,
             "zeroline": False,

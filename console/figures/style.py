@@ -78,6 +78,25 @@ def line_across(axis: str, at: float, colour: str, dash: str, **more: Any) -> di
     } | more
 
 
+EVERY_NAME: dict[str, Any] = {
+    "tickmode": "linear", "dtick": 1, "ticklabeloverflow": "allow", "automargin": True,
+}  # fmt: skip
+"""An axis of names: Plotly by itself leaves out those that seem too close together."""
+
+_UPRIGHT_FROM = 45
+"""From so many letters of batches' names on they stand upright, so that each has room."""
+
+
+def batch_names(names: Sequence[str]) -> dict[str, Any]:
+    """A horizontal axis of batches, each with its name."""
+    upright = sum(len(name) + 1 for name in names) > _UPRIGHT_FROM
+    return EVERY_NAME | {"type": "category", "tickangle": -90 if upright else 0}
+
+
+EVERY_TICK: dict[str, Any] = {"ticklabeloverflow": "allow", "automargin": True}
+"""The same where an axis has `tickvals` of its own: none is left out at the figure's edge."""
+
+
 def even_ticks(low: float, high: float) -> list[float]:
     """Two to five round values between two others, in even steps; also of a logarithmic axis."""
     rough = (high - low) / 2

@@ -12,6 +12,7 @@ from core.domain.batches import Batch
 from core.domain.drift import Measure, Reference, StoredReport
 from core.domain.jobs import Job, JobKind
 from core.domain.profiles import ColumnProfile
+from core.rules.data.far_values import FarValues, far_values
 from core.rules.data.training_set import learned_from
 from core.rules.drift.batch_verdict import BatchVerdict
 from core.rules.drift.recommendation import Advice, BatchScore
@@ -41,6 +42,8 @@ _OWNERS = {Reference.PREVIOUS: "batch", Reference.CHAMPION: "model"}
 _CHANGES = (JobKind.INGEST, JobKind.DRIFT, JobKind.TRAIN)
 
 Profiles = dict[str, ColumnProfile]
+Sides = tuple[Profiles, Profiles]
+"""The profiles of the reference and of the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,12 @@ def profiles(desk: Desk, report: StoredReport) -> tuple[Profiles, Profiles]:
         then = work.batches.profile(owner, reference) if reference is not None else ()
         now = work.batches.profile("batch", report.batch_id)
     return {p.column: p for p in then}, {p.column: p for p in now}
+
+
+def far(desk: Desk, sides: Sides) -> tuple[FarValues, ...]:
+    """The columns whose values lie far outside the reference's range."""
+    then, now = sides
+    return far_values(then.values(), now.values(), desk.dataset)
 
 
 def scores(desk: Desk, batch: Batch, version: int) -> list[tuple[int, BatchScore]]:

@@ -20,6 +20,8 @@ _VERDICTS = {
     Stand.ASKS: "retrain",
     Stand.BROKEN: "broken",
     Stand.LEARNED: "learned",
+    Stand.UNFIT: "unfit",
+    Stand.DOUBTFUL: "doubtful",
 }
 """Shorter words, where the verdict's own are too long for the column."""
 

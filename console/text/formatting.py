@@ -141,7 +141,9 @@ def percent(ratio: float | None) -> str:
 def signed_percent(ratio: float | None, *, rose: bool | None) -> str:
     """A change in per cent with the sign of its direction; without one if that is unknown."""
     sign = "" if rose is None or not ratio else "+" if rose else "-"
-    return f"{sign}{percent(ratio)}"
+    text = percent(ratio)
+    more = "more than "
+    return f"{more}{sign}{text.removeprefix(more)}" if text.startswith(more) else f"{sign}{text}"
 
 
 def rounded(value: float | None) -> float | None:

@@ -83,7 +83,14 @@ def traffic(window: Window | None, live: Promotion | None) -> Fact:
     return Fact(name, "no drift", note, Tone.GOOD)
 
 
-_STANDS = {Stand.ASKS: Tone.OPEN, Stand.BROKEN: Tone.BAD, Stand.HELD: Tone.OPEN}
+_STANDS = {
+    Stand.ASKS: Tone.OPEN,
+    Stand.BROKEN: Tone.BAD,
+    Stand.HELD: Tone.OPEN,
+    Stand.UNFIT: Tone.OPEN,
+    Stand.DOUBTFUL: Tone.OPEN,
+    Stand.UNCOMPARED: Tone.NEUTRAL,
+}
 
 
 def newest_batch(verdict: BatchVerdict | None) -> Fact:
@@ -92,8 +99,6 @@ def newest_batch(verdict: BatchVerdict | None) -> Fact:
     if verdict is None:
         return Fact(name, "none", "No batch has been compared.")
     tone = _STANDS.get(verdict.stand, Tone.GOOD)
-    if verdict.stand is Stand.UNCOMPARED:
-        tone = Tone.NEUTRAL
     return Fact(name, f"batch {verdict.number}", verdict.stand.value, tone)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from console.text.formatting import STATES
-from core.domain.drift import Measure, Measured
+from core.domain.drift import Finding, Measure, Measured, StatChange
 from core.domain.number_format import figure, percent
+from core.rules.drift.report import distorts
 
 NAMES = {
     Measure.MIX: "Mix of categories",
@@ -38,11 +41,31 @@ def side(measure: Measure, of_one_side: float | None) -> str:
     return figure(of_one_side) if measure is Measure.SHIFT else percent(of_one_side)
 
 
-def outcome(measured: Measured) -> str:
-    """A difference as text, such as "0.3, breach (noise band 0.04)"."""
-    word = STATES[measured.finding][1]
-    if not measured.known:
-        return word
-    noise = ", could be noise" if measured.could_be_noise else ""
-    band = f" (noise band {value(measured.measure, measured.band)})" if measured.band else ""
-    return f"{value(measured.measure, measured.value)}, {word}{noise}{band}"
+UNITS = {
+    Measure.MIX: "0 to 1",
+    Measure.NEW: "%",
+    Measure.NULLS: "% points",
+    Measure.SHIFT: "sd",
+}
+"""The unit of a measure's difference, limit and band, where they are numbers of a table."""
+
+
+def number(measure: Measure, difference: float | None) -> float | None:
+    """A difference, a limit or a band as a number in that unit, so that a table sorts by it."""
+    if difference is None:
+        return None
+    return 100 * difference if measure in _SHARES else difference
+
+
+_SHARES = (Measure.NEW, Measure.NULLS)
+
+
+def finding(check: StatChange | Measured, far: Collection[str] = ()) -> str:
+    """A finding in words, such as "breach, could be noise".
+
+    `far` has the columns with values far outside the former range.
+    """
+    word = STATES[check.finding][1]
+    if check.finding is Finding.BREACH and distorts(check, far):
+        return f"{word}, far values"
+    return f"{word}, could be noise" if check.could_be_noise else word

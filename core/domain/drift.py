@@ -84,6 +84,11 @@ class StatChange:
         return self.current > self.reference
 
     @property
+    def signed(self) -> float | None:
+        """The ratio with the sign of its direction."""
+        return -self.ratio if self.ratio is not None and self.rose is False else self.ratio
+
+    @property
     def within_band(self) -> bool:
         """Whether the ratio is within the noise band, breach or not."""
         return self.band is not None and self.ratio is not None and self.ratio <= self.band
@@ -154,17 +159,25 @@ class Measured:
 class Reason:
     """A reason of a report: a sentence, and the `change` that it is about, if any.
 
-    `change` is the name of a `StatChange` or a `Measured`.
+    `change` is the name of a `StatChange` or a `Measured`. `could_be_noise` says that it is within
+    the noise band. `far` names the values far outside the former range that made the change; it is
+    then a broken value and not noise, whatever the band.
     """
 
     text: str
     change: str = ""
     could_be_noise: bool = False
+    far: str = ""
+
+    @property
+    def doubt(self) -> str:
+        """What else could have made the change, as a sentence; empty if nothing is known."""
+        return self.far or ("Could be noise." if self.could_be_noise else "")
 
     @property
     def says(self) -> str:
         """The sentence, with its doubt."""
-        return f"{self.text} Could be noise." if self.could_be_noise else self.text
+        return f"{self.text} {self.doubt}".strip()
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any] | str) -> Reason:

@@ -62,6 +62,11 @@ class ColumnProfile:
         """The value of one of `core.domain.dataset.STATISTICS`; None if undefined."""
         return {"mean": self.mean, "std": self.std, "50": self.q50, "75": self.q75}[name]
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether `categories` has every value of the column, with exact counts."""
+        return self.distinct <= len(self.categories) and not self.error
+
     def finite(self) -> ColumnProfile:
         """It without figures that are not finite, which JSON and databases cannot store."""
         figures: dict[str, Any] = {

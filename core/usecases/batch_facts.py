@@ -16,6 +16,7 @@ from core.rules.data.training_set import learned_from, lesson, same_as
 from core.rules.drift.batch_verdict import BatchVerdict, verdict, why_a_reason
 from core.rules.drift.verdict_facts import Facts
 from core.rules.drift.verdict_findings import findings, will_read
+from core.rules.model.verdict_validity import not_recommended
 
 WATCHED = 12
 """The number of newest batches with a verdict."""
@@ -125,6 +126,7 @@ def _verdicts(
     live = work.promotions.live()
     numbers = {e: work.batches.stored_numbers(e) for e in {b.epoch for b in batches}}
     learned = [(p.version, p.state, learned_from(p.dossier)) for p in versions]
+    unfit = not_recommended(versions, live.version if live else None)
     verdicts = []
     for batch in batches:
         rule, beyond, advised = findings([r for r in reports if r.batch_id == batch.id])
@@ -140,6 +142,7 @@ def _verdicts(
             advised=advised,
             when=work.dataset.retrain_when,
             live=live.version if live else None,
+            unfit=unfit,
             learned=tuple((version, state) for version, state, of in learned if of.has(batch)),
             training=next((j.id for j in trainings if will_read(j, batch)), None),
             later=tuple(n for id_, n in numbers[batch.epoch].items() if id_ > batch.id),

@@ -246,7 +246,7 @@ def test_a_breach_is_told_with_its_batch_and_a_first_batch_is_not(store: Store) 
     assert run_job(store, JobKind.DRIFT, check).state is JobState.SUCCEEDED
     ((event, subject, text),) = told(store)
     assert (event, subject) == (Event.BREACH, f"batch:1/{changed.number}")
-    assert "price_mean rose 400.0 %" in text
+    assert "Price, mean rose 400.0 %" in text
 
 
 def test_a_version_that_came_to_be_served_is_told(store: Store) -> None:

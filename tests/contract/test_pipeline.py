@@ -188,7 +188,7 @@ def test_the_whole_pipeline_on_a_dataset_of_ones_own(
         third = ingest(store, api.url, tmp_path / "spool")
         hot = check(store, third.result.batch_id, trains=True)
         assert hot.result.retrain is True
-        assert "temperature_mean rose" in " ".join(hot.result.reasons)
+        assert "Temperature, mean rose" in " ".join(hot.result.reasons)
         assert hot.result.train_job is not None
     with store.read() as work:
         kinds = [r.reference for r in work.drift.latest(10)]

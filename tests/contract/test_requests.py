@@ -126,7 +126,7 @@ def compared(desk: Desk, *, asks: bool, advice: str = "") -> Any:
     from core.rules.drift.recommendation import Advice, Recommendation
 
     batch = stored_batch(desk.store, 0)
-    reason = "price_mean rose 21.3 %." if asks else "Every statistic is within its limit."
+    reason = "Price, mean rose 21.3 %." if asks else "Every statistic is within its limit."
     found = Advice(Recommendation(advice), ("It rose.",), None, "", ()) if advice else None
     with desk.store.begin() as work:
         report = DriftReport(asks, (Reason(reason),), ())

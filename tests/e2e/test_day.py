@@ -262,7 +262,7 @@ def breach_and_reload(ana: Operator) -> None:
     ana.open()
     ana.sees("Version 2 awaits approval (recommended)", LONG)
     ana.open("drift")
-    ana.sees("price_75 rose")
+    ana.sees("Price, upper quartile rose")
     ana.no_traceback()
 
 

@@ -16,7 +16,7 @@ from core.rules.drift.recommendation import Advice, Recommendation
 from core.rules.drift.verdict_facts import Facts, Rule
 
 ROSE = "Version 1 errs by 9 on this batch's 80 held-out rows, +21.1 %: it rose."
-DRIFTED = "price_mean rose 21.3 % (limit 15 %)."
+DRIFTED = "Price, mean rose 21.3 % (limit 15 %)."
 WITHIN = "Every statistic is within its limit."
 FAULT = "price is 1,000 times larger."
 
@@ -25,8 +25,10 @@ RETRAIN = Advice(Recommendation.RETRAIN, (ROSE,), None, "", ())
 IGNORE = Advice(Recommendation.IGNORE, ("All breaches could be noise.",), None, "", ())
 BLOCK = Advice(Recommendation.BLOCK, (FAULT,), None, "", ())
 FIRST = replace(RETRAIN, reasons=("No model is live yet, so train.",), no_champion=True)
-BEYOND = Rule(True, ("status: 100.0 % of the values are new (limit 5 %): sold (100.0 %).",))
-NOISE = Rule(False, ("Nothing is beyond its noise band. price_mean rose. Could be noise.",))
+_BMI = "BMI: 1 of 111 values lies far outside the former range 18 to 42: -999,999."
+FAR = replace(IGNORE, reasons=(_BMI, "Every other statistic is within its limit."), far=(_BMI,))
+BEYOND = Rule(True, ("Status: 100.0 % of the values are new (limit 5 %): sold (100.0 %).",))
+NOISE = Rule(False, ("Nothing is beyond its noise band. Price, mean rose. Could be noise.",))
 NOTHING = Facts(7, 1, 2, 1, ASKS, RETRAIN, live=4, beyond=ASKS, when=RetrainWhen.RULE)
 BY_NOISE = {"when": RetrainWhen.BEYOND_NOISE}
 BY_ADVICE = {"when": RetrainWhen.RECOMMENDATION}
@@ -37,14 +39,14 @@ WAITS, REJECTED = ((5, PromotionState.PROPOSED),), ((5, PromotionState.REJECTED)
 
 TABLE = [
     ({"rule": None, "advised": None}, Stand.UNCOMPARED, "Batch 2 has not been compared yet."),
-    ({}, Stand.ASKS, "Batch 2: retraining recommended. Rule: price_mean rose"),
-    ({"advised": None}, Stand.ASKS, "Batch 2: retraining recommended. price_mean rose"),
+    ({}, Stand.ASKS, "Batch 2: retraining recommended. Rule: Price, mean rose"),
+    ({"advised": None}, Stand.ASKS, "Batch 2: retraining recommended. Price, mean rose"),
     ({"advised": FIRST, "live": None} | BY_ADVICE, Stand.ASKS, "Recommendation: No model is live"),
     (
         {"rule": CALM, "beyond": NOISE, "advised": FIRST} | BY_ADVICE,
         Stand.CALM,
         (
-            "no retraining needed. Nothing is beyond its noise band. price_mean rose. Could be "
+            "no retraining needed. Nothing is beyond its noise band. Price, mean rose. Could be "
             "noise. It was compared before version 4 went live, and not with that version's rows."
         ),
     ),
@@ -66,7 +68,7 @@ TABLE = [
         {"advised": IGNORE},
         Stand.ASKS,
         (
-            "Batch 2: retraining recommended. Rule: price_mean rose 21.3 % (limit 15 %). "
+            "Batch 2: retraining recommended. Rule: Price, mean rose 21.3 % (limit 15 %). "
             "Recommendation: All breaches could be noise. The dataset file lets the drift rule"
         ),
     ),
@@ -77,10 +79,14 @@ TABLE = [
         Stand.CALM,
         (
             "Batch 2: no retraining needed. Recommendation: All breaches could be noise. Rule: "
-            "price_mean rose 21.3 % (limit 15 %). The dataset file lets the recommendation decide"
+            "Price, mean rose 21.3 % (limit 15 %). The dataset file lets the recommendation decide"
         ),
     ),
-    ({"advised": None} | BY_ADVICE, Stand.ASKS, "Batch 2: retraining recommended. price_mean rose"),
+    (
+        {"advised": None} | BY_ADVICE,
+        Stand.ASKS,
+        "Batch 2: retraining recommended. Price, mean rose",
+    ),
     (
         {"rule": CALM, "advised": IGNORE} | BY_ADVICE,
         Stand.CALM,
@@ -90,22 +96,22 @@ TABLE = [
         {"beyond": NOISE} | BY_NOISE,
         Stand.CALM,
         (
-            "Beyond noise: Nothing is beyond its noise band. price_mean rose. Could be noise. "
-            "Rule: price_mean rose 21.3 % (limit 15 %). Recommendation: Version 1"
+            "Beyond noise: Nothing is beyond its noise band. Price, mean rose. Could be noise. "
+            "Rule: Price, mean rose 21.3 % (limit 15 %). Recommendation: Version 1"
         ),
     ),
     ({"beyond": NOISE} | BY_NOISE, Stand.CALM, "lets breaches beyond noise decide"),
     (
         {"beyond": BEYOND, "rule": CALM, "advised": IGNORE} | BY_NOISE,
         Stand.ASKS,
-        "retraining recommended. Beyond noise: status: 100.0 % of the values are new",
+        "retraining recommended. Beyond noise: Status: 100.0 % of the values are new",
     ),
     ({"advised": BLOCK} | BY_ADVICE, Stand.BROKEN, "Batch 2 looks broken. price is 1,000"),
     ({"advised": BLOCK} | BY_NOISE, Stand.BROKEN, "Batch 2 looks broken. price is 1,000"),
     (
         {"advised": BLOCK, "released": True, "beyond": BEYOND} | BY_ADVICE,
         Stand.ASKS,
-        "Beyond noise: status: 100.0 %",
+        "Beyond noise: Status: 100.0 %",
     ),
     (
         {"advised": BLOCK, "released": True, "beyond": NOISE} | BY_ADVICE,
@@ -120,7 +126,7 @@ TABLE = [
     (BY_ROOT, Stand.HELD, "Batch 2 is held by root: wrong units. It waits to be released. When"),
     (BY_ROOT | {"rule": None, "advised": None}, Stand.HELD, "Batch 2 is held by root: wrong un"),
     ({"rule": CALM, "advised": BLOCK, "released": True}, Stand.CALM, "no retraining needed"),
-    ({"advised": BLOCK, "released": True}, Stand.ASKS, "retraining recommended. Rule: price_mean"),
+    ({"advised": BLOCK, "released": True}, Stand.ASKS, "retraining recommended. Rule: Price, mean"),
     (
         {"advised": BLOCK, "held": True, "epoch": 0, "rows_removed": True},
         Stand.HELD,
@@ -134,7 +140,24 @@ TABLE = [
     ({"held": True, "dismissed_by": "ben"}, Stand.DISMISSED, "stays held back: ben dismissed it"),
     ({"learned": LIVE_LEARNED}, Stand.LEARNED, "version 4, which is live, learned from it"),
     ({"learned": WAITS}, Stand.LEARNED, "version 5 learned from it and awaits approval"),
-    ({"learned": REJECTED}, Stand.LEARNED, "version 5 learned from it and was rejected"),
+    (
+        {"learned": WAITS, "unfit": frozenset({5})},
+        Stand.UNFIT,
+        (
+            "no further retraining needed (version 5 learned from it, and is not recommended). "
+            "Review version 5: reject it, or force it with a reason."
+        ),
+    ),
+    ({"learned": (*WAITS, *LIVE_LEARNED), "unfit": frozenset({5})}, Stand.LEARNED, "version 4, wh"),
+    ({"learned": REJECTED}, Stand.UNFIT, "version 5 learned from it and was rejected). The live v"),
+    (
+        {"advised": FAR} | BY_ADVICE,
+        Stand.DOUBTFUL,
+        "but it has values far outside the former range. Recommendation: BMI",
+    ),
+    ({"advised": FAR, "rule": CALM} | BY_ADVICE, Stand.DOUBTFUL, "-999,999. Every other statistic"),
+    ({"advised": FAR, "released": True, "rule": CALM}, Stand.CALM, "no retraining needed."),
+    ({"advised": FAR}, Stand.ASKS, "Batch 2: retraining recommended. Rule: Price, mean rose"),
     (
         {"learned": ROLLED_BACK},
         Stand.ASKS,

@@ -176,7 +176,7 @@ def test_case_a2_a_spread_beyond_every_float_is_unknown(orders: Dataset, tmp_pat
     report = compare(before, read.profiles, orders)
     (std,) = [c for c in report.changes if c.name == "weight_std"]
     assert (std.ratio, std.finding) == (None, Finding.UNDEFINED)
-    assert "weight_mean rose more than 1,000,000 %" in report.reasons[0].text
+    assert "Weight, mean rose more than 1,000,000 %" in report.reasons[0].text
     assert max(len(r.text) for r in report.reasons) < 200
 
 

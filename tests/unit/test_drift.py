@@ -55,7 +55,7 @@ def test_the_limit_itself_is_no_breach() -> None:
     )
     assert not at.retrain
     assert above.retrain
-    assert "temperature_mean rose 50.0 % (limit 50 %)" in above.reasons[0].text
+    assert "Temperature, mean rose 50.0 % (limit 50 %)" in above.reasons[0].text
 
 
 @pytest.mark.parametrize("reference", [0.0, None])
@@ -73,7 +73,7 @@ def test_a_column_without_earlier_values_is_named() -> None:
     known = profile("rides", mean=5.0)
     report = compare([known], [known, profile("temperature", mean=5.0)], small_dataset())
     assert not report.retrain
-    assert report.reasons[0].text.endswith("could not be: temperature has no earlier values.")
+    assert report.reasons[0].text.endswith("could not be: Temperature has no earlier values.")
 
 
 def test_the_first_batch_of_all_asks_for_training() -> None:

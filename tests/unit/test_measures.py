@@ -52,9 +52,9 @@ def test_nothing_but_a_new_category_is_as_far_as_it_can_be_and_was_never_seen() 
     assert (mix.value, mix.unseen, mix.finding) == (1.0, True, Finding.BREACH)
     assert (new.value, new.unseen, new.could_be_noise) == (1.0, True, False)
     assert [r.text for r in report.measure_reasons] == [
-        "weather: 100.0 % of the values are new (limit 5 %): sold (100.0 %).",
+        "Weather: 100.0 % of the values are new (limit 5 %): sold (100.0 %).",
         (
-            "weather: the shares of its values changed by 1 (Jensen-Shannon distance, limit 0.1): "
+            "Weather: the shares of its values changed by 1 (Jensen-Shannon distance, limit 0.1): "
             "for_sale from 100.0 % to 0.0 %, sold from 0.0 % to 100.0 %."
         ),
     ]
@@ -71,7 +71,7 @@ def test_empty_values_and_means_are_told_in_their_units() -> None:
     nulls = of(report, Measure.NULLS)
     assert (nulls.reference, nulls.current, nulls.value, nulls.unseen) == (0.0, 0.2, 0.2, True)
     assert report.measure_reasons[0].text == (
-        "weather: the share of empty values rose from 0.0 % to 20.0 % (limit 5 percentage points)."
+        "Weather: the share of empty values rose from 0.0 % to 20.0 % (limit 5 percentage points)."
     )
     rng = np.random.default_rng(SEED)
     depth = rng.normal(61.7, 1.4, 5_000)
@@ -80,7 +80,7 @@ def test_empty_values_and_means_are_told_in_their_units() -> None:
     assert not moved.retrain  # 1 % of the mean: the rule's ratios are far below 15 %
     assert of(moved, Measure.SHIFT).value == pytest.approx(0.5, abs=0.02)
     assert moved.measure_reasons[0].text.startswith(
-        "temperature: the mean rose by 0.496 standard deviations (limit 0.25): from 61."
+        "Temperature: the mean rose by 0.496 standard deviations (limit 0.25): from 61."
     )
 
 
@@ -99,7 +99,7 @@ def test_the_class_shares_of_a_target_are_compared_like_any_category() -> None:
     target = replace(data, columns=(replace(column, role=Role.TARGET),))
     report = drift_report([then], [now], target)
     assert report.measure_reasons[0].text == (
-        "weather: the class shares changed by 0.383 (Jensen-Shannon distance, limit 0.1): "
+        "Weather: the class shares changed by 0.383 (Jensen-Shannon distance, limit 0.1): "
         "no from 90.0 % to 50.0 %, yes from 10.0 % to 50.0 %."
     )
 
@@ -124,7 +124,7 @@ def test_classes_that_are_whole_numbers_are_compared_by_their_shares() -> None:
     assert set(of_kind) == {Measure.MIX, Measure.NEW, Measure.NULLS}
     assert of_kind[Measure.MIX].finding is Finding.BREACH
     assert not of_kind[Measure.MIX].could_be_noise
-    assert report.measure_reasons[0].text.startswith("kind: the class shares changed by ")
+    assert report.measure_reasons[0].text.startswith("Kind: the class shares changed by ")
     new = drift_report(kept(300, 400, 300), kept(300, 400, 300, 200), data)
     assert "3 (16.7 %)" in new.measure_reasons[-1].text + new.measure_reasons[0].text
     older = tuple(replace(p, categories={}, distinct=0) for p in kept(300, 400, 300))

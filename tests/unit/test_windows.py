@@ -177,5 +177,5 @@ def test_what_is_told_says_whether_it_could_be_noise() -> None:
     hot, _ = cut(
         asked(*[GOOD | {"temperature": 40 + n} for n in range(40)]), 1, training(), DATASET
     )
-    assert "temperature_mean rose" in " ".join(r.text for r in hot.report.reasons)
+    assert "Temperature, mean rose" in " ".join(r.text for r in hot.report.reasons)
     assert "noise" not in alarm(hot)

@@ -276,7 +276,7 @@ def test_class_shares_are_compared_and_their_names_are_inert() -> None:
     before = ColumnProfile("outcome", 10, 0, categories={"<i>a</i>": 7, "b": 3})
     after = ColumnProfile("outcome", 4, 0, categories={"b": 3, "c": 1})
     drawn = distributions.class_shares(before, after, ("before", "now"))
-    assert [bars["y"] for bars in drawn["data"]] == [[70, 30, 0], [0, 75, 25]]
+    assert [bars["x"] for bars in drawn["data"]] == [[70, 30, 0], [0, 75, 25]]
     assert "<i>" not in json.dumps(drawn)
 
 

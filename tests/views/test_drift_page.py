@@ -30,6 +30,7 @@ from core.domain.drift import Reference, RetrainWhen
 from core.domain.jobs import JobKind, JobState
 from core.domain.profiles import ColumnProfile
 from core.platform.settings import Settings
+from core.rules.data.far_values import far_values
 from core.rules.data.profile import profile_number, profile_text
 from core.rules.drift.batch_verdict import DECIDES
 from core.rules.drift.compare import compare
@@ -468,10 +469,13 @@ def test_categories_are_judged_beside_the_rule_and_it_is_said_what_decides(
     said = text(app).replace("\\", "")
     assert "Drift rule: no breach" in said
     assert "Additional measures: 2 beyond limit and noise" in said
-    assert "status: 100.0 % of the values are new (limit 5 %): =cmd()" in said
+    assert "Status: 100.0 % of the values are new (limit 5 %): =cmd()" in said
     assert ("Batch 1: retraining recommended" in said) is (when is not RetrainWhen.RULE)
     assert f"{DECIDES[when]}." in said
-    assert "100.0 %, breach" in tables(app)
+    measured = next(f.value for f in app.dataframe if "Measure" in f.value).set_index("Measure")
+    new = measured[measured["Column"] == "Status"].loc["New values"]
+    assert (new["Difference from previous batch"], new["Unit"]) == (100.0, "%")
+    assert new["Finding, previous batch"] == "breach"
     from console.web.panels.drift.statistics import report_rows
 
     with desk.store.read() as work:
@@ -481,7 +485,8 @@ def test_categories_are_judged_beside_the_rule_and_it_is_said_what_decides(
     assert [(r["column"], r["ratio"], r["finding"]) for r in measured] == [
         ("status", 1.0, "breach"), ("status", 1.0, "breach"),
     ]  # fmt: skip
-    assert "Status,10,never seen before" in tables(page(look="Impact")).replace(".0", "")
+    impact = tables(page(look="Impact")).replace(".0", "")
+    assert "Status,10,0,values never seen before" in impact
 
 
 def test_a_held_batch_and_the_reference_that_was_used_instead_are_named(desk: Desk) -> None:
@@ -530,3 +535,69 @@ def test_the_table_of_statistics_sorts_by_its_figures(desk: Desk) -> None:
     assert by_size["Change from previous batch %"].iloc[0] > 100
     assert set(by_size["Finding, previous batch"].iloc[:2]) == {"breach"}
     assert table["Limit %"].dtype == float
+    sign = np.sign(table["Current"] - table["Previous batch"])
+    assert (np.sign(table["Change from previous batch %"]) == sign).all()
+
+
+def test_a_broken_value_is_said_at_the_top_and_is_no_noise(desk: Desk) -> None:
+    """One house size of -999,999 among 400: no test can tell the mean from noise, a person can."""
+    print("seed", SEED)
+    desk.store.dataset = replace(desk.dataset, retrain_when=RetrainWhen.RECOMMENDATION)
+    rng = np.random.default_rng(SEED)
+    then = profiles(desk.dataset, 1.0, rng)
+    sizes = rng.normal(100, 20, 400)
+    sizes[7] = -999_999
+    broken = profile_number("house_size", sizes)
+    now = tuple(broken if p.column == "house_size" else p for p in then)
+    one, two = (stored_batch(desk.store, n, profiles=side) for n, side in enumerate((then, now)))
+    report = drift_report(then, now, desk.dataset)
+    far = far_values(then, now, desk.dataset)
+    importance = {"bed": 0.4}
+    advice = advise(desk.dataset, [report], far=far, champion=1, error=None, importance=importance)
+    with desk.store.begin() as work:
+        work.drift.put(
+            two, Reference.PREVIOUS, "epoch 1, batch 0", report, advice, reference_id=one.id
+        )
+        work.commit()
+    app = page(look="All statistics")
+    (error,) = (plain(e.value) for e in app.error)
+    assert "House size: 1 of 400 values lies far outside the former range" in error
+    assert "-999,999" in error
+    assert "hold the batch" in error
+    said = plain(text(app))
+    assert "could be noise" not in said.replace("breach that could be noise", "")
+    most = said.index("Columns that matter most")
+    assert said.index("House size** (sq ft)", most) < said.index(
+        "1 of 400 values far outside", most
+    )
+    assert "no retraining needed, but it has values far outside the former range" in said
+    assert not app.success
+    (table,) = (f.value for f in app.dataframe if "Statistic" in f.value)
+    findings = table.set_index("Statistic")["Finding, previous batch"]
+    assert findings["house_size_mean"] == "breach, far values"
+
+
+def plain(shown: str) -> str:
+    return shown.replace("\\", "").replace("\u2060", "")
+
+
+def test_a_column_of_many_values_says_the_same_of_new_ones_in_both_places(desk: Desk) -> None:
+    rng = np.random.default_rng(SEED)
+    numbers = [p for p in profiles(desk.dataset, 1.0, rng) if p.grid]
+    counts = [{f"{a} {n}": 5 if n else 900 for n in range(60)} for a in ("old", "new")]
+    sides = [(*numbers, replace(profile_text("city", kept, 0), distinct=9_000)) for kept in counts]
+    one, two = (stored_batch(desk.store, n, profiles=side) for n, side in enumerate(sides))
+    report = drift_report(*sides, desk.dataset)
+    advice = advise(desk.dataset, [report], champion=1, error=None, importance={"city": 0.1})
+    with desk.store.begin() as work:
+        work.drift.put(
+            two, Reference.PREVIOUS, "epoch 1, batch 0", report, advice, reference_id=one.id
+        )
+        work.commit()
+    app = page(look="All statistics")
+    share = "100.0 % of the values were never or seldom seen before"
+    assert share in plain(text(app))
+    measured = next(f.value for f in app.dataframe if "Measure" in f.value).set_index("Measure")
+    new = measured[measured["Column"] == "City"].loc["New values"]
+    assert new["Finding, previous batch"] == "undefined"
+    assert f"City against the previous batch: {share}" in plain(text(app))

@@ -122,7 +122,8 @@ def test_the_newest_window_is_shown_with_its_verdict_and_its_place(desk: Desk) -
     said = text(app)
     assert chosen(app) == f"Window {last}: 2026-11-23 13:00 to 13:00 UTC"
     assert "Live traffic has drifted." in said
-    assert "house_size_" in said
+    assert "House size, median rose" in said
+    assert "house_size" not in said
     assert f"Requests {SIZE}" in said
     assert "Invalid 0" in said
     assert "price" not in said.lower()
@@ -181,7 +182,7 @@ def test_what_came_in_stands_beside_the_training_rows_inert(desk: Desk) -> None:
     said = text(app)
     assert "A client may be faulty" in said
     assert "City is empty in every row" in said
-    assert "state: 100.0 % of the values are new (limit 5 %)" in said
+    assert "State: 100.0 % of the values are new (limit 5 %)" in said
     assert not any("<script>" in shown.value for shown in (*app.warning, *app.markdown))
 
 

@@ -6,7 +6,13 @@ import re
 
 import pytest
 
-from console.figures import dossier_charts, drift_heatmap, drift_ratios
+from console.figures import (
+    distributions,
+    dossier_charts,
+    drift_heatmap,
+    drift_ratios,
+    error_trend,
+)
 from console.queries.fleet import Costs
 from console.text import formatting, measures
 from console.web import job_widgets
@@ -19,6 +25,7 @@ from core.domain.fleet import Cost
 from core.domain.job_results import BatchNotStored
 from core.domain.jobs import Job, JobKind, JobState
 from core.domain.number_format import percent, signed_percent
+from core.domain.profiles import ColumnProfile
 from core.rules.drift.batch_verdict import BatchVerdict, Stand
 from core.rules.drift.recommendation import Recommendation
 from core.rules.drift.thresholds import Cell
@@ -99,7 +106,7 @@ def test_the_axis_of_differences_includes_zero() -> None:
 def test_ratio_bars_are_linear_in_multiples_of_the_limit_with_signed_changes() -> None:
     rose = StatChange("price", "mean", 100.0, 130.0, 0.30, 0.15, Finding.BREACH, 0.05)
     fell = StatChange("price", "std", 100.0, 0.0, 9.6, 0.15, Finding.BREACH, None)
-    figure = drift_ratios.ratios([rose, fell], ["a", "b"], "Mean", largest=64.0)
+    figure = drift_ratios.ratios([rose, fell], ["a", "b"], "Mean", among=[rose, fell])
     bands, bars, limits, labels = figure["data"]
     assert bars["x"] == [2.0, 4.0]  # the second is cut, and its label has the figure
     assert bands["x"] == pytest.approx([1 / 3, 0.0])
@@ -109,6 +116,37 @@ def test_ratio_bars_are_linear_in_multiples_of_the_limit_with_signed_changes() -
     assert axis["title"]["text"] == "Times the limit"
     assert axis.get("type", "linear") == "linear"
     assert axis["tickvals"] == [0, 1, 2, 3, 4]
+
+
+def test_a_factor_can_be_read_and_no_label_is_longer_than_its_room() -> None:
+    broken = StatChange("bmi", "std", 4.0, 1e5, 25_000.0, 0.15, Finding.BREACH, 3e4)
+    large = StatChange("price", "mean", 10.0, 3_475.0, 346.5, 0.15, Finding.BREACH, None)
+    shown = [broken, large]
+    figure = drift_ratios.ratios(shown, ["BMI", "Price"], "Mean", among=shown, far={"bmi"})
+    labels = figure["data"][-1]["text"]
+    assert labels == ["over +1 m %<br>166,667 times", "+34,650 %<br>2,310 times"]  # and no "~"
+    noise = drift_ratios.ratios(shown, ["BMI", "Price"], "Mean", among=shown)["data"][-1]["text"]
+    assert noise[0] == "over +1 m % ~<br>166,667 times"
+    end, pixels = figure["layout"]["xaxis"]["range"][1], 165
+    assert (end - 4) / end * pixels >= 6 * len("166,667 times")
+
+
+def test_every_name_of_an_axis_of_names_is_drawn() -> None:
+    states = {"Massachusetts": 900, **{f"State {n} of a long name": 20 - n for n in range(9)}}
+    then = ColumnProfile("state", 1000, 0, categories=states)
+    now = ColumnProfile("state", 1000, 0, categories={"Massachusetts": 1000})
+    for height, names in ((340, 10), (120, 6)):
+        drawn = distributions.class_shares(then, now, ("a", "b"), height=height)
+        axis = drawn["layout"]["yaxis"]
+        assert axis["ticktext"][0] == "Massachusetts"
+        assert len(axis["ticktext"]) == len(axis["tickvals"]) == names
+        assert axis["ticklabeloverflow"] == "allow"
+        assert max(map(len, axis["ticktext"])) <= 28
+    importance = dossier_charts.importance({"bed": 0.1}, {"bed": "Bedrooms"})
+    trend = error_trend.error_trend([f"1/{n}" for n in range(30)], [1.0] * 30, 1.0, "mae", "USD")
+    for axis in (importance["layout"]["yaxis"], trend["layout"]["xaxis"]):
+        assert (axis["tickmode"], axis["dtick"]) == ("linear", 1)
+    assert trend["layout"]["xaxis"]["tickangle"] == -90
 
 
 def test_quiet_cells_of_the_history_are_quiet_and_breaches_stand_out() -> None:

@@ -46,7 +46,7 @@ from tests.views.desks import at_a_desk, button, labels, page, text
 
 WITHIN = "Every statistic is within its limit."
 ROSE = "Version 1 errs by 9 on this batch's 80 held-out rows, +21.1 %: it rose."
-DRIFTED = "price_mean rose 21.3 % (limit 15 %)."
+DRIFTED = "Price, mean rose 21.3 % (limit 15 %)."
 
 
 @pytest.fixture
@@ -134,11 +134,11 @@ def test_where_two_findings_stand_it_is_said_which_decides(
     compared(desk, 1, asks=False, advice="retrain")
     said = plain(page("drift"))
     assert "No drift." not in said
-    headings = [line for line in said.splitlines() if line.strip().startswith("#### ")]
+    headings = [line for line in said.splitlines() if line.strip().startswith("##### :")]
     badges = [line.partition("-badge[")[2].rstrip("]") for line in headings]
     assert [h.partition(" :blue")[0].partition(" :gray")[0].strip() for h in headings] == [
-        "#### :material/rule: Drift rule: no breach",
-        "#### :material/model_training: Recommendation when compared: :orange[retrain]",
+        "##### :material/rule: Drift rule: no breach",
+        "##### :material/model_training: Recommendation when compared: :orange[retrain]",
     ]
     assert badges == [rule, recommended]
     assert f"{DECIDES[when]}." in said
@@ -402,7 +402,7 @@ def test_live_traffic_that_drifted_by_more_than_noise_is_told(
     live(desk.store, 1)
     change = StatChange("price", "mean", 10.0, 38.5, 2.85, 0.15, Finding.BREACH, band)
     report = DriftReport(
-        True, (Reason("price_mean rose 285.0 % (limit 15 %).", "price_mean"),), (change,)
+        True, (Reason("Price, mean rose 285.0 % (limit 15 %).", "price_mean"),), (change,)
     )
     window = Window(1, build.NOON, build.NOON, "p", 200, 0, report)
     with desk.store.begin() as work:
@@ -410,7 +410,7 @@ def test_live_traffic_that_drifted_by_more_than_noise_is_told(
         work.commit()
     said = text(page("overview"))
     assert ("Live traffic has drifted from the rows that version 1" in said) is told
-    assert ("price_mean rose 285.0 %" in said) is told
+    assert ("Price, mean rose 285.0 %" in said) is told
 
 
 # Gaps, names, services

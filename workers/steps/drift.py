@@ -6,7 +6,7 @@ the held-out fifth.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from core.adapters.store import Work
@@ -18,6 +18,7 @@ from core.domain.errors import JobUnderWay, Missing
 from core.domain.job_results import BatchCompared
 from core.domain.jobs import JobKind
 from core.domain.profiles import ColumnProfile
+from core.rules.data.far_values import FarValues, far_values
 from core.rules.data.quality import faults
 from core.rules.data.training_set import nothing_new
 from core.rules.drift import thresholds
@@ -77,7 +78,10 @@ class CheckDrift:
             compared = _compare(work, batch, profile, dataset)
             faults_seen = _faults(compared, profile, dataset)
             has_rows = batch.stored > 0
-            advice = _advise(work, dataset, faults_seen, compared, evidence, has_rows=has_rows)
+            far = _far(compared, profile, dataset)
+            advice = _advise(
+                work, dataset, faults_seen, compared, evidence, far=far, has_rows=has_rows
+            )
             for c in compared:
                 first = c.reference is Reference.PREVIOUS
                 work.drift.put(
@@ -208,8 +212,16 @@ def _faults(compared: list[Compared], profile: Profiles, dataset: Dataset) -> tu
     It is measured by the rows that the champion knows, column by column, and by the batch before
     where it knows none: that batch may have been broken itself.
     """
-    measure = {p.column: p for seen in compared for p in seen.before}
-    return faults(measure.values(), profile, dataset)
+    return faults(_measure(compared), profile, dataset)
+
+
+def _far(compared: list[Compared], profile: Profiles, dataset: Dataset) -> tuple[FarValues, ...]:
+    """The values far outside the range of the same rows."""
+    return far_values(_measure(compared), profile, dataset)
+
+
+def _measure(compared: list[Compared]) -> Collection[ColumnProfile]:
+    return {p.column: p for seen in compared for p in seen.before}.values()
 
 
 def _advise(
@@ -219,6 +231,7 @@ def _advise(
     compared: list[Compared],
     evidence: Evidence,
     *,
+    far: tuple[FarValues, ...],
     has_rows: bool,
 ) -> Advice:
     """Weigh everything."""
@@ -233,6 +246,7 @@ def _advise(
         dataset,
         [c.report for c in compared],
         faults=faults_seen,
+        far=far,
         champion=evidence.champion,
         error=evidence.error,
         error_note=evidence.note,

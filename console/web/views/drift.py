@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from console.actions import pipeline
@@ -24,6 +26,7 @@ from console.web.panels.drift import limits as limits_panel
 from console.web.panels.pipeline.steps import ask_why_train
 from core.domain.drift import Reference, StoredReport
 from core.rules.access.roles import Right
+from core.rules.data.far_values import FarValues
 from core.rules.drift.batch_verdict import BatchVerdict, Stand
 from core.rules.drift.thresholds import Cell
 
@@ -86,7 +89,7 @@ def buttons(view: drift.View, report: StoredReport) -> None:
         "Dismiss…", key="dismiss", icon=":material/do_not_disturb_on:", **look
     ):
         ask_why_dismiss(view.verdict)
-    if view.verdict.stand is Stand.LEARNED and view.learned_by:
+    if view.verdict.stand in (Stand.LEARNED, Stand.UNFIT) and view.learned_by:
         version = str(view.learned_by[0])
         to = addresses.of(session.dataset_name(), "promotion", {"version": version})
         row.html(addresses.anchor(f"Open version {version}", to, "act"))
@@ -102,7 +105,7 @@ def open_cell() -> None:
         st.query_params["batch"] = clicked.address if clicked else str(batch_id)
 
 
-def ratios(report: StoredReport) -> None:
+def ratios(report: StoredReport, far: Sequence[FarValues]) -> None:
     """The charts of every ratio, grouped as the person chooses; nothing for a first batch."""
     if not report.report.changes:
         return
@@ -112,7 +115,7 @@ def ratios(report: StoredReport) -> None:
         "Charts", [comparison.BY_STATISTIC, comparison.BY_COLUMN], label_visibility="collapsed",
         default=comparison.BY_STATISTIC, key="group", bind="query-params", required=True,
     )  # fmt: skip
-    comparison.ratios(report.report, grouping, f"batch-{report.batch_number}")
+    comparison.ratios(report.report, grouping, f"batch-{report.batch_number}", far)
 
 
 def history(view: drift.View, reference: Reference, cells: list[Cell]) -> None:
@@ -159,8 +162,7 @@ def sections(view: drift.View, report: StoredReport, cells: list[Cell]) -> None:
                 st.caption("Nothing was compared, so no column has changed.")
     if table.open:
         with table:
-            statistics.table(view.reports)
-            statistics.measures(view.reports)
+            every_statistic(view)
     if (shapes.open or quality.open) and (sides := reading.query(drift.profiles, report)):
         with shapes if shapes.open else quality:
             if shapes.open:
@@ -174,6 +176,22 @@ def sections(view: drift.View, report: StoredReport, cells: list[Cell]) -> None:
             limits_panel.editor(report.reference, cells)
 
 
+def every_statistic(view: drift.View) -> None:
+    """The tables of all statistics and measures, against both references."""
+    found = {
+        reference: reading.query(drift.profiles, report)
+        for reference, report in view.reports.items()
+        if not report.is_alone
+    }
+    sides = {reference: both for reference, both in found.items() if both}
+    far = {
+        reference: {one.column for one in drift.far(session.desk(), both)}
+        for reference, both in sides.items()
+    }
+    statistics.table(view.reports, far)
+    statistics.measures(view.reports, sides)
+
+
 def cached_history(desk: Desk, reference: Reference, stamp: object) -> list[Cell]:
     """The history against one reference, cached until another report is written."""
     return reading.memo(lambda: drift.history(desk, reference), "cells", stamp, reference.value)
@@ -181,7 +199,7 @@ def cached_history(desk: Desk, reference: Reference, stamp: object) -> list[Cell
 
 def page(batches: list[drift.ComparedBatch]) -> None:
     """One batch: verdict, recommendation, actions, charts, history and tabs."""
-    left, right = st.columns(2, vertical_alignment="bottom")
+    left, right, side = st.columns([5, 4, 3], vertical_alignment="bottom")
     with left:
         batch = choose(batches)
     view = reading.query(drift.view, batch.id)
@@ -205,7 +223,7 @@ def page(batches: list[drift.ComparedBatch]) -> None:
         return
     cells = reading.query(cached_history, report.reference, view.stamp) or []
     against = "Not compared" if report.is_alone else f"Compared with {report.compared_with}"
-    st.caption(
+    side.caption(
         f"{against}, {widgets.when(report.created_at)}", help=widgets.exact(report.created_at)
     )
     if view.repeats:
@@ -217,27 +235,25 @@ def page(batches: list[drift.ComparedBatch]) -> None:
             "**Pipeline** page.",
             icon=":material/pause_circle:",
         )
-    if not report.is_alone:
-        findings(view, report)
-    else:
+    if report.is_alone:
         comparison.alone(view.verdict, batch.address)
         buttons(view, report)
+    elif sides := reading.query(drift.profiles, report):
+        findings(view, report, sides)
     history(view, report.reference, cells)
     sections(view, report, cells)
 
 
-def findings(view: drift.View, report: StoredReport) -> None:
-    """Verdict, its findings, actions, and the columns that matter."""
+def findings(view: drift.View, report: StoredReport, sides: drift.Sides) -> None:
+    """Verdict, broken values, actions, findings, and the columns that matter: one screen."""
+    far = drift.far(session.desk(), sides)
     comparison.standing(view.verdict)
+    comparison.far_values(far)
     buttons(view, report)
-    foremost.columns(view, report)
-    by_rule, by_measures = st.columns(2)
-    with by_rule:
-        comparison.rule(report, view.verdict.decided_by)
-    with by_measures:
-        comparison.measures(report, view.verdict.decided_by)
-    comparison.advice(view.advice, view.verdict, view.learned_by)
-    ratios(report)
+    comparison.why(report, view)
+    foremost.columns(view, report, sides, far)
+    comparison.more(report)
+    ratios(report, far)
 
 
 def under_way(drawn: drift.UnderWay) -> None:

@@ -17,13 +17,23 @@ def striking(then: ColumnProfile, now: ColumnProfile) -> str:
     Empty if each concerns less than 1 % of the rows.
     """
     below, above = beyond(then, now)
-    new = sum(share for _, share in categories(then, now, len(now.categories)).new)
+    new, never = unseen(then, now)
     missing = null_share(now) - null_share(then)
     facts = [
         (below, f"{percent(below)} of the values lie below the former range."),
         (above, f"{percent(above)} of the values lie above the former range."),
-        (new, f"{percent(new)} of the values were never seen before."),
+        (new, f"{percent(new)} of the values were {never} before."),
         (missing, f"{percent(null_share(now))} are missing, {percent(null_share(then))} before."),
     ]
     share, sentence = max(facts, key=lambda fact: fact[0])
     return sentence if share >= _LEAST else ""
+
+
+def unseen(then: ColumnProfile, now: ColumnProfile) -> tuple[float, str]:
+    """The share of values that the former profile does not have, and what they are.
+
+    It keeps the most common values: one that it does not have may have been rare, if it does not
+    keep them all.
+    """
+    share = sum(share for _, share in categories(then, now, len(now.categories)).new)
+    return share, "never seen" if then.is_complete else "never or seldom seen"

@@ -35,16 +35,19 @@ class Stand(StrEnum):
     """The standing of a batch.
 
     ASKS, BROKEN and HELD wait for a person. TRAINING: a job that will train on it is open.
-    LEARNED and DISMISSED are answered. CALM: nothing is to be done.
+    LEARNED, UNFIT and DISMISSED are answered; UNFIT: no version that learned from it is fit to go
+    live. CALM: nothing is to be done; DOUBTFUL: nor here, but some of its values look broken.
     """
 
     UNCOMPARED = "not compared"
     CALM = "no retraining needed"
+    DOUBTFUL = "has values far outside the former range"
     ASKS = "retraining recommended"
     BROKEN = "looks broken"
     HELD = "held"
     TRAINING = "training"
     LEARNED = "trained on"
+    UNFIT = "trained on, no fit version"
     DISMISSED = "dismissed"
 
 
@@ -88,7 +91,7 @@ class BatchVerdict:
     @property
     def is_answered(self) -> bool:
         """Whether a version was trained on it, or a person dismissed it."""
-        return self.stand in (Stand.LEARNED, Stand.DISMISSED)
+        return self.stand in (Stand.LEARNED, Stand.UNFIT, Stand.DISMISSED)
 
     @property
     def asks(self) -> bool:
@@ -127,12 +130,37 @@ def _stand(facts: Facts, why: str) -> tuple[Stand, str, str]:
         return Stand.DISMISSED, f" {so_far}: {because}", _then(why)
     if facts.held:
         return Stand.HELD, *_held(facts, why)
-    if not (facts.asks or facts.looks_broken):
-        return Stand.CALM, ": no retraining needed", why
-    if facts.learned and facts.rolled_back_from is None:
-        covered = f": no further retraining needed ({_learned(facts)})"
-        return Stand.LEARNED, covered, _then(why)
-    return _unanswered(facts, why)
+    if facts.asks or facts.looks_broken:
+        learned = facts.learned and facts.rolled_back_from is None
+        return _answered(facts, why) if learned else _unanswered(facts, why)
+    if facts.has_far_values and not facts.learned:
+        return Stand.DOUBTFUL, f": no retraining needed, but it {Stand.DOUBTFUL}", why
+    return Stand.CALM, ": no retraining needed", why
+
+
+def _answered(facts: Facts, why: str) -> tuple[Stand, str, str]:
+    covered = f": no further retraining needed ({_learned(facts)})"
+    if what_to_do := _of_unfit(facts):
+        return Stand.UNFIT, covered, f"{what_to_do} {_then(why)}".strip()
+    return Stand.LEARNED, covered, _then(why)
+
+
+def _of_unfit(facts: Facts) -> str:
+    """What to do about a batch whose versions are not fit to go live; empty if one is."""
+    version, state = facts.learned[0]
+    if facts.live in dict(facts.learned):
+        return ""
+    if state is PromotionState.PROPOSED and version in facts.unfit:
+        return (
+            f"Review version {version}: reject it, or force it with a reason. A training with more "
+            "batches or another recipe may give a better one."
+        )
+    if state in (PromotionState.REJECTED, PromotionState.FAILED):
+        return (
+            "The live version has not learned from it. A training with more batches or another "
+            "recipe may give a version that can go live."
+        )
+    return ""
 
 
 def _held(facts: Facts, why: str) -> tuple[str, str]:
@@ -169,13 +197,13 @@ def _why(facts: Facts) -> str:
 
 def _reasons(facts: Facts) -> str:
     if facts.looks_broken and facts.advised is not None:
-        return facts.advised.reasons[0]
+        return facts.advised.lead
     if facts.deciding is None or facts.rule is None:
         return ""
     findings = {facts.decided_by: facts.deciding, RetrainWhen.RULE: facts.rule}
     if facts.advised is not None and not facts.is_outdated:
         findings.setdefault(
-            RetrainWhen.RECOMMENDATION, Rule(facts.advice_asks, facts.advised.reasons)
+            RetrainWhen.RECOMMENDATION, Rule(facts.advice_asks, (facts.advised.lead,))
         )
     of_worth = {
         which: finding.reasons[0]
@@ -199,6 +227,8 @@ def _learned(facts: Facts) -> str:
     if facts.live in versions:
         return f"version {facts.live}, which is live, learned from it"
     version, state = facts.learned[0]
+    if state is PromotionState.PROPOSED and version in facts.unfit:
+        return f"version {version} learned from it, and is not recommended"
     became = {
         PromotionState.PROPOSED: "and awaits approval",
         PromotionState.APPROVED: "and is being promoted",

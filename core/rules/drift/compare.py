@@ -21,7 +21,8 @@ from core.rules.drift.thresholds import judged
 QUANTILES = {"50": 0.5, "75": 0.75}
 """The statistics that are quantiles, and their levels."""
 
-_WORDS = {"mean": "mean", "std": "spread (std)", "50": "median", "75": "upper quartile (75 %)"}
+WORDS = {"mean": "mean", "std": "spread (std)", "50": "median", "75": "upper quartile"}
+"""The statistics' names in sentences and titles."""
 
 
 def compare(
@@ -53,7 +54,7 @@ def compare(
         reverse=True,
     )
     reasons = tuple(Reason(in_words(c, dataset.column(c.column)), c.name) for c in breaches)
-    calm = Reason(_calm(before, after, changes))
+    calm = Reason(_calm(before, after, changes, dataset))
     return DriftReport(bool(breaches), reasons or (calm,), changes)
 
 
@@ -61,6 +62,7 @@ def _calm(
     before: Mapping[str, ColumnProfile],
     after: Mapping[str, ColumnProfile],
     changes: Sequence[StatChange],
+    dataset: Dataset,
 ) -> str:
     """The reason of a report without a breach, and how much could not be compared."""
     undefined = sum(c.ratio is None for c in changes)
@@ -68,9 +70,8 @@ def _calm(
         return "Every statistic is within its limit."
     if undefined < len(changes):
         new = list(dict.fromkeys(c.column for c in changes if _is_new(c.column, before, after)))
-        why = f": {', '.join(new)} {'has' if len(new) == 1 else 'have'} no earlier values" * bool(
-            new
-        )
+        named = ", ".join(dataset.column(c).label for c in new)
+        why = f": {named} {'has' if len(new) == 1 else 'have'} no earlier values" * bool(new)
         return (
             "Every statistic that could be compared is within its limit; "
             f"{undefined} of {len(changes)} could not be{why}."
@@ -124,13 +125,13 @@ def _error(
 
 
 def in_words(change: StatChange, column: Column) -> str:
-    """One breach as a sentence, such as "price_mean rose 21.3 % (limit 15 %): …"."""
+    """One breach as a sentence, such as "Price, mean rose 20.0 % (limit 15 %): from 5 to 6 USD"."""
+    named = f"{column.label}, {WORDS[change.statistic]}"
     if change.ratio is None or change.current is None or change.reference is None:
-        return f"{change.name} is undefined: there is no value to compare with."
+        return f"{named} is undefined: there is no value to compare with."
     verb = "rose" if change.current > change.reference else "fell"
     unit = f" {column.unit}" if column.unit else ""
     return (
-        f"{change.name} {verb} {percent(change.ratio)} (limit {change.limit * 100:g} %): "
-        f"the {_WORDS[change.statistic]} went from {figure(change.reference)} "
-        f"to {figure(change.current)}{unit}."
+        f"{named} {verb} {percent(change.ratio)} (limit {change.limit * 100:g} %): "
+        f"from {figure(change.reference)} to {figure(change.current)}{unit}."
     )

@@ -143,8 +143,9 @@ def alarms(window: Window, earlier: Iterable[Window]) -> bool:
 
 def alarm(window: Window) -> str:
     """The notification about a drifted window."""
-    noise = " It could be noise." if window.could_be_noise else ""
+    first = window.breaches[0]
+    noise = "It could be noise." if window.could_be_noise else ""
     return (
         f"Live traffic has drifted from the rows that version {window.version} was trained on: "
-        f"{window.breaches[0].text}{noise}"
-    )
+        f"{first.text} {first.far or noise}"
+    ).rstrip()

@@ -89,7 +89,7 @@ def shares(reference: ColumnProfile, current: ColumnProfile) -> Shares:
 
 def is_complete(profile: ColumnProfile) -> bool:
     """Whether a profile has every category of its column, with exact counts."""
-    return profile.distinct <= len(profile.categories) and not profile.error
+    return profile.is_complete
 
 
 def _unseen_at_most(profile: ColumnProfile) -> float:
@@ -199,11 +199,12 @@ def reasons(
 
 
 def in_words(measured: Measured, dataset: Dataset, then: ColumnProfile, now: ColumnProfile) -> str:
-    """One breach as a sentence, such as "status: 20.0 % of the values are new (limit 5 %): …"."""
-    name, value = measured.column, measured.value or 0.0
+    """One breach as a sentence, such as "Status: 20.0 % of the values are new (limit 5 %): …"."""
+    column, value = dataset.column(measured.column), measured.value or 0.0
+    name = column.label
     match measured.measure:
         case Measure.MIX:
-            is_target = dataset.column(name).role is Role.TARGET
+            is_target = column.role is Role.TARGET
             what = "class shares" if is_target else "shares of its values"
             return (
                 f"{name}: the {what} changed by {_short(value)} (Jensen-Shannon distance, limit "
@@ -230,7 +231,7 @@ def in_words(measured: Measured, dataset: Dataset, then: ColumnProfile, now: Col
         case Measure.SHIFT:
             before, after = measured.reference or 0.0, measured.current or 0.0
             verb = "rose" if after > before else "fell"
-            unit = f" {dataset.column(name).unit}" if dataset.column(name).unit else ""
+            unit = f" {column.unit}" if column.unit else ""
             return (
                 f"{name}: the mean {verb} by {_short(value)} standard "
                 f"deviations (limit {measured.limit:g}): from {figure(before)} to "

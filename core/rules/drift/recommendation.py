@@ -14,8 +14,11 @@ from typing import Any
 
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
-from core.domain.drift import DriftReport, Finding, Measured, StatChange
+from core.domain.drift import DriftReport, Finding
 from core.domain.metrics import ERROR_OF, error_in
+from core.rules.data.far_values import FarValues
+from core.rules.drift.column_weights import Check, ColumnWeight, rank
+from core.rules.drift.report import distorts
 from core.rules.model.metric_comparison import error_amount, signed_change
 
 ROSE = 0.10
@@ -27,16 +30,11 @@ SURE = 2.0
 FEWEST_SCORED = 20
 """The fewest held-out rows for a statement about an error."""
 
-MATTERS = 0.01
-"""The least importance: shuffling the column raises the champion's error by this share."""
+CHECK = "Correct it at the source, or hold the batch, before anything is trained on it."
+"""What to do about values far outside the former range."""
 
 EARLIER = 5
 """How many earlier batches an error is compared with."""
-
-MOST_TIMES = 10.0
-"""The most that drift counts, in multiples of its limit."""
-
-Check = StatChange | Measured
 
 
 class Recommendation(StrEnum):
@@ -90,35 +88,12 @@ class ErrorChange:
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnWeight:
-    """A column's drift and its importance to the champion.
-
-    `drift` is the largest multiple of a limit that could not be noise, at most 10; `importance` is
-    the relative rise of the error when the column is shuffled, None if unknown. `unseen` says that
-    the batch has values that the reference never had, whose importance cannot be measured. `weight`
-    is drift times importance, or the drift alone.
-    """
-
-    column: str
-    label: str
-    drift: float
-    importance: float | None
-    is_target: bool
-    weight: float
-    unseen: bool = False
-
-    @property
-    def matters(self) -> bool:
-        """Whether it is drift beyond noise in an important feature or in the target, or unseen."""
-        has_importance = self.importance is not None and not self.is_target and not self.unseen
-        return self.drift > 1 and (not has_importance or (self.importance or 0.0) >= MATTERS)
-
-
-@dataclass(frozen=True, slots=True)
 class Advice:
     """A recommendation, its reasons, and the figures behind it.
 
     `no_champion` says that its reason is that no model was live; a live version outdates it.
+    `far` has a sentence for each column with values far outside the former range; they come first
+    among the reasons.
     """
 
     recommendation: Recommendation
@@ -127,6 +102,12 @@ class Advice:
     error_note: str
     columns: tuple[ColumnWeight, ...]
     no_champion: bool = False
+    far: tuple[str, ...] = ()
+
+    @property
+    def lead(self) -> str:
+        """The reasons that a verdict repeats: the far values, and the first of the others."""
+        return " ".join(self.reasons[: len(self.far) + 1])
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -143,6 +124,7 @@ class Advice:
             document["error_note"],
             tuple(ColumnWeight(**c) for c in document["columns"]),
             bool(document.get("no_champion")),
+            tuple(document.get("far", ())),
         )
 
 
@@ -175,38 +157,12 @@ def error_change(now: BatchScore, earlier: Sequence[BatchScore]) -> ErrorChange 
     return ErrorChange(now.version, now.rows, error, before, len(known), rows, rose)
 
 
-def rank(
-    checks: Iterable[Check], importance: Mapping[str, float] | None, dataset: Dataset
-) -> tuple[ColumnWeight, ...]:
-    """The watched columns by drift times importance, largest first.
-
-    The target has no importance of its own; it counts as much as the most important column, and so
-    does a column with values that were never seen before.
-    """
-    drifted = dict.fromkeys((c.name for c in dataset.watched), 0.0)
-    real = [c for c in checks if c.column in drifted and c.known and not c.within_band]
-    for c in real:
-        drifted[c.column] = max(drifted[c.column], min(c.drift, MOST_TIMES))
-    new = {c.column for c in real if isinstance(c, Measured) and c.unseen and c.drift > 1}
-    most = max([*(importance or {}).values(), 0.0]) or 1.0
-    weights = []
-    for column in dataset.watched:
-        name, is_target = column.name, column.name == dataset.target.name
-        known = (importance or {}).get(name)
-        counted = most if importance and (is_target or name in new) else known
-        drift = drifted[name]
-        weight = drift * (1.0 if counted is None else max(counted, 0.0))
-        weights.append(
-            ColumnWeight(name, column.label, drift, known, is_target, weight, name in new)
-        )
-    return tuple(sorted(weights, key=lambda w: (-w.weight, -w.drift)))
-
-
 def advise(
     dataset: Dataset,
     reports: Sequence[DriftReport],
     *,
     faults: Sequence[str] = (),
+    far: Sequence[FarValues] = (),
     champion: int | None,
     error: ErrorChange | None,
     error_note: str = "",
@@ -215,11 +171,15 @@ def advise(
 ) -> Advice:
     """The recommendation about a batch, from all its comparisons.
 
-    `faults` are of `core.rules.data.quality`; `champion` is the live version, if any; `error_note`
-    says why its error is unknown, if it is; without rows nothing can be learned from the batch.
+    `faults` are of `core.rules.data.quality`, and `far` of `core.rules.data.far_values`; `champion`
+    is the live version, if any; `error_note` says why its error is unknown, if it is; without rows
+    nothing can be learned from the batch. What far values alone change is no reason to retrain: the
+    model would learn from broken values.
     """
-    checks = [c for report in reports for c in report.checks]
-    weights = rank(checks, importance, dataset)
+    every = [c for report in reports for c in report.checks]
+    far_columns = {one.column for one in far}
+    weights = rank(every, importance, dataset, far_columns)
+    checks = [c for c in every if not distorts(c, far_columns)]
     breaches = [c for c in checks if c.finding is Finding.BREACH]
     real = [c for c in breaches if not c.could_be_noise]
     reasons = [_error_words(error, error_note, dataset)] if champion else []
@@ -235,12 +195,15 @@ def advise(
         if reports and not checks:  # the rule says the same of a batch that stands alone
             reasons = [reason.text for reason in reports[0].reasons]
     else:
-        matter = [w for w in weights if w.matters]
+        sound = rank(checks, importance, dataset)
+        matter = [w for w in sound if w.matters]
         rose = error is not None and error.rose
         retrain = rose or bool(matter)
         recommendation = Recommendation.RETRAIN if retrain else Recommendation.IGNORE
         compared = any(c.known for c in checks)
-        sentence = _drift_words(breaches, real, matter, weights, compared=compared)
+        sentence = _drift_words(breaches, real, matter, sound, compared=compared)
+        if far and not breaches and compared:
+            sentence = "Every other statistic is within its limit."
         lately = {c.column for c in reports[0].checks if c in real} if reports else set()
         if matter and not lately & {w.column for w in matter}:
             sentence += (
@@ -249,7 +212,10 @@ def advise(
             )
         reasons = [*reasons, sentence] if rose else [sentence, *reasons]
     first = champion is None and recommendation is Recommendation.RETRAIN
-    return Advice(recommendation, tuple(reasons), error, error_note, weights, first)
+    told = [one for one in far if not any(fault.startswith(one.label) for fault in faults)]
+    facts = tuple(f"{one.says} {CHECK}" for one in told)
+    reasons = [*facts, *reasons]
+    return Advice(recommendation, tuple(reasons), error, error_note, weights, first, facts)
 
 
 def _drift_words(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from core.domain.dataset import Dataset
-from core.domain.drift import DriftReport
+from core.domain.drift import DriftReport, Measure, Measured, Reason, StatChange
 from core.domain.profiles import ColumnProfile
+from core.rules.data.far_values import FarValues, far_values
 from core.rules.drift.compare import compare
 from core.rules.drift.measures import measure, reasons
 from core.rules.drift.noise_band import annotate
@@ -31,4 +32,34 @@ def drift_report(
     measured = measure(reference, current, dataset)
     measure_reasons = reasons(measured, reference, current, dataset)
     report = replace(report, measures=measured, measure_reasons=measure_reasons)
-    return annotate(report, reference, current, share=share)
+    report = annotate(report, reference, current, share=share)
+    return explained(report, far_values(reference, current, dataset))
+
+
+def distorts(change: StatChange | Measured, far: Collection[str]) -> bool:
+    """Whether values far outside the former range make this change; `far` are their columns.
+
+    They make that of the mean and of the spread, but not that of a quantile.
+    """
+    which = change.statistic if isinstance(change, StatChange) else change.measure
+    return change.column in far and which in _MOVED
+
+
+_MOVED = ("mean", "std", Measure.SHIFT)
+
+
+def explained(report: DriftReport, far: Iterable[FarValues]) -> DriftReport:
+    """The report whose reasons name the far values that made a change, if some did."""
+    facts = {one.column: one.fact for one in far}
+    moved = {c.name: facts[c.column] for c in report.checks if distorts(c, facts)}
+
+    def all_of(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+        return tuple(replace(r, far=_as_cause(moved.get(r.change, ""))) for r in reasons)
+
+    return replace(
+        report, reasons=all_of(report.reasons), measure_reasons=all_of(report.measure_reasons)
+    )
+
+
+def _as_cause(fact: str) -> str:
+    return f"{fact[0].upper()}{fact[1:]}" if fact else ""

@@ -25,7 +25,8 @@ class Facts:
     bands, and `advised` the recommendation; `when` says which of the three decides.
 
     With `names_epoch` the sentence names the epoch even if it is the current one. `learned` has
-    the versions that were trained on the batch's content, newest first; `training` is the open
+    the versions that were trained on the batch's content, newest first, and `unfit` the versions
+    that await approval and are not recommended; `training` is the open
     training job that will read its rows. `held_by` and `held_because` are empty if a `held` batch
     is held because it looks broken, and not by a person. A `released` batch no longer counts as
     broken. `later` are the epoch's batches that came after it; `dismissed_by` and
@@ -52,6 +53,7 @@ class Facts:
     rows_removed: bool = False
     beyond: Rule | None = None
     when: RetrainWhen = RetrainWhen.RECOMMENDATION
+    unfit: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
@@ -85,8 +87,13 @@ class Facts:
     def deciding(self) -> Rule | None:
         """What it finds; None if the batch has not been compared."""
         if self.decided_by is RetrainWhen.RECOMMENDATION and self.advised is not None:
-            return Rule(self.advice_asks, self.advised.reasons)
+            return Rule(self.advice_asks, (self.advised.lead, *self.advised.reasons))
         return self.rule if self.decided_by is RetrainWhen.RULE else self.beyond or self.rule
+
+    @property
+    def has_far_values(self) -> bool:
+        """Whether values of the batch lie far outside the former range, and nobody released it."""
+        return self.advised is not None and bool(self.advised.far) and not self.released
 
     @property
     def asks(self) -> bool:

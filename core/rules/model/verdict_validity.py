@@ -7,7 +7,7 @@ itself; they ask here.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -75,6 +75,19 @@ def recommend(
         return Recommendation(Standing.NOT_RECOMMENDED, obstacle, obstacle)
     standing = Standing.RECOMMENDED if promotion.verdict.promote else Standing.NOT_RECOMMENDED
     return Recommendation(standing, _decisive(promotion), obstacle, over)
+
+
+def not_recommended(candidates: Iterable[Promotion], live: int | None) -> frozenset[int]:
+    """The versions among them that await approval and are not recommended while `live` is served.
+
+    One whose evidence is outdated is not among them: it is being re-evaluated.
+    """
+    return frozenset(
+        c.version
+        for c in candidates
+        if c.state is PromotionState.PROPOSED
+        and recommend(c, live).standing is Standing.NOT_RECOMMENDED
+    )
 
 
 def re_evaluation_failed(job_id: int, error: str) -> str:

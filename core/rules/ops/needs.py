@@ -19,7 +19,12 @@ from core.rules.drift.batch_verdict import BatchVerdict, Stand, verdict
 from core.rules.drift.verdict_facts import Facts
 from core.rules.model.feedback_error import Bucket
 from core.rules.model.promotion_states import named
-from core.rules.model.verdict_validity import Standing, re_evaluation_failed, recommend
+from core.rules.model.verdict_validity import (
+    Standing,
+    not_recommended,
+    re_evaluation_failed,
+    recommend,
+)
 from core.rules.ops import live_alerts
 from core.rules.ops.batch_names import named_batches, named_versions
 from core.rules.ops.need_facts import NeedFacts
@@ -79,18 +84,24 @@ def needs(dataset: Dataset, facts: NeedFacts, feedback: Bucket | None = None) ->
 
 def newest_verdict(dataset: Dataset, facts: NeedFacts) -> BatchVerdict | None:
     """The verdict about the newest batch, if there is one."""
-    return next((_verdict(dataset, one) for one in facts.verdicts[:1]), None)
+    return next(iter(_verdicts(dataset, facts, facts.verdicts[:1])), None)
 
 
 def verdicts(dataset: Dataset, facts: NeedFacts) -> list[BatchVerdict]:
     """The verdicts about the newest batches and about those before them that wait."""
-    of_each = (_verdict(dataset, one) for one in facts.verdicts)
+    of_each = _verdicts(dataset, facts, facts.verdicts)
     newest = {batch.id for batch in facts.batches}
     return [v for v in of_each if v.batch_id in newest or v.waits]
 
 
-def _verdict(dataset: Dataset, facts: Facts) -> BatchVerdict:
-    return verdict(replace(facts, when=dataset.retrain_when))
+def _verdicts(
+    dataset: Dataset, facts: NeedFacts, of_batches: Iterable[Facts]
+) -> list[BatchVerdict]:
+    unfit = not_recommended(facts.candidates, facts.live_version)
+    return [
+        verdict(replace(of_batch, when=dataset.retrain_when, unfit=unfit))
+        for of_batch in of_batches
+    ]
 
 
 def _second_person(request: ForceRequest) -> Need:

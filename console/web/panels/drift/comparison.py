@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from console.figures import drift_heatmap, drift_ratios
+from console.queries import drift
 from console.text import formatting
 from console.web import addresses, page_state, session, widgets
 from core.domain.dataset import STATISTICS
@@ -20,8 +21,9 @@ from core.domain.drift import (
     StoredReport,
     breach_reasons,
 )
+from core.rules.data.far_values import FarValues
 from core.rules.drift.batch_verdict import DECIDES, BatchVerdict, Stand
-from core.rules.drift.recommendation import Advice, Recommendation
+from core.rules.drift.recommendation import CHECK, Advice, Recommendation
 
 BY_STATISTIC, BY_COLUMN = "By statistic", "By column"
 
@@ -45,10 +47,14 @@ STANDS = {
     Stand.HELD: (st.error, ":material/block:"),
     Stand.TRAINING: (st.info, ":material/model_training:"),
     Stand.LEARNED: (st.success, ":material/check:"),
+    Stand.UNFIT: (st.warning, ":material/notification_important:"),
+    Stand.DOUBTFUL: (st.warning, ":material/notification_important:"),
     Stand.DISMISSED: (st.info, ":material/do_not_disturb_on:"),
 }
 
-_BY_FINDING = {Stand.CALM, Stand.ASKS, Stand.TRAINING, Stand.LEARNED}
+_BY_FINDING = {
+    Stand.CALM, Stand.DOUBTFUL, Stand.ASKS, Stand.TRAINING, Stand.LEARNED, Stand.UNFIT,
+}  # fmt: skip
 """Verdicts that follow from one of the findings."""
 
 
@@ -68,29 +74,48 @@ def alone(verdict: BatchVerdict, address: str) -> None:
     st.html(addresses.anchor("See its profile and first rows", to, "act"))
 
 
-def rule(report: StoredReport, decided_by: RetrainWhen) -> None:
+def far_values(far: Sequence[FarValues]) -> None:
+    """Values far outside the former range: a fact about the data, whatever was found."""
+    for one in far:
+        st.error(f"**{widgets.plain(one.says)}** {CHECK}", icon=":material/report:")
+
+
+def why(report: StoredReport, view: drift.View) -> None:
+    """The findings of a comparison beside each other, each with the reason that comes first."""
+    decided_by = view.verdict.decided_by
+    is_measured = any(m.known for m in report.report.measures)
+    places = iter(st.columns([5, 5, 8] if is_measured else [5, 8]))
+    with next(places), st.container(border=True, gap="xxsmall", height="stretch"):
+        _rule(report, decided_by)
+    if is_measured:
+        with next(places), st.container(border=True, gap="xxsmall", height="stretch"):
+            _measures(report, decided_by)
+    with next(places):
+        advice(view.advice, view.verdict, view.learned_by)
+
+
+def more(report: StoredReport) -> None:
+    """The reasons behind the first ones, where they do not push the charts off the screen."""
+    found = (report.report.reasons, report.report.measure_reasons)
+    _more([reason for reasons in found for reason in reasons[1:]])
+
+
+def _rule(report: StoredReport, decided_by: RetrainWhen) -> None:
     """The drift rule's breaches against one reference; those that could be noise are marked."""
     breaches = sum(c.finding is Finding.BREACH for c in report.report.changes)
     title = f"{breaches} above the limit" if breaches else "no breach"
-    with st.container(border=True):
-        _heading(f":material/rule: Drift rule: {title}", RetrainWhen.RULE, decided_by, report)
-        _reasons(report.report.reasons)
+    _heading(f":material/rule: Drift rule: {title}", RetrainWhen.RULE, decided_by, report)
+    st.markdown(_with_noise(report.report.reasons[0]))
 
 
-def measures(report: StoredReport, decided_by: RetrainWhen) -> None:
+def _measures(report: StoredReport, decided_by: RetrainWhen) -> None:
     """The breaches of the additional measures against one reference."""
-    rule_report = report.report
-    if not any(m.known for m in rule_report.measures):
-        return
-    breaches = len(rule_report.measure_reasons)
-    title = f"{breaches} beyond limit and noise" if breaches else "none beyond limit and noise"
+    reasons = report.report.measure_reasons
+    title = f"{len(reasons)} beyond limit and noise" if reasons else "none beyond limit and noise"
     head = f":material/straighten: Additional measures: {title}"
-    with st.container(border=True):
-        _heading(head, RetrainWhen.BEYOND_NOISE, decided_by, report)
-        if breaches:
-            _reasons(rule_report.measure_reasons)
-        else:
-            st.markdown("- Categories, empty values and means are within limits or noise.")
+    _heading(head, RetrainWhen.BEYOND_NOISE, decided_by, report)
+    calm = "Categories, empty values and means are within limits or noise."
+    st.markdown(_with_noise(reasons[0]) if reasons else calm)
 
 
 def _heading(
@@ -103,7 +128,7 @@ def _heading(
     else:
         badge = DECIDING if finding is decided_by else ADVISORY
     named = f"Against {widgets.plain(report.reference_name)}. {DECIDES[decided_by]}."
-    st.markdown(f"#### {title} {badge}", help=named)
+    st.markdown(f"##### {title} {badge}", help=named)
 
 
 def verdict(report: DriftReport, drifted: str, within: str = "No drift.") -> None:
@@ -116,25 +141,21 @@ def verdict(report: DriftReport, drifted: str, within: str = "No drift.") -> Non
     icon = ":material/notification_important:" if breaches else ":material/check:"
     first = _with_noise((breaches or report.reasons)[0])
     show(f"**{drifted if breaches else within}** {first}", icon=icon)
-    _more(breaches)
-
-
-def _reasons(reasons: Sequence[Reason]) -> None:
-    st.markdown(f"- {_with_noise(reasons[0])}")
-    _more(reasons)
+    _more(breaches[1:])
 
 
 def _more(reasons: Sequence[Reason]) -> None:
-    more = [_with_noise(reason) for reason in reasons[1:]]
-    if more:
-        with st.expander(f"{len(more)} more above the limit"):
-            st.markdown("\n".join(f"- {reason}" for reason in more))
+    if reasons:
+        with st.expander(f"{len(reasons)} more above the limit"):
+            st.markdown("\n".join(f"- {_with_noise(reason)}" for reason in reasons))
 
 
 def _with_noise(reason: Reason) -> str:
-    return widgets.plain(reason.text) + (
-        " :gray-badge[could be noise]" if reason.could_be_noise else ""
-    )
+    """A reason with its doubt: broken values are no noise."""
+    text = widgets.plain(reason.text)
+    if reason.far:
+        return f"{text} :red-badge[far outside the former range]"
+    return f"{text} :gray-badge[could be noise]" if reason.could_be_noise else text
 
 
 def advice(recommended: Advice | None, verdict: BatchVerdict, learned: tuple[int, ...]) -> None:
@@ -150,12 +171,13 @@ def advice(recommended: Advice | None, verdict: BatchVerdict, learned: tuple[int
     done = done_since(verdict, learned)
     if done:
         colour = "gray"
-    with st.container(border=True):
+    with st.container(border=True, gap="xxsmall", height="stretch"):
         decides = verdict.decided_by is RetrainWhen.RECOMMENDATION
         badge = DECIDING if decides else ADVISORY
-        heading = f"#### {icon} Recommendation when compared: :{colour}[{title}{done}] {badge}"
+        heading = f"##### {icon} Recommendation when compared: :{colour}[{title}{done}] {badge}"
         st.markdown(heading, help=f"{DECIDES[verdict.decided_by]}.")
-        st.markdown("\n".join(f"- {widgets.plain(reason)}" for reason in recommended.reasons))
+        reasons = recommended.reasons[len(recommended.far) :]  # those stand above, as facts
+        st.markdown("\n".join(f"- {widgets.plain(reason)}" for reason in reasons))
 
 
 def done_since(verdict: BatchVerdict, learned: tuple[int, ...]) -> str:
@@ -164,20 +186,22 @@ def done_since(verdict: BatchVerdict, learned: tuple[int, ...]) -> str:
         return ""
     if verdict.stand is Stand.LEARNED and learned:
         return f" (done: version {learned[0]})"
+    if verdict.stand is Stand.UNFIT and learned:
+        return f" (done: version {learned[0]}, which is not fit)"
     words = {Stand.LEARNED: "done", Stand.TRAINING: "training", Stand.DISMISSED: "dismissed"}
     return f" ({words[verdict.stand]})" if verdict.stand in words else ""
 
 
-def ratios(report: DriftReport, grouping: str, file: str) -> None:
+def ratios(report: DriftReport, grouping: str, file: str, far: Sequence[FarValues] = ()) -> None:
     """Charts of every ratio with its limit and its noise band; stacked on a narrow screen.
 
-    `file` is the base of the charts' keys and file names.
+    `file` is the base of the charts' keys and file names; `far` as in `far_values`.
     """
     labels = {c.name: c.label for c in session.desk().dataset.compared}
     shown = [c for c in report.changes if c.column in labels]
     if not shown:
         return
-    largest = max(drift_ratios.times(c.ratio, c.limit) for c in shown)
+    broken = {one.column for one in far}
     if grouping == BY_COLUMN:
         present = {c.column for c in shown}
         groups = [(labels[k], [c for c in shown if c.column == k]) for k in labels if k in present]
@@ -197,7 +221,7 @@ def ratios(report: DriftReport, grouping: str, file: str) -> None:
     for n, ((title, changes), bars) in enumerate(zip(groups, names, strict=True)):
         if n % wide == 0:
             row = list(st.columns(wide))
-        figure = drift_ratios.ratios(changes, bars, title, largest=largest)
+        figure = drift_ratios.ratios(changes, bars, title, among=shown, far=broken)
         key, name = f"ratios-{file}-{grouping}-{n}", f"{file}-{title.lower()}"
         with row[n % wide]:
             widgets.chart(figure, key, name, _alt(title, changes))
@@ -224,6 +248,6 @@ def clicked_cell(key: str) -> int | None:
 
 def _alt(title: str, changes: list[StatChange]) -> str:
     return f"{title}: " + "; ".join(
-        f"{c.name} {formatting.percent(c.ratio)} of limit {formatting.percent(c.limit)}"
+        f"{c.name} {drift_ratios.signed_change(c)} of limit {formatting.percent(c.limit)}"
         for c in changes
     )

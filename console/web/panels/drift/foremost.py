@@ -2,54 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from console.figures import distributions
 from console.queries import drift
-from console.web import reading, session, widgets
+from console.web import session, widgets
 from console.web.panels.drift.profiles import DRAWABLE, Profiles
 from core.domain.dataset import Column
 from core.domain.drift import StoredReport
 from core.domain.number_format import percent
 from core.rules.data.column_facts import striking
+from core.rules.data.far_values import FarValues
 from core.rules.data.profile_bins import overlay
-from core.rules.drift.recommendation import MOST_TIMES, ColumnWeight
+from core.rules.drift.column_weights import MOST_TIMES, ColumnWeight
 
 _SHOWN = 3
-_HEIGHT = 170
+_HEIGHT = 120
 
 
-def columns(view: drift.View, report: StoredReport) -> None:
-    """Up to three columns beyond a limit, the weightiest first; nothing if none is."""
-    beyond = [w for w in view.advice.columns if w.drift > 1] if view.advice else []
-    if not beyond or report.reference_id is None:
-        return
-    sides = reading.query(drift.profiles, report)
-    if not sides or not sides[0]:
-        return
+def columns(
+    view: drift.View,
+    report: StoredReport,
+    sides: tuple[Profiles, Profiles],
+    far: Sequence[FarValues],
+) -> None:
+    """Up to three columns beyond a limit; nothing if none is.
+
+    Those with values `far` outside the former range come first, then the weightiest.
+    """
+    facts = {one.column: one for one in far}
+    ranked = view.advice.columns if view.advice else ()
+    beyond = [w for w in ranked if w.drift > 1 or w.column in facts]
+    beyond.sort(key=lambda w: w.column not in facts)
     then, now = sides
     dataset = session.desk().dataset
     known = {c.name: c for c in dataset.columns if c.name in then and c.name in now}
     shown = [(w, known[w.column]) for w in beyond if w.column in known][:_SHOWN]
     if not shown:
         return
-    st.markdown("##### Columns that matter most")
-    st.caption(f"Grey: {widgets.plain(report.reference_name)}. Green, or hatched: this batch.")
-    for place, (weight, column) in zip(st.columns(_SHOWN), shown, strict=False):
-        with place:
-            _column(weight, column, then, now, report)
+    with st.container(gap="xsmall"):
+        st.markdown(
+            "**Columns that matter most** &nbsp; "
+            f":gray[Grey: {widgets.plain(report.reference_name)}. Green, or hatched: this batch.]"
+        )
+        for place, (weight, column) in zip(st.columns(_SHOWN), shown, strict=False):
+            with place, st.container(gap="xxsmall"):
+                _column(weight, column, facts.get(column.name), sides, report)
 
 
 def _column(
-    weight: ColumnWeight, column: Column, then: Profiles, now: Profiles, report: StoredReport
+    weight: ColumnWeight,
+    column: Column,
+    far: FarValues | None,
+    sides: tuple[Profiles, Profiles],
+    report: StoredReport,
 ) -> None:
-    before, after = then[column.name], now[column.name]
-    is_most = weight.drift >= MOST_TIMES
-    amount = f"at least {MOST_TIMES:g}" if is_most else f"{weight.drift:.1f}"
-    times = f"{amount} times its limit"
-    importance = f", importance {percent(weight.importance)}" if weight.importance else ""
-    st.markdown(f"**{widgets.plain(column.label)}** :gray[{times}{importance}]")
-    if fact := striking(before, after):
+    before, after = (side[column.name] for side in sides)
+    unit = f" ({column.unit})" if column.unit else ""
+    name = f"**{widgets.plain(column.label)}**{widgets.plain(unit)}"
+    st.markdown(f"{name} :gray[{'' if far else _why(weight)}]")
+    if far:
+        st.markdown(f":red[{widgets.plain(_capital(far.short))}]")
+    elif fact := striking(before, after):
         st.markdown(f":orange[{widgets.plain(fact)}]")
     if column.type not in DRAWABLE and not column.is_class:
         return
@@ -65,3 +81,14 @@ def _column(
     key = f"foremost-{report.batch_id}-{report.reference}-{column.name}"
     alt = f"{column.label}: share of rows, {names[0]} as an area, {names[1]} as a line."
     widgets.chart(figure, key, f"{column.name}-batch-{report.batch_number}", alt)
+
+
+def _why(weight: ColumnWeight) -> str:
+    is_most = weight.drift >= MOST_TIMES
+    amount = f"at least {MOST_TIMES:g}" if is_most else f"{weight.drift:.1f}"
+    importance = f", importance {percent(weight.importance)}" if weight.importance else ""
+    return f"{amount} times its limit{importance}"
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"

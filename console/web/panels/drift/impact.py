@@ -8,7 +8,7 @@ from console.figures import distributions
 from console.queries import drift
 from console.web import reading, session, widgets
 from core.domain.metrics import ERROR_OF, METRICS
-from core.domain.number_format import signed_percent
+from core.rules.drift.column_weights import ColumnWeight
 
 
 def impact(view: drift.View) -> None:
@@ -20,7 +20,7 @@ def impact(view: drift.View) -> None:
     dataset = session.desk().dataset
     left, right = st.columns(2)
     with left:
-        st.markdown("##### Champion's error by batch")
+        st.markdown("##### Champion's error by batch, on held-out rows")
         if advice.error is None:
             st.info(advice.error_note or "No model was live.", icon=":material/info:")
         else:
@@ -31,28 +31,31 @@ def impact(view: drift.View) -> None:
             file = f"error-batch-{view.batch.number}"
             widgets.chart(figure, f"errors-{view.batch.id}", file, alt)
             st.caption(
-                f"Version {advice.error.version} on held-out rows, not used for any training. "
-                "Error bars: ± two standard errors. This batch is hatched."
+                f"Version {advice.error.version} on each batch's held-out rows, not used for any "
+                "training. Error bars: ± two standard errors. This batch is hatched. On batches "
+                "newer than the model, the Overview and Promotion pages have its error on all "
+                "rows, so that it differs from this one."
             )
     with right:
         st.markdown("##### Drift weighted by importance")
         widgets.table(
             [
                 {
-                    "Column": w.label + (" (target)" if w.is_target else ""),
+                    "Column": w.label,
                     "Drift (multiples of the limit)": round(w.drift, 2),
-                    "Importance (error when shuffled)": "target"
-                    if w.is_target
-                    else "never seen before"
-                    if w.unseen
-                    else "unknown"
-                    if w.importance is None
-                    else signed_percent(w.importance),
+                    "Importance": None if w.importance is None else 100 * w.importance,
+                    "Counts as the most important": _why(w),
                     "Weight": round(w.weight, 3),
                 }
                 for w in advice.columns
             ],
             height="content",
+            placeholder="",
+            column_config={
+                "Importance": st.column_config.NumberColumn(
+                    format="%+.1f %%", help="The error when the column is shuffled."
+                )
+            },
         )
         st.caption(
             "Drift: the largest change beyond the noise band in multiples of its limit, at most "
@@ -60,3 +63,10 @@ def impact(view: drift.View) -> None:
             "the column is shuffled. The target counts as the most important column, and so do "
             "values that were never seen before. Weight: drift times importance."
         )
+
+
+def _why(weight: ColumnWeight) -> str:
+    """Why a column counts as the most important one; empty if its own importance counts."""
+    if weight.is_target:
+        return "target"
+    return "values never seen before" if weight.unseen else ""

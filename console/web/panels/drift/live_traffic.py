@@ -12,6 +12,7 @@ from console.web.panels.drift import comparison, profiles
 from console.web.panels.drift.profiles import Profiles
 from core.domain.drift import Finding
 from core.domain.safe_text import key_of
+from core.rules.data.far_values import far_values
 from core.rules.data.quality import faults
 from core.rules.drift.live_windows import Window
 
@@ -41,7 +42,10 @@ def live_traffic() -> None:
     sides = reading.query(traffic_queries.profiles, window)
     if sides is not None and window.unreadable < window.rows:
         looks_broken(sides)
-        comparison.ratios(window.report, grouping, f"window-{window.id}")
+        then, now = sides
+        far = far_values(then.values(), now.values(), session.desk().dataset)
+        comparison.far_values(far)
+        comparison.ratios(window.report, grouping, f"window-{window.id}", far)
         history(window, windows)
         evidence(window, sides)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from console.queries import comparison as comparisons
-from console.web import page_state, reading, widgets
+from console.web import page_state, reading, session, widgets
 from console.web.panels.drift import comparison, profiles
+from core.rules.data.far_values import far_values
 
 REFERENCE, CURRENT = "Reference", "Current"
 
@@ -51,11 +52,13 @@ def _show(found: comparisons.Comparison) -> None:
         "force. It is not stored, and no verdict follows from it."
     )
     comparison.verdict(found.report, "Drift:")
+    far = far_values(found.then.values(), found.now.values(), session.desk().dataset)
+    comparison.far_values(far)
     names = (found.reference.name, found.current.name)
     file = f"{found.reference.address}-to-{found.current.address}".replace("/", "-").replace(
         ":", "-"
     )
-    comparison.ratios(found.report, comparison.BY_STATISTIC, file)
+    comparison.ratios(found.report, comparison.BY_STATISTIC, file, far)
     shapes, quality = st.tabs(
         ["Distributions", "Data quality"], key="compare-look", bind="query-params"
     )
