@@ -16,6 +16,7 @@ from console.actions.queueing import submit
 from console.desk import Desk
 from core.domain.audit_event import DISMISS
 from core.domain.errors import (
+    BadInput,
     ConfirmationRequired,
     IllegalTransition,
     Missing,
@@ -23,7 +24,7 @@ from core.domain.errors import (
     ReasonRequired,
     SourceRefused,
 )
-from core.domain.jobs import Job, JobKind, JobState
+from core.domain.jobs import AGAINST, Job, JobKind, JobState
 from core.domain.sources import NO_RESTART, can_restart
 from core.rules.access.roles import Actor, Right, right_for
 from core.rules.data.training_set import ANYWAY
@@ -32,7 +33,7 @@ from core.rules.model.promotion_states import require_reason
 from core.usecases import decisions
 from core.usecases.batch_facts import already_learned, newest_batches, today, verdict_of
 from core.usecases.epoch_end import ends_epoch, trainable
-from core.usecases.open_candidates import judge_key
+from core.usecases.open_candidates import judge_key, pair_key
 from core.usecases.registered_version import require_registered
 
 
@@ -165,6 +166,27 @@ def request_judge(desk: Desk, actor: Actor, version: int) -> Job:
     with desk.store.transaction(actor) as work:
         decisions.adopt(work, version, actor=actor.name, digest=registered.digest)
         args, key = {"version": version}, judge_key(version)
+        job, _ = decisions.request(work, JobKind.JUDGE, args, actor=actor.name, key=key)
+    return submit(desk, job)
+
+
+@needs(Right.RUN)
+def request_comparison(desk: Desk, actor: Actor, version: int, other: int) -> Job:
+    """Queue a comparison of any two versions on held-out rows that neither was trained on.
+
+    It makes no dossier, and changes nothing that is decided on.
+
+    Raises:
+        Missing: one of them was never proposed.
+        BadInput: both are the same one.
+    """
+    if version == other:
+        raise BadInput(f"Version {version} cannot be compared with itself. Name another one.")
+    with desk.store.transaction(actor) as work:
+        for named in (version, other):
+            work.promotions.of_version(named)
+        newer, older = max(version, other), min(version, other)
+        args, key = {"version": newer, AGAINST: older}, pair_key(newer, older)
         job, _ = decisions.request(work, JobKind.JUDGE, args, actor=actor.name, key=key)
     return submit(desk, job)
 

@@ -86,15 +86,30 @@ def withdraw(
     return Output(request, [f"version {version}: not forced"])
 
 
-def judge(desk: Desk, actor: Actor, version: Version) -> Job:
-    """Re-evaluate a version against the current champion, in a new dossier."""
+def judge(
+    desk: Desk,
+    actor: Actor,
+    version: Version,
+    *,
+    against: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST, help="Only compare with this version, whatever is live."),
+    ] = None,
+) -> Job:
+    """Re-evaluate a version against the current champion, in a new dossier.
+
+    With --against, it is only compared with that version, on held-out rows that neither was
+    trained on; no dossier changes.
+    """
+    if against is not None:
+        return actions.pipeline.request_comparison(desk, actor, version, against)
     return actions.pipeline.request_judge(desk, actor, version)
 
 
 def dossier(desk: Desk, version: Version) -> Output[answers.Dossier]:
     """The evidence about a version, as it was recorded."""
     report = queries.promotion.evidence_report(desk, version)
-    return Output(report.to_json(), output.dossier_lines(report))
+    return Output(report.to_json(), output.dossier_lines(report, desk.dataset.target.unit))
 
 
 def follow_ups(

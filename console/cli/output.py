@@ -8,14 +8,14 @@ from console import queries
 from console.text import audit_sentences, formatting
 from console.text.lineage import Lineage, chain
 from console.text.prediction import recorded
-from core.domain.dossier import OwnFigure
+from core.domain.dossier import Difference, OwnFigure
 from core.domain.drift import DriftReport, StoredReport
 from core.domain.job_results import sentence
 from core.domain.jobs import Job
 from core.domain.number_format import percent
 from core.domain.promotions import FollowUp, Promotion
 from core.rules.drift.live_windows import Window
-from core.rules.model.metric_comparison import change, signed
+from core.rules.model.metric_comparison import change, interval_in_words
 from core.rules.model.promotion_states import decision_in_words, named
 from core.rules.ops.needs import Need
 
@@ -171,8 +171,8 @@ def rollback_lines(
     return [*lines, "Roll back with: driftdesk rollback [--to VERSION] --reason WHY"]
 
 
-def dossier_lines(report: queries.promotion.EvidenceReport) -> list[str]:
-    """The evidence about a version: the gates, then the differences."""
+def dossier_lines(report: queries.promotion.EvidenceReport, unit: str = "") -> list[str]:
+    """The evidence about a version: the gates, then the differences; `unit` is the target's."""
     dossier = report.dossier
     candidate = dossier.candidate
     lines = [f"version {candidate.version}, dossier {report.digest[:12]}"]
@@ -188,10 +188,9 @@ def dossier_lines(report: queries.promotion.EvidenceReport) -> list[str]:
             f"{formatting.metric(name, value)}: {change(name, mine, value)}"
         )
     for name, d in dossier.differences.items():
-        low, high = signed(name, d.low), signed(name, d.high)
-        lines.append(
-            f"  {name} against the champion: {signed(name, d.difference)} (95 %: {low} to {high})"
-        )
+        apart = interval_in_words(name, Difference(d.difference, d.difference, d.difference), unit)
+        words = interval_in_words(name, d, unit)
+        lines.append(f"  {name} against the champion: {apart} (95 % interval: {words})")
     lines += [f"  {line}" for own in dossier.own_metrics for line in _own_metric(own)]
     if newer := dossier.newer:
         batches = ", ".join(map(str, newer.batches))

@@ -10,7 +10,7 @@ from console.text.deciding_figures import Newest
 from core.adapters.store import Work
 from core.domain.dataset import Dataset
 from core.domain.forward_scores import ForwardScore
-from core.rules.model.forward_scores import MOST_BATCHES, compared, coverage
+from core.rules.model.forward_scores import MOST_BATCHES, NONE_NEWER, compared, coverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class ForwardReport:
     """A version on newer batches, oldest first.
 
     `other` is the version that it is compared with. `says` compares both on the newest batch that
-    is newer than both; empty without another version. `coverage` compares the coverage of its
-    prediction intervals or sets on the newest batch with that at its evaluation; empty if it is
-    unknown.
+    is newer than both, or says that there is none; empty without another version. `coverage`
+    compares the coverage of its prediction intervals or sets on the newest batch with that at its
+    evaluation; empty if it is unknown.
     """
 
     version: int
@@ -88,6 +88,8 @@ def _report(
     says = ""
     if other is not None and other != version:
         says = compared(own, beside, dataset.primary_metric, both[-1] if both else 0)
+        none = NONE_NEWER.format(version, other)
+        says = says or f"{none[0].upper()}{none[1:]}."
     known = [score.coverage for score in own if score.metrics]
     covers = coverage(dataset.task, approved, known[-1] if known else None)
     return ForwardReport(version, other, tuple(rows), says, covers)

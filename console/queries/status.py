@@ -92,7 +92,7 @@ class Status:
 
     def recommendation(self, promotion: Promotion) -> Recommendation:
         """The current recommendation about a version."""
-        judging = {int(j.args["version"]) for j in self.open_jobs if j.kind is JobKind.JUDGE}
+        judging = {int(j.args["version"]) for j in self.open_jobs if j.evaluates}
         failure = self.failures.get(promotion.version, "")
         return recommend(promotion, self.live_version, judging, failure)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.domain.audit_event import AuditEvent
-from core.domain.jobs import JobKind
+from core.domain.jobs import AGAINST, JobKind
 from core.domain.number_format import percent
 
 _JOBS = {
@@ -98,7 +98,11 @@ def _what(event: AuditEvent) -> str:
     act, _, kind = event.action.partition(" ")
     if act in ("request", "join") and kind in tuple(JobKind):
         verb = "queued" if act == "request" else "joined"
-        return f"{event.actor} {verb} {_JOBS[JobKind(kind)]} ({subject})"
+        what = _JOBS[JobKind(kind)]
+        if AGAINST in event.details:
+            two = event.details.get("version"), event.details[AGAINST]
+            what = "a comparison of versions {} and {}".format(*two)
+        return f"{event.actor} {verb} {what} ({subject})"
     known = _SENTENCES.get(event.action, "{actor}: {action}, {subject}")
     verb = event.details.get("verb", "")
     return known.format(actor=event.actor, action=event.action, subject=subject, verb=verb)

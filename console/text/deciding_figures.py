@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from console.text import formatting
 from core.domain.dossier import Baseline, Difference, Dossier, Slice
 from core.domain.forward_scores import ForwardScore
-from core.domain.metrics import ERROR_OF, INFORMS, METRICS, OF_LABELS, MetricUnit
+from core.domain.metrics import ERROR_OF, INFORMS, METRICS, OF_LABELS
 from core.rules.model.evaluation import BATCH
+from core.rules.model.forward_scores import NONE_NEWER
 from core.rules.model.metric_comparison import (
     Sense,
     certainty,
     change,
     improvement,
+    interval_in_words,
     sense,
-    signed,
 )
 
 SIGNIFICANT = {Sense.BETTER: "yes, better", Sense.WORSE: "yes, worse", Sense.SAME: "no"}
@@ -50,11 +51,16 @@ class Newest:
 
 
 def deciding_figures(
-    dossier: Dossier, labels: Mapping[str, str], unit: str, newest: Newest | None = None
+    dossier: Dossier,
+    labels: Mapping[str, str],
+    unit: str,
+    newest: Newest | None = None,
+    other: int | None = None,
 ) -> list[DecidingFigure]:
     """The figures of a dossier; those that it was made without are left out.
 
-    `labels` are those of the columns, and `unit` is the target's.
+    `labels` are those of the columns, and `unit` is the target's. `newest` has the scores beside
+    version `other`.
     """
     primary, champion, baseline = dossier.primary_metric, dossier.champion, dossier.baseline
     constant = f"the {dossier.task.constant}"
@@ -63,7 +69,7 @@ def deciding_figures(
             _metric(dossier, primary, champion.metrics, f"version {champion.version}", unit),
             _certain(primary, dossier.differences, unit),
             _baseline(dossier, baseline, unit) if baseline else None,
-            _on_newest(primary, newest),
+            _on_newest(dossier, newest, other),
             _worst_segment(dossier.slices, ERROR_OF[dossier.task], labels)
             or _gains_least(dossier, champion.metrics, f"version {champion.version}", unit),
         ]
@@ -103,9 +109,7 @@ def _certain(
     if difference is None:
         return None
     which = certainty(metric, difference)
-    of_target = METRICS[metric].unit is MetricUnit.TARGET
-    ends = f"{signed(metric, difference.low)} to {signed(metric, difference.high)}"
-    says = f"difference {ends} {unit if of_target else ''}".rstrip() + " (95 %)"
+    says = f"{interval_in_words(metric, difference, unit)} (95 %)"
     return DecidingFigure("Statistically significant", SIGNIFICANT[which], says, which)
 
 
@@ -126,15 +130,19 @@ def _baseline(dossier: Dossier, baseline: Baseline, unit: str) -> DecidingFigure
     )
 
 
-def _on_newest(metric: str, newest: Newest | None) -> DecidingFigure:
+def _on_newest(dossier: Dossier, newest: Newest | None, other: int | None) -> DecidingFigure | None:
+    metric, version = dossier.primary_metric, dossier.candidate.version
     if newest is None:
-        return DecidingFigure("On newer batches", "none yet", "no batch is newer than both")
-    value, other = newest.own.metrics[metric], newest.live.metrics[metric]
+        if other in (None, version):
+            return None
+        none = NONE_NEWER.format(version, other)
+        return DecidingFigure("On newer batches", "none yet", none)
+    value, theirs = newest.own.metrics[metric], newest.live.metrics[metric]
     return DecidingFigure(
         "On the newest batch",
-        change(metric, value, other),
-        f"batch {newest.name}, {_rows(newest.own.rows)}",
-        sense(metric, value, other),
+        change(metric, value, theirs),
+        f"than version {newest.live.version}, batch {newest.name}, {_rows(newest.own.rows)}",
+        sense(metric, value, theirs),
     )
 
 

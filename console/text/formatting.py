@@ -12,7 +12,7 @@ from core.domain.metrics import METRICS, Metric, MetricUnit
 from core.domain.number_format import figure
 from core.domain.number_format import percent as share
 from core.domain.promotions import PromotionState
-from core.rules.model.metric_comparison import Sense
+from core.rules.model.metric_comparison import Sense, amount
 from core.rules.model.verdict_validity import Standing
 from core.rules.ops.notification import Delivery
 from core.rules.ops.schedule import Task
@@ -65,8 +65,6 @@ PERCENT = "%.1f %%"
 """The format of a table's column of numbers in per cent, as `percent` writes them."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-_WHOLE = 100
-"""Amounts of at least this size have no decimals."""
 
 
 def joined(job: Job) -> str:
@@ -121,16 +119,11 @@ def span(start: datetime, end: datetime) -> str:
 
 
 def metric(name: str | Metric, value: float | None, unit: str = "") -> str:
-    """A metric as text: shares as per cent, amounts in the target's unit."""
+    """A metric as text, with the digits of sentences: amounts in the target's unit."""
     if value is None:
         return "-"
-    measured_in = (METRICS[name] if isinstance(name, str) else name).unit
-    if measured_in is MetricUnit.SHARE:
-        return percent(value)
-    if measured_in is MetricUnit.NONE:
-        return f"{value:z.3f}"
-    amount = f"{value:,.0f}" if abs(value) >= _WHOLE else f"{value:,.3g}"
-    return f"{amount} {unit}".rstrip()
+    of_target = (METRICS[name] if isinstance(name, str) else name).unit is MetricUnit.TARGET
+    return f"{amount(name, value)} {unit if of_target else ''}".rstrip()
 
 
 def percent(ratio: float | None) -> str:

@@ -23,6 +23,7 @@ from core.domain.job_results import (
     VersionJudged,
     VersionPromoted,
     VersionProposed,
+    VersionsCompared,
     sentence,
 )
 from core.domain.jobs import RETRYABLE, Job, JobState, LogLine
@@ -117,6 +118,9 @@ def leads_on(result: JobResult | None) -> None:
         case VersionProposed(version=version) | VersionJudged(judged=version):
             query = {"version": str(version)}
             widgets.page_link("promotion", f"Review version {version}", query)
+        case VersionsCompared(version=version, against=other):
+            query = {"version": str(version), "against": str(other)}
+            widgets.page_link("promotion", f"See both versions, {version} and {other}", query)
         case BatchStored(epoch=epoch, batch=number):
             # On this page itself: a page link to the page that is shown leaves its address.
             label, key = f"Open batch {number}", f"open-batch-{epoch}/{number}"
@@ -135,12 +139,7 @@ def _open_batch(address: str) -> None:
 
 def job_note(job: Job) -> str:
     """A finished job's result in a sentence; a verdict about a batch may have changed since."""
-    prefix = ""
-    match job.result:
-        case VersionProposed(version=version):
-            prefix = f"Version {version}: "
-        case BatchCompared():
-            prefix = "At that time: "
+    prefix = "At that time: " if isinstance(job.result, BatchCompared) else ""
     return prefix + sentence(job.result)
 
 

@@ -18,6 +18,7 @@ from console.text.csv_output import inert_csv
 from console.web import acting, addresses, page_state, session
 from console.web.page_text import plain as plain  # noqa: PLC0414 - pages use it from here
 from console.web.page_text import with_dataset as with_dataset  # noqa: PLC0414
+from console.web.sorted_cells import as_grid
 from core.rules.access.roles import Right
 
 P = ParamSpec("P")
@@ -131,8 +132,8 @@ def steps(row: DeltaGenerator, parameter: str, values: Sequence[str], shown: str
 
 
 def table(rows: Sequence[Mapping[str, Any]], **look: Any) -> None:
-    """Rows as a table of the full width."""
-    st.dataframe(rows, hide_index=True, width="stretch", **look)
+    """Rows as a table of the full width; their cells may be `Shown`."""
+    st.dataframe(as_grid(rows), hide_index=True, width="stretch", **look)
 
 
 def download_csv(label: str, rows: Sequence[Mapping[str, object]], file: str, **look: Any) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.domain.batches import BatchState, EpochState
+from core.domain.dossier import Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,27 @@ class VersionJudged:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionsCompared:
+    """Judge: two versions on the same held-out rows, which neither was trained on.
+
+    `batches` numbers those that the rows are from; all rows are later than `after`, if it is set.
+    `metrics` and `others` are those of `version` and of `against`, and `differences` are the first
+    minus the second. `note` is the sentence about the primary metric.
+    """
+
+    version: int = 0
+    against: int = 0
+    epoch: int = 0
+    batches: tuple[int, ...] = ()
+    rows: int = 0
+    after: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    others: Mapping[str, float] = field(default_factory=dict)
+    differences: Mapping[str, Difference] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class VersionPromoted:
     """Promote: a version is live; `before` is the version that was live until then."""
 
@@ -149,19 +171,25 @@ JobResult = (
     | VersionProposed
     | NothingNew
     | VersionJudged
+    | VersionsCompared
     | VersionPromoted
 )
 
 
 def sentence(result: JobResult | None) -> str:
-    """A result in a sentence: its verdict, its note, or the first of its reasons; or empty."""
+    """A result in a sentence: its verdict, its note, or the first of its reasons; or empty.
+
+    What is said of a version begins with its number: a list of jobs does not name it otherwise.
+    """
     match result:
         case None:
             return ""
         case BatchCompared() if result.verdict:
             return result.verdict
-        case BatchCompared() | VersionProposed() | VersionJudged():
+        case BatchCompared():
             return next(iter(result.reasons), "")
+        case VersionProposed(version=version) | VersionJudged(judged=version):
+            return f"Version {version}: {next(iter(result.reasons), 'evaluated.')}"
         case _:
             return result.note
 

@@ -41,6 +41,12 @@ class JobState(StrEnum):
         return _IN_WORDS[self]
 
 
+AGAINST = "against"
+"""The argument of a judge job that only compares: the other version."""
+
+COMPARES = "compare:"
+"""How the keys of such jobs begin."""
+
 RETRYABLE = (JobState.FAILED, JobState.CANCELLED)
 """The states in which a job can be retried."""
 
@@ -81,6 +87,11 @@ class Job:
     cancel_requested: bool = False
     trace: str = ""
     joined: bool = False
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether it makes a new dossier of a version; a comparison of two versions makes none."""
+        return self.kind is JobKind.JUDGE and AGAINST not in self.args
 
 
 STAGE = "stage"

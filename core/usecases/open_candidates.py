@@ -13,7 +13,7 @@ from contextlib import suppress
 from core.adapters.store import Work
 from core.domain.audit_event import ITSELF
 from core.domain.errors import DecidedAlready, StaleDossier
-from core.domain.jobs import JobKind
+from core.domain.jobs import COMPARES, JobKind
 from core.domain.promotions import Decision, Promotion
 from core.rules.model.promotion_states import why_stale
 
@@ -24,6 +24,11 @@ RE_EVALUATED = 5
 def judge_key(version: int) -> str:
     """Names the jobs that judge a version: one at a time is open."""
     return f"judge:{version}"
+
+
+def pair_key(version: int, other: int) -> str:
+    """Names the jobs that compare these two versions, in either order."""
+    return f"{COMPARES}{max(version, other)}:{min(version, other)}"
 
 
 def renew(work: Work, looks_at: int = 500) -> list[int]:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -74,6 +76,16 @@ def text(app: AppTest) -> str:
         .replace("\u2060", "")
         .replace("\u00a0", " ")
     )
+
+
+def shown(frame: Any) -> pd.DataFrame:
+    """A table as people read it: with the texts of cells that are sorted by a number."""
+    texts = frame.proto.arrow_data.styler.display_values
+    if not texts:
+        return frame.value  # type: ignore[no-any-return]
+    read = pa.ipc.open_stream(texts).read_all().to_pandas()
+    read.columns = frame.value.columns
+    return read  # type: ignore[no-any-return]
 
 
 def button(app: AppTest, label: str) -> Any:

@@ -20,7 +20,7 @@ from core.domain.metrics import METRICS_OF
 from core.domain.task import Task
 from tests import build
 from tests.build import live, proposed
-from tests.views.desks import at_a_desk, button, page, text
+from tests.views.desks import at_a_desk, button, page, shown, text
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def put(desk: Desk, version: int, batch_id: int, mae: float, **values: Any) -> N
 
 
 def tables(app: Any) -> str:
-    return "\n".join(frame.value.to_csv(index=False) for frame in app.dataframe)
+    return "\n".join(shown(frame).to_csv(index=False) for frame in app.dataframe)
 
 
 def test_the_newest_batch_that_is_newer_than_both_is_a_fact_of_the_approval(desk: Desk) -> None:
@@ -48,7 +48,7 @@ def test_the_newest_batch_that_is_newer_than_both_is_a_fact_of_the_approval(desk
     for version, mae in ((1, 31), (2, 35)):
         put(desk, version, newest.id, mae, coverage=0.71)
     says = (
-        "Batch 4 is newer than both models: mean absolute error 35 against 31 of version 1 "
+        "Batch 4 is newer than versions 2 and 1: mean absolute error 35 against 31 "
         "(12.9 % worse), on the same 500 rows."
     )
     covers = (
@@ -73,20 +73,50 @@ def test_any_two_versions_are_compared_on_the_newest_batch_that_both_were_scored
     for version, mae in ((1, 40), (2, 31), (3, 35)):
         put(desk, version, batch.id, mae)
     app = page("promotion", version="3")
-    assert "35 against 31 of version 2 (12.9 % worse)" in text(app)
+    assert "newer than versions 3 and 2: mean absolute error 35 against 31 (12.9 %" in text(app)
     tile = next(m for m in app.metric if m.label == "On the newest batch")
-    assert (tile.value, tile.delta) == ("12.9 % worse", "batch 1/4, 500 rows")
+    assert (tile.value, tile.delta) == ("12.9 % worse", "than version 2, batch 1/4, 500 rows")
     app = page("promotion", version="3", against="1")
-    assert "35 against 40 of version 1 (12.5 % better)" in text(app)
+    assert "newer than versions 3 and 1: mean absolute error 35 against 40 (12.5 %" in text(app)
     assert "1/4,500,35 USD,-,40 USD,12.5 % better" in tables(app)
-    assert "of version 2" in text(page("promotion", version="3", against="nine"))
+    assert "newer than versions 3 and 2" in text(page("promotion", version="3", against="nine"))
 
 
 def test_where_no_rows_are_newer_than_both_the_page_says_so(desk: Desk) -> None:
     live(desk.store, 1)
     proposed(desk.store, 2, champion=1)
     put(desk, 1, build.stored_batch(desk.store, 3).id, 20)
-    assert "No rows are newer than both models." in text(page("promotion", version="2"))
+    app = page("promotion", version="2")
+    assert "No scored batch is newer than versions 2 and 1." in text(app)
+    tile = next(m for m in app.metric if m.label == "On newer batches")
+    assert (tile.value, tile.delta) == (
+        "none yet",
+        "no scored batch is newer than versions 2 and 1",
+    )
+
+
+def test_the_live_version_is_looked_at_beside_the_one_before_it(desk: Desk) -> None:
+    live(desk.store, 1)
+    live(desk.store, 2)
+    batch = build.stored_batch(desk.store, 4)
+    for version, mae in ((1, 40), (2, 31)):
+        put(desk, version, batch.id, mae)
+    app = page("promotion", version="2")
+    assert "Batch 4 is newer than versions 2 and 1" in text(app)
+    tile = next(m for m in app.metric if m.label == "On the newest batch")
+    assert (tile.value, tile.delta) == ("22.5 % better", "than version 1, batch 1/4, 500 rows")
+
+
+def test_a_batch_that_the_other_version_has_no_score_on_says_so(desk: Desk) -> None:
+    live(desk.store, 1)
+    proposed(desk.store, 2, champion=1)
+    older, newest = (build.stored_batch(desk.store, n) for n in (3, 4))
+    put(desk, 1, newest.id, 31)
+    for batch in (older, newest):
+        put(desk, 2, batch.id, 35)
+    said = tables(page("promotion", version="2"))
+    assert "1/3,500,35 USD,-,not scored,-" in said
+    assert "None" not in said
 
 
 def test_the_overview_shows_the_live_version_on_each_newer_batch(desk: Desk) -> None:

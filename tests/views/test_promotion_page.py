@@ -35,7 +35,7 @@ from core.usecases.open_candidates import renew
 from tests import build
 from tests.build import live, proposed
 from tests.databases import migrated
-from tests.views.desks import at_a_desk, button, labels, page, text
+from tests.views.desks import at_a_desk, button, labels, page, shown, text
 from tests.views.fleets import html
 
 WORSE = [
@@ -105,7 +105,7 @@ def test_the_deciding_facts_of_a_first_version_come_first_and_say_what_helps(des
     app = page("promotion")
     assert tiles(app) == {
         "Mean absolute error": ("45,320 USD", "6.5 % better than the median"),
-        "Statistically significant": ("no", "difference -8,000 to +1,500 USD (95 %)"),
+        "Statistically significant": ("no", "from 8,000 USD lower to 1,500 USD higher (95 %)"),
         "Median absolute % error": ("40.2 %", "0.2 points worse than the median"),
         "Evaluated on": ("29 rows", "none of them trained on"),
         "Trained on": ("80 rows", "of 1 batch"),
@@ -142,9 +142,9 @@ def test_the_deciding_facts_beside_a_champion(desk: Desk) -> None:
     app = page("promotion", version="2")
     assert tiles(app) == {
         "Mean absolute error": ("45,320 USD", "7.5 % worse than version 1"),
-        "Statistically significant": ("yes, worse", "difference +1,000 to +5,000 USD (95 %)"),
+        "Statistically significant": ("yes, worse", "higher by 1,000 to 5,000 USD (95 %)"),
         "Against the median": ("24.5 % better", "60,000 USD, significant"),
-        "On newer batches": ("none yet", "no batch is newer than both"),
+        "On newer batches": ("none yet", "no scored batch is newer than versions 2 and 1"),
         "Worst segment": ("10.0 % worse", "State Texas, 31 rows"),
     }
     assert "You can roll back to version 1 at any time." in text(app)
@@ -165,7 +165,7 @@ def test_own_metrics_are_shown_with_every_model_and_why_one_has_no_value(desk: D
     assert (tile.label.replace("\\", ""), tile.value) == ("Share *late*", "20.0 %")
     assert tile.delta == "5.0 points better"
     assert "The metric a:lost broke." in text(app)
-    table = next(d.value for d in app.dataframe if "Better" in d.value)
+    table = next(shown(d) for d in app.dataframe if "Better" in d.value)
     assert list(table.iloc[0]) == ["Share *late*", "20.0 %", "25.0 %", "50.0 %", "lower"]
     lines = dossier_lines(promotion.evidence_report(desk, 2))
     assert (

@@ -1,4 +1,7 @@
-"""Judge: evaluate a version again, with today's champion and today's held-out rows."""
+"""Judge: evaluate a version again, with today's champion and today's held-out rows.
+
+A job that names another version only compares the two.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from core.adapters.mlflow.registry import Registry
 from core.domain.dossier import Dossier
 from core.domain.errors import MetricFailed
 from core.domain.job_results import VersionJudged
+from core.domain.jobs import AGAINST
 from core.domain.promotions import Promotion, Verdict
 from core.rules.model.promotion_states import decided_already
 from core.rules.model.verdict_validity import recommend
@@ -17,6 +21,7 @@ from workers.evidence.own_metrics import MetricLimits
 from workers.evidence.training_data import MOST_EVALUATED, read
 from workers.evidence.unseen_rows import on_newer_rows, unseen_by_both
 from workers.runtime.job_run import Run
+from workers.steps.compare_versions import CompareVersions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,9 @@ class Judge:
             MetricFailed: one of the team's own metrics has no value; nothing is replaced.
             RegistryUnavailable: MLflow is away.
         """
+        if AGAINST in run.job.args:
+            CompareVersions(self.registry, self.most_evaluated)(run)
+            return
         with run.store.read() as work:
             promotion = work.promotions.of_version(int(run.job.args["version"]))
             requests = work.predictions.latest(200)

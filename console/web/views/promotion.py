@@ -14,13 +14,13 @@ from console.web.panels.promotion import (
     dialogs,
     dossier,
     history,
-    newer_batches,
+    version_pairs,
     versions,
 )
 from core.domain.jobs import JobKind
 from core.domain.promotions import Promotion
 from core.rules.access.roles import Right
-from core.rules.model.promotion_states import decision_in_words, is_second_person
+from core.rules.model.promotion_states import decision_in_words, is_second_person, other_version
 
 _REFRESH = 3.0
 
@@ -143,7 +143,9 @@ def candidate(
         st.caption(f":material/content_copy: {text}")
     report = on_newer = None
     if promotion.dossier_digest:
-        on_newer = reading.query(forward_scores.forward_report, promotion.version)
+        # One other version for the figures above and the comparison below.
+        other = other_version(promotion, status.live_version)
+        on_newer = reading.query(forward_scores.forward_report, promotion.version, other)
         report = reading.query(promotion_queries.evidence_report, promotion.version)
     decision.show(promotion, status, report, on_newer, force, busy=busy)
     if not promotion.dossier_digest:
@@ -151,9 +153,9 @@ def candidate(
         return
     st.markdown("##### Every metric")
     dossier.scores(promotion, session.desk().dataset.target.unit)
-    if on_newer and (on_newer.says or on_newer.rows):
+    if on_newer:
         others = [p.version for p in promotions if p.version != promotion.version]
-        newer_batches.show(on_newer, others, session.desk().dataset)
+        version_pairs.show(promotion, on_newer, others)
     left, right = st.columns([1, 2], gap="large")
     with left:
         st.markdown("##### Gates")

@@ -42,7 +42,8 @@ def _record(kind: JobKind, content: Mapping[str, Any]) -> type[JobResult]:
             is_new = "same_as" not in content
             return job_results.VersionProposed if is_new else job_results.NothingNew
         case JobKind.JUDGE:
-            return job_results.VersionJudged
+            is_pair = "against" in content
+            return job_results.VersionsCompared if is_pair else job_results.VersionJudged
         case JobKind.PROMOTE:
             return job_results.VersionPromoted
 

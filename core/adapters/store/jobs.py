@@ -70,9 +70,10 @@ class Jobs(JobLeases):
         query = sa.select(jobs.c.id).where(jobs.c.key == key, jobs.c.requested_at >= at)
         return self._value(query.limit(1)) is not None
 
-    def newest_of(self, key: str) -> Job | None:
-        """The newest job with that key; None if there was none."""
-        newest = self._jobs(SELECT_JOB.where(jobs.c.key == key).order_by(jobs.c.id.desc()).limit(1))
+    def newest_of(self, key: str, state: JobState | None = None) -> Job | None:
+        """The newest job with that key, and in that state if one is given; None without one."""
+        query = SELECT_JOB.where(jobs.c.key == key, *equal((jobs.c.state, state)))
+        newest = self._jobs(query.order_by(jobs.c.id.desc()).limit(1))
         return newest[0] if newest else None
 
     def mark_queued(self, job_id: int, attempt: int) -> None:

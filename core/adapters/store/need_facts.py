@@ -35,7 +35,7 @@ from core.adapters.store.tables import (
 from core.adapters.store.traffic import as_window
 from core.domain.audit_event import ITSELF, AuditEvent
 from core.domain.fleet import FailedJob, Refusal
-from core.domain.jobs import JobKind, JobState
+from core.domain.jobs import COMPARES, JobKind, JobState
 from core.domain.metrics import error_in
 from core.domain.promotions import (
     Decision,
@@ -162,7 +162,8 @@ def _jobs(every: EveryDataset) -> _Fields:
     newest = sa.select(sa.func.max(j.id)).where(j.dataset.in_(every.names))
     last = newest.group_by(j.dataset, j.kind)
     failed = sa.select(*_FAILED).where(j.id.in_(last), j.state == JobState.FAILED)
-    judged = newest.where(j.kind == JobKind.JUDGE).group_by(j.dataset, j.key).order_by(None)
+    evaluated = newest.where(j.kind == JobKind.JUDGE, ~j.key.startswith(COMPARES))
+    judged = evaluated.group_by(j.dataset, j.key).order_by(None)
     judging = sa.select(*_FAILED, j.state, j.args).where(
         j.id.in_(judged), j.state.not_in((JobState.SUCCEEDED, JobState.CANCELLED))
     )

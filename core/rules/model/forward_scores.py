@@ -25,6 +25,9 @@ MOST_VERSIONS = 10
 MOST_BATCHES = 12
 """The number of newest batches on which versions are scored."""
 
+NONE_NEWER = "no scored batch is newer than versions {} and {}"
+"""What is said where two versions have no score on the same batch."""
+
 FEWEST_ROWS = 20
 """The minimum number of rows for a score."""
 
@@ -76,17 +79,17 @@ def compared(
 ) -> str:
     """A sentence that compares both versions on the newest batch that both were scored on.
 
-    `number` is that batch's number.
+    `number` is that batch's number. Empty if there is no such batch; `NONE_NEWER` says so.
     """
     both = newest_of_both(candidate, live)
     if both is None:
-        return "No rows are newer than both models."
+        return ""
     mine, theirs = both
     name, value, other = METRICS[primary].name, mine.metrics[primary], theirs.metrics[primary]
     return (
-        f"Batch {number} is newer than both models: {name} {amount(primary, value)} against "
-        f"{amount(primary, other)} of version {theirs.version} ({change(primary, value, other)}), "
-        f"on the same {mine.rows:,} rows."
+        f"Batch {number} is newer than versions {mine.version} and {theirs.version}: {name} "
+        f"{amount(primary, value)} against {amount(primary, other)} "
+        f"({change(primary, value, other)}), on the same {mine.rows:,} rows."
     )
 
 

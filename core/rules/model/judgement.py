@@ -20,8 +20,8 @@ from core.rules.model.metric_comparison import (
     certainty,
     change,
     improvement,
+    interval_in_words,
     percent,
-    signed,
 )
 from core.rules.model.own_gates import own_gates
 
@@ -121,7 +121,7 @@ def _beats_baseline(candidate: Score, baseline: Baseline, dataset: Dataset) -> G
     ]
     seen = baseline.differences[primary]
     clear = certainty(primary, seen) is Sense.BETTER
-    interval = "" if clear else f", 95 % interval of the difference {_between(primary, seen)}"
+    interval = "" if clear else f", 95 % interval: {_between(seen, dataset)}"
     figures = [_versus(primary, candidate.metrics, baseline.metrics, interval)]
     figures += [_versus(metric, candidate.metrics, baseline.metrics) for metric in worse]
     constant = f"the baseline (the {task.constant} of the training rows)"
@@ -145,8 +145,8 @@ def _versus(
     )
 
 
-def _between(metric: str, seen: Difference) -> str:
-    return f"{signed(metric, seen.low)} to {signed(metric, seen.high)}"
+def _between(seen: Difference, dataset: Dataset) -> str:
+    return interval_in_words(dataset.primary_metric, seen, dataset.target.unit)
 
 
 def _better(candidate: Score, champion: Score, dataset: Dataset) -> Gate:
@@ -175,7 +175,7 @@ def _certain(
     if differences is None or primary not in differences:
         return []
     seen = differences[primary]
-    version, between = champion.version, f"95 % interval {_between(primary, seen)}"
+    version, between = champion.version, f"95 % interval: {_between(seen, dataset)}"
     says = {
         Sense.BETTER: f"The improvement over version {version} is significant ({between}).",
         Sense.WORSE: f"Significantly worse than version {version} ({between}).",

@@ -70,10 +70,10 @@ def certainty(metric: str | Metric, difference: Difference) -> Sense:
 
 
 def amount(metric: str | Metric, value: float) -> str:
-    """A metric's value as sentences say it."""
+    """A metric's value, with the digits that it has everywhere."""
     if _known(metric).unit is MetricUnit.SHARE:
         return percent(value)
-    return figure(value) if _known(metric).unit is MetricUnit.TARGET else f"{value:.3f}"
+    return figure(value) if _known(metric).unit is MetricUnit.TARGET else f"{value:z.3f}"
 
 
 def error_amount(dataset: Dataset, error: float) -> str:
@@ -106,12 +106,74 @@ def change(metric: str | Metric, value: float, reference: float) -> str:
     return f"{_at_least(100 * gain, 1)} % {which}"
 
 
+def interval_in_words(metric: str | Metric, difference: Difference, unit: str = "") -> str:
+    """Where the difference to another model lies, without a sign that has to be interpreted.
+
+    Such as "lower by 29,773 to 32,963 USD", or "from 0.8 points lower to 0.2 points higher"; `unit`
+    is the target's. Both ends have the same decimals.
+    """
+    low, high = difference.low, difference.high
+    if low == high == 0:
+        return "no difference"
+    near, far = sorted((abs(low), abs(high)))
+    if not math.isfinite(far):
+        return "not finite"
+    of = {MetricUnit.TARGET: unit, MetricUnit.SHARE: "points", MetricUnit.NONE: ""}
+    named, (least, most) = of[_known(metric).unit], _ends(metric, near, far)
+    if not set("123456789") & set(most):
+        return f"less than {most[:-1]}1 {named}".rstrip() + " apart"
+    if low >= 0 or high <= 0:
+        span = most if least == most else f"{least} to {most}"
+        return f"{'higher' if high > 0 else 'lower'} by {span} {named}".rstrip()
+    below, above = (least, most) if -low == near else (most, least)
+    below, above = (f"{end} {named}".rstrip() for end in (below, above))
+    return f"from {below} lower to {above} higher"
+
+
+def _ends(metric: str | Metric, near: float, far: float) -> tuple[str, str]:
+    """Two amounts with the same decimals: three significant digits of `far`, the larger."""
+    match _known(metric).unit:
+        case MetricUnit.SHARE:
+            return f"{100 * near:,.1f}", f"{100 * far:,.1f}"
+        case MetricUnit.NONE:
+            return f"{near:,.3f}", f"{far:,.3f}"
+    decimals = max(2 - math.floor(math.log10(far)), 0)
+    while decimals and all(f"{end:.{decimals}f}".endswith("0") for end in (near, far)):
+        decimals -= 1
+    return f"{near:,.{decimals}f}", f"{far:,.{decimals}f}"
+
+
+def pair_in_words(
+    metric: str,
+    versions: tuple[int, int],
+    values: tuple[float, float],
+    difference: Difference | None,
+    *,
+    rows: int,
+    unit: str = "",
+) -> str:
+    """Two versions in one metric on the same rows, as a sentence about the first of them."""
+    (mine, theirs), (value, other) = versions, values
+    says = (
+        f"The {METRICS[metric].name} of version {mine} is {change(metric, value, other)}: "
+        f"{amount(metric, value)} against {amount(metric, other)} of version {theirs}, on the same "
+        f"{rows:,} rows."
+    )
+    if difference is None or difference.low == difference.high == 0:
+        return says
+    sure = "could be chance" if certainty(metric, difference) is Sense.SAME else "is significant"
+    words = interval_in_words(metric, difference, unit)
+    return f"{says} The difference {sure} (95 % interval: {words})."
+
+
 def signed(metric: str | Metric, difference: float) -> str:
-    """A difference of two values of a metric, with its sign."""
-    sign = "+" if difference > 0 else "-" if difference < 0 else ""
-    if _known(metric).unit is MetricUnit.SHARE:
-        return f"{sign}{abs(difference) * 100:.1f} points"
-    return sign + amount(metric, abs(difference))
+    """A difference of two values of a metric, with its sign; a zero has none."""
+    is_share = _known(metric).unit is MetricUnit.SHARE
+    size = abs(difference)
+    text = f"{100 * size:.1f} points" if is_share else amount(metric, size)
+    if not set("123456789") & set(text):
+        return text
+    return f"{'+' if difference > 0 else '-'}{text}"
 
 
 def signed_change(metric: str | Metric, now: float, before: float) -> str | None:
@@ -126,7 +188,7 @@ def signed_change(metric: str | Metric, now: float, before: float) -> str | None
 
 def percent(share: float, decimals: int = 1) -> str:
     """A share as sentences say it."""
-    return f"{100 * share:,.{decimals}f} %"
+    return f"{100 * share:z,.{decimals}f} %"
 
 
 def _known(metric: str | Metric) -> Metric:

@@ -222,6 +222,11 @@ def why_stale(promotion: Promotion, live: int | None) -> str:
     return ""
 
 
+def other_version(promotion: Promotion, live: int | None) -> int | None:
+    """The version that one is looked at beside: the live one, or for that, the one before it."""
+    return promotion.compared_with if live == promotion.version else live
+
+
 def named(version: int | None) -> str:
     """A version as sentences name it, also where there is none."""
     return "nothing" if version is None else f"version {version}"

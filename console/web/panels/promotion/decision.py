@@ -77,8 +77,9 @@ def _figures(report: EvidenceReport, on_newer: ForwardReport | None) -> None:
     dataset = session.desk().dataset
     labels = {c.name: c.label for c in dataset.columns} | {"target": dataset.target.label}
     newest = on_newer.newest_of_both if on_newer else None
+    other = on_newer.other if on_newer else None
     row = st.container(horizontal=True, key="deciding")
-    for figure in deciding_figures(report.dossier, labels, dataset.target.unit, newest):
+    for figure in deciding_figures(report.dossier, labels, dataset.target.unit, newest, other):
         look: dict[str, Any] = {"delta_color": formatting.SENSES[figure.sense], "width": 200}
         name, says = widgets.plain(figure.name), widgets.plain(figure.says)
         row.metric(name, figure.value, says, delta_arrow="off", **look)

@@ -10,17 +10,13 @@ from console.figures import dossier_charts
 from console.queries.promotion import EvidenceReport
 from console.text import formatting
 from console.text.deciding_figures import SIGNIFICANT
-from console.web import widgets
+from console.web import sorted_cells, widgets
 from console.web.panels.promotion import classes, figures, training_data
 from core.domain.dataset import Dataset
 from core.domain.dossier import Baseline, Difference, Dossier, DossierSummary
-from core.domain.metrics import ERROR, ERROR_OF, METRICS, METRICS_OF, MetricUnit
+from core.domain.metrics import ERROR, ERROR_OF, METRICS, METRICS_OF
 from core.domain.promotions import Promotion
-from core.rules.model.metric_comparison import (
-    certainty,
-    change,
-    signed,
-)
+from core.rules.model.metric_comparison import certainty
 
 _QUIET = {"displayModeBar": False}
 _SHARES = 10
@@ -136,7 +132,7 @@ def _differences(full: Dossier, unit: str) -> None:
         figure = dossier_charts.intervals(full.candidate, champion, differences)
         st.plotly_chart(figure, key="intervals", config=_QUIET)
         also = {full.task.constant.capitalize(): baseline.metrics} if baseline else {}
-        _table(full.candidate.metrics, "Champion", champion.metrics, differences, unit, also=also)
+        table(full.candidate.metrics, "Champion", champion.metrics, differences, unit, also=also)
     else:
         st.caption("There was no champion to compare with at the evaluation.")
     _newer(full, unit)
@@ -147,7 +143,7 @@ def _differences(full: Dossier, unit: str) -> None:
         )
         constant = full.task.constant.capitalize()
         differences = _ordered(full, baseline.differences)
-        _table(full.candidate.metrics, constant, baseline.metrics, differences, unit)
+        table(full.candidate.metrics, constant, baseline.metrics, differences, unit)
 
 
 def _newer(full: Dossier, unit: str) -> None:
@@ -162,7 +158,7 @@ def _newer(full: Dossier, unit: str) -> None:
         f"{formatting.count(newer.rows, 'row')}."
     )
     differences = _ordered(full, newer.differences)
-    _table(newer.candidate, "Champion", newer.champion, differences, unit)
+    table(newer.candidate, "Champion", newer.champion, differences, unit)
 
 
 def _ordered(full: Dossier, differences: Mapping[str, Difference]) -> Mapping[str, Difference]:
@@ -186,31 +182,36 @@ def _baseline(full: Dossier, baseline: Baseline, unit: str) -> str:
     )
 
 
-def _table(
+def table(
     mine: Mapping[str, float],
     other: str,
     metrics: Mapping[str, float],
     differences: Mapping[str, Difference],
     unit: str,
     *,
+    name: str = "Candidate",
     also: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """The metrics of the candidate and of another model with their difference, and of others."""
-    interval, beside = f"95 % CI, candidate \u2212 {other.lower()}", also or {}
+    """The metrics of one model and of another with their difference, and of others.
+
+    `name` and `other` head their columns.
+    """
+    beside = also or {}
     widgets.table(
         [
             {
-                "Metric": METRICS[name].heading,
-                "Candidate": formatting.metric(name, mine[name], unit),
-                other: formatting.metric(name, metrics[name], unit),
-                **{of: formatting.metric(name, m.get(name), unit) for of, m in beside.items()},
-                "Change": change(name, mine[name], metrics[name]),
-                interval: f"{signed(name, d.low)} to {signed(name, d.high)} "
-                + (unit if METRICS[name].unit is MetricUnit.TARGET else ""),
+                "Metric": METRICS[n].heading,
+                name: sorted_cells.metric(n, mine[n], unit),
+                other: sorted_cells.metric(n, metrics[n], unit),
+                **{of: sorted_cells.metric(n, m.get(n), unit) for of, m in beside.items()},
+                "Change": sorted_cells.change(n, mine[n], metrics[n]),
+                f"{name} than {other.lower()}, 95 % CI": sorted_cells.interval(
+                    n, d, metrics[n], unit
+                ),
             }
-            for name, d in differences.items()
+            for n, d in differences.items()
         ],
-        alt=f"Every metric of the candidate and of the {other.lower()}, and their difference",
+        alt=f"Every metric of the {name.lower()} and of the {other.lower()}, and their difference",
     )
 
 
@@ -224,26 +225,22 @@ def _segments(full: Dossier, labels: Mapping[str, str], dataset: Dataset) -> Non
     chart = dossier_charts.slices(full.slices, labels, error)
     st.plotly_chart(chart, key="slices", config=_QUIET)
     if full.champion:
-        is_share = METRICS[error].unit is MetricUnit.SHARE
-        form = st.column_config.NumberColumn(format=formatting.PERCENT if is_share else "localized")
+        target = dataset.target.unit
         widgets.table(
             [
                 {
                     "By": labels.get(s.by, s.by),
                     "Segment": s.value,
                     "Rows": s.rows,
-                    "Candidate": 100 * s.candidate if is_share else formatting.rounded(s.candidate),
-                    "Champion": 100 * s.champion if is_share else formatting.rounded(s.champion),
-                    "Change": change(error, s.candidate, s.champion),
+                    "Candidate": sorted_cells.metric(error, s.candidate, target),
+                    "Champion": sorted_cells.metric(error, s.champion, target),
+                    "Change": sorted_cells.change(error, s.candidate, s.champion),
                     "Statistically significant": SIGNIFICANT[certainty(error, s.difference)],
                 }
                 for s in full.slices
                 if s.champion is not None and s.difference
             ],
-            column_config={
-                "Rows": st.column_config.NumberColumn(format="localized"),
-                **dict.fromkeys(("Candidate", "Champion"), form),
-            },
+            column_config={"Rows": st.column_config.NumberColumn(format="localized")},
             alt="Both models on each segment",
         )
 

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from console.text import formatting
-from console.web import widgets
+from console.web import sorted_cells, widgets
 from core.domain.dossier import Dossier
 from core.domain.metrics import Metric, MetricUnit
 from core.rules.model.metric_comparison import change, sense
@@ -47,7 +47,7 @@ def own_metrics(full: Dossier, unit: str) -> None:
             {
                 "Metric": own.metric.heading,
                 **{
-                    name: formatting.metric(own.metric, value, unit)
+                    name: sorted_cells.metric(own.metric, value, unit)
                     for name, value in (
                         ("Candidate", own.candidate),
                         ("Champion", own.champion),

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from console.queries import promotion, status
 from console.text import formatting
-from console.web import addresses, reading, session, widgets
+from console.web import addresses, reading, session, sorted_cells, widgets
 from console.web.html_table import html_table
 from console.web.panels.promotion import dialogs, versions
 from core.domain.metrics import METRICS
@@ -103,7 +103,7 @@ def history(promotions: list[Promotion]) -> None:
                 "Version": _address(p.version),
                 "State": formatting.STATES[p.state][1],
                 "Recommended": "yes" if p.verdict.promote else "no",
-                heading: formatting.metric(metric, p.metrics.get(metric), unit),
+                heading: sorted_cells.metric(metric, p.metrics.get(metric), unit),
                 "Held-out rows": p.dossier.held_out_rows if p.dossier else None,
                 "Proposed (UTC)": p.proposed_at.replace(tzinfo=None),
                 "Decision": decision_in_words(p),
