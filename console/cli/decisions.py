@@ -161,7 +161,7 @@ def rollback(
 def candidates(desk: Desk) -> Output[answers.Candidates]:
     """List every proposed version and its state."""
     versions, state = queries.status.promotions(desk), queries.status.status(desk)
-    return _listed(versions, state)
+    return _listed(desk, versions, state)
 
 
 def undecided(desk: Desk) -> Output[answers.Candidates]:
@@ -169,16 +169,16 @@ def undecided(desk: Desk) -> Output[answers.Candidates]:
     state = queries.status.status(desk)
     if not state.candidates:
         return Output([], ["No version awaits a decision."], code=1)
-    return _listed(state.candidates, state)._replace(code=1)
+    return _listed(desk, state.candidates, state)._replace(code=1)
 
 
-def _listed(versions: list[Promotion], state: Status) -> Output[answers.Candidates]:
+def _listed(desk: Desk, versions: list[Promotion], state: Status) -> Output[answers.Candidates]:
     return Output(
         [
             {**jsonable(p), "recommendation": state.recommendation(p).standing.value}
             for p in versions
         ],
-        output.candidate_lines(versions, state),
+        output.candidate_lines(versions, state, desk.dataset.target.unit),
     )
 
 

@@ -131,14 +131,16 @@ def need_lines(needs: Sequence[Need]) -> list[str]:
     return [f"todo       {need.title}: {need.detail}" for need in needs]
 
 
-def candidate_lines(versions: list[Promotion], now: queries.status.Status) -> list[str]:
-    """Every version: state, scores, decision, reasons."""
+def candidate_lines(
+    versions: list[Promotion], now: queries.status.Status, unit: str = ""
+) -> list[str]:
+    """Every version: state, scores, decision, reasons; `unit` is the target's."""
     if not versions:
         return ["No model has been trained yet: run `driftdesk train`."]
     lines = []
     for p in versions:
         scores = "  ".join(
-            f"{name} {formatting.metric(name, value)}" for name, value in p.metrics.items()
+            f"{name} {formatting.metric(name, value, unit)}" for name, value in p.metrics.items()
         )
         seen = now.recommendation(p)
         lines += [
@@ -184,8 +186,8 @@ def dossier_lines(report: queries.promotion.EvidenceReport, unit: str = "") -> l
     for name, value in dossier.baseline.metrics.items() if dossier.baseline else ():
         mine = candidate.metrics[name]
         lines.append(
-            f"  {name} {formatting.metric(name, mine)}, baseline "
-            f"{formatting.metric(name, value)}: {change(name, mine, value)}"
+            f"  {name} {formatting.metric(name, mine, unit)}, baseline "
+            f"{formatting.metric(name, value, unit)}: {change(name, mine, value)}"
         )
     for name, d in dossier.differences.items():
         apart = interval_in_words(name, Difference(d.difference, d.difference, d.difference), unit)
