@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import typer.main
 
 from console.cli.main import app
 from console.text.commands import OF_A_DATASET, naming
+from tests.stacks import ROOT
 
 
 def commands(group: Any, *path: str) -> Iterator[tuple[str, Any]]:
@@ -41,3 +43,25 @@ def test_a_command_names_its_dataset_once(text: str, told: str) -> None:
     assert naming(text, "homes") == told
     assert naming(told, "homes") == told
     assert naming(text, "") == text
+
+
+def named_in(text: str) -> Iterator[str]:
+    """The commands that a source file names in its texts, as "batch retry"."""
+    for first, second in re.findall(r"(?:`|\\n)driftdesk ([a-z-]+)(?: ([a-z-]+))?", text):
+        yield first if first not in GROUPS else f"{first} {second}".strip()
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+GROUPS = {name.partition(" ")[0] for name in COMMANDS if " " in name}
+
+
+@pytest.mark.parametrize("folder", ["console", "core", "workers", "serving", "compose"])
+def test_every_command_that_a_text_names_exists(folder: str) -> None:
+    known = {*COMMANDS, *GROUPS}
+    unknown = {
+        (str(path), name)
+        for path in (ROOT / folder).rglob("*.py")
+        for name in named_in(path.read_text(encoding="utf-8"))
+        if name not in known
+    }
+    assert unknown == set()

@@ -22,7 +22,7 @@ def nothing_yet() -> None:
     st.markdown(
         "Each dataset is one file, such as `bikes.toml`, in the folder that `DATASETS` names. "
         "Write one from a CSV file of yours:\n\n"
-        "```sh\ndriftdesk dataset infer rows.csv --target price > DATASETS/bikes.toml\n```\n\n"
+        "```sh\ndriftdesk dataset init rows.csv --target price --out bikes.toml\n```\n\n"
         "It appears here within a few seconds, without a restart."
     )
 
