@@ -47,7 +47,7 @@ def test_a_command_names_its_dataset_once(text: str, told: str) -> None:
 
 def named_in(text: str) -> Iterator[str]:
     """The commands that a source file names in its texts, as "batch retry"."""
-    for first, second in re.findall(r"(?:`|\\n)driftdesk ([a-z-]+)(?: ([a-z-]+))?", text):
+    for first, second in re.findall(r"(?:`|\\n)driftdesk ([a-z][a-z-]+)(?: ([a-z][a-z-]+))?", text):
         yield first if first not in GROUPS else f"{first} {second}".strip()
 
 
