@@ -70,6 +70,8 @@ def header(page: str, title: str) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", key="header")
     row.title(title, anchor=False, width="stretch")
     go_to.field(row, _reachable(session.dataset_name()))
+    if not session.has_several():  # the switcher names it otherwise
+        row.caption(widgets.plain(session.desk().dataset.title), width="content")
     if not session.needs_login():
         row.caption("Local mode: no login, everyone on this machine is admin", width="content")
         return

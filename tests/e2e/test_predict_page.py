@@ -66,7 +66,7 @@ def test_a_prediction_by_hand_and_what_was_said_of_it(tmp_path: Path, dataset: D
         predict(page)
         page.get_by_text("“conn” was completed to “Connecticut”").wait_for()
         expect(state).to_have_value("Connecticut")
-        page.get_by_role("button", name="Open permanent link").first.click()
+        page.get_by_role("button", name="Give feedback, or keep the link").first.click()
         page.get_by_text("Bedrooms 900 is outside the usual range").wait_for()
         page.get_by_text("Asked by ana (no key).").wait_for()
         actual = page.get_by_role("spinbutton", name="Actual value")

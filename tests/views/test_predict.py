@@ -312,7 +312,7 @@ def test_an_answer_leads_to_its_page_and_back(desk: Desk) -> None:
     log(desk, id=ID)
     desk.serving.beside = {"prediction_id": ID}  # type: ignore[attr-defined]
     app = ask(page("predict"))
-    button(app, "Open permanent link").click().run()
+    button(app, "Give feedback, or keep the link").click().run()
     assert app.query_params["id"] in (ID, [ID])
     assert ID in text(app)
     button(app, "All predictions").click().run()

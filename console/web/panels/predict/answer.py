@@ -65,7 +65,7 @@ def classes(answer: Answer) -> None:
 def permanent_link(answer: Answer) -> None:
     """A button that opens the prediction's page; its address is the permanent link."""
     st.button(
-        "Open permanent link", key="permanent-link", icon=":material/link:",
+        "Give feedback, or keep the link", key="permanent-link", icon=":material/link:",
         help=f"Prediction {answer.id}",
         on_click=page_state.note_address, args=("id", answer.id),
     )  # fmt: skip
