@@ -575,6 +575,10 @@ def test_a_broken_value_is_said_at_the_top_and_is_no_noise(desk: Desk) -> None:
     (table,) = (f.value for f in app.dataframe if "Statistic" in f.value)
     findings = table.set_index("Statistic")["Finding, previous batch"]
     assert findings["house_size_mean"] == "breach, far values"
+    cells = {(c.column, c.statistic): c for c in drift.history(desk, Reference.PREVIOUS)}
+    mean = cells["house_size", "mean"]
+    assert (mean.far, mean.could_be_noise) == (True, False)
+    assert not cells["house_size", "50"].far
 
 
 def plain(shown: str) -> str:

@@ -124,9 +124,9 @@ def test_a_factor_can_be_read_and_no_label_is_longer_than_its_room() -> None:
     shown = [broken, large]
     figure = drift_ratios.ratios(shown, ["BMI", "Price"], "Mean", among=shown, far={"bmi"})
     labels = figure["data"][-1]["text"]
-    assert labels == ["over +1 m %<br>166,667 times", "+34,650 %<br>2,310 times"]  # and no "~"
+    assert labels == ["over +1M %<br>166,667 times", "+34,650 %<br>2,310 times"]  # and no "~"
     noise = drift_ratios.ratios(shown, ["BMI", "Price"], "Mean", among=shown)["data"][-1]["text"]
-    assert noise[0] == "over +1 m % ~<br>166,667 times"
+    assert noise[0] == "over +1M % ~<br>166,667 times"
     end, pixels = figure["layout"]["xaxis"]["range"][1], 165
     assert (end - 4) / end * pixels >= 6 * len("166,667 times")
 
