@@ -135,7 +135,7 @@ def test_every_name_of_an_axis_of_names_is_drawn() -> None:
     states = {"Massachusetts": 900, **{f"State {n} of a long name": 20 - n for n in range(9)}}
     then = ColumnProfile("state", 1000, 0, categories=states)
     now = ColumnProfile("state", 1000, 0, categories={"Massachusetts": 1000})
-    for height, names in ((340, 10), (120, 6)):
+    for height, names in ((340, 10), (120, 5)):
         drawn = distributions.class_shares(then, now, ("a", "b"), height=height)
         axis = drawn["layout"]["yaxis"]
         assert axis["ticktext"][0] == "Massachusetts"

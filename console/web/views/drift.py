@@ -234,7 +234,7 @@ def page(batches: list[drift.ComparedBatch]) -> None:
 
 def findings(view: drift.View, report: StoredReport, sides: drift.Sides) -> None:
     """Verdict, broken values, actions, findings, and the columns that matter: one screen."""
-    far = drift.far(session.desk(), sides)
+    far = foremost.far_values(view, report, sides)
     comparison.standing(view.verdict)
     comparison.far_values(far)
     buttons(view, report, is_doubtful=bool(far))
