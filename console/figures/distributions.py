@@ -18,7 +18,7 @@ from core.rules.drift.recommendation import BatchScore
 MOST_CLASSES = 30
 """The most classes whose shares are drawn."""
 
-_FEW_CLASSES = 6
+_FEW_CLASSES = 5
 """How many of them a low figure has."""
 
 _HEIGHT, _ROW = 340, 22
@@ -60,7 +60,7 @@ def _share_axis(height: int) -> dict[str, Any]:
 
 def _layout(height: int, **axes: Any) -> dict[str, Any]:
     is_whole = height >= _HEIGHT
-    look: dict[str, Any] = {"barmode": "group", "bargap": 0.2, "showlegend": is_whole}
+    look: dict[str, Any] = {"barmode": "group", "bargap": 0.15, "showlegend": is_whole}
     return (
         style.layout(height, bottom=40 if is_whole else 22, **look)
         | axes

@@ -7,7 +7,7 @@ from typing import Any
 
 from console.figures import style
 from console.figures.drift_ratios import TITLES
-from console.text.formatting import percent, signed_percent
+from console.text.formatting import percent, short_change, signed_percent
 from core.domain.dataset import STATISTICS
 from core.domain.drift import Finding
 from core.rules.drift.thresholds import Cell
@@ -191,7 +191,7 @@ def _texts(placed: Sequence[tuple[int, int, Cell]]) -> list[dict[str, Any]]:
             last = len(STEPS) - 1
             font["color"] = ["#ffffff" if step == last else "#1d2428" for *_, step in cells]
         trace = style.points("text", [x for x, *_ in cells], [y for _, y, *_ in cells])
-        text = [signed_percent(c.ratio, rose=c.rose) + _sign(c) for *_, c, _ in cells]
+        text = [short_change(c.ratio, rose=c.rose) + _sign(c) for *_, c, _ in cells]
         traces.append(trace | {"text": text, "textfont": font, "hoverinfo": "skip"})
     return traces
 
@@ -200,7 +200,7 @@ def _sign(cell: Cell) -> str:
     """The sign of a breach: "~" if it could be noise, else "!"; empty within the limit."""
     if cell.finding is not Finding.BREACH:
         return ""
-    return "~" if cell.band is not None and (cell.ratio or 0) <= cell.band else "!"
+    return "~" if cell.could_be_noise else "!"
 
 
 def _called(cell: Cell, of: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from console.figures import style
-from console.text.formatting import percent, signed_percent
+from console.text.formatting import percent, short_change, signed_percent
 from core.domain.drift import Finding, StatChange
 from core.domain.number_format import figure
 from core.rules.drift.compare import WORDS
@@ -30,9 +30,6 @@ _LETTER = 6.3
 
 _MOST_ROOM = 0.6
 """The most of the axis that the labels take."""
-
-_LONG, _LONGEST = 10.0, 10_000.0
-"""A change from 1,000 % on is written without decimals, and one from 1,000,000 % on as a bound."""
 
 
 def ratios(
@@ -148,17 +145,11 @@ def _label(change: StatChange, end: float, *, is_noise: bool) -> str:
     """The signed change, as short as it can be read; a cut bar says below how long it would be."""
     by = times(change.ratio, change.limit)
     cut = f"<br>{_factor(by)} times" if by > end else ""
-    return _short(change) + (" ~" if is_noise and change.could_be_noise else "") + cut
-
-
-def _short(change: StatChange) -> str:
-    ratio = change.ratio
-    if ratio is None or ratio < _LONG:
-        return signed_change(change)
-    sign = "" if change.rose is None else "+" if change.rose else "-"
-    if ratio >= _LONGEST:
-        return f"over {sign}{100 * _LONGEST / 1e6:.0f} m %"
-    return f"{sign}{100 * ratio:,.0f} %"
+    return (
+        short_change(change.ratio, rose=change.rose)
+        + (" ~" if is_noise and change.could_be_noise else "")
+        + cut
+    )
 
 
 def _factor(by: float) -> str:

@@ -78,7 +78,19 @@ def profiles(desk: Desk, window: Window) -> tuple[Profiles, Profiles]:
 def cells(windows: Sequence[Window]) -> list[Cell]:
     """All statistics of the windows as cells of the heat map, oldest first, with epoch 0."""
     return [
-        Cell(w.id, w.id, 0, w.id, c.column, c.statistic, c.ratio, c.limit, c.band, c.rose)
+        Cell(
+            w.id,
+            w.id,
+            0,
+            w.id,
+            c.column,
+            c.statistic,
+            c.ratio,
+            c.limit,
+            c.band,
+            c.rose,
+            far=c.name in w.report.by_far_values,
+        )
         for w in reversed(windows)
         for c in w.report.changes
     ]

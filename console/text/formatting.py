@@ -64,6 +64,10 @@ TASKS = {Task.INGEST: "ingest the next batch", Task.ALL: "run all"}
 PERCENT = "%.1f %%"
 """The format of a table's column of numbers in per cent, as `percent` writes them."""
 
+_NO_CHANGE = share(0.0)
+_LARGE, _LARGEST = 10.0, 10_000.0
+"""Changes of 1,000 % and of a million per cent."""
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
@@ -133,10 +137,18 @@ def percent(ratio: float | None) -> str:
 
 def signed_percent(ratio: float | None, *, rose: bool | None) -> str:
     """A change in per cent with the sign of its direction; without one if that is unknown."""
-    sign = "" if rose is None or not ratio else "+" if rose else "-"
     text = percent(ratio)
+    sign = "" if rose is None or not ratio or text == _NO_CHANGE else "+" if rose else "-"
     more = "more than "
     return f"{more}{sign}{text.removeprefix(more)}" if text.startswith(more) else f"{sign}{text}"
+
+
+def short_change(ratio: float | None, *, rose: bool | None) -> str:
+    """The same as short as it can be read, for charts: without decimals from 1,000 % on."""
+    if ratio is None or ratio < _LARGE:
+        return signed_percent(ratio, rose=rose)
+    sign = "" if rose is None else "+" if rose else "-"
+    return f"over {sign}1M %" if ratio >= _LARGEST else f"{sign}{100 * ratio:,.0f} %"
 
 
 def rounded(value: float | None) -> float | None:

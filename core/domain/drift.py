@@ -206,6 +206,12 @@ class DriftReport:
         return (*self.changes, *self.measures)
 
     @property
+    def by_far_values(self) -> frozenset[str]:
+        """The names of breaches that values far outside the former range made."""
+        reasons = (*self.reasons, *self.measure_reasons)
+        return frozenset(reason.change for reason in reasons if reason.far)
+
+    @property
     def compared(self) -> bool:
         """Whether at least one statistic of the rule could be compared."""
         return any(c.ratio is not None for c in self.changes)

@@ -575,6 +575,10 @@ def test_a_broken_value_is_said_at_the_top_and_is_no_noise(desk: Desk) -> None:
     (table,) = (f.value for f in app.dataframe if "Statistic" in f.value)
     findings = table.set_index("Statistic")["Finding, previous batch"]
     assert findings["house_size_mean"] == "breach, far values"
+    cells = {(c.column, c.statistic): c for c in drift.history(desk, Reference.PREVIOUS)}
+    mean = cells["house_size", "mean"]
+    assert (mean.far, mean.could_be_noise) == (True, False)
+    assert not cells["house_size", "50"].far
 
 
 def plain(shown: str) -> str:
@@ -601,3 +605,27 @@ def test_a_column_of_many_values_says_the_same_of_new_ones_in_both_places(desk: 
     new = measured[measured["Column"] == "City"].loc["New values"]
     assert new["Finding, previous batch"] == "undefined"
     assert f"City against the previous batch: {share}" in plain(text(app))
+
+
+def test_a_broken_batch_before_does_not_hide_the_next_broken_value(desk: Desk) -> None:
+    """The former range that the batch before has is that of its own broken value."""
+    print("seed", SEED)
+    rng = np.random.default_rng(SEED)
+    model = profiles(desk.dataset, 1.0, rng)
+    sizes = rng.normal(100, 20, 400)
+    sizes[7] = -999_999
+    broken = profile_number("house_size", sizes)
+    now = tuple(broken if p.column == "house_size" else p for p in model)
+    one, two = (stored_batch(desk.store, n, profiles=now) for n in range(2))
+    by_model, by_batch = (drift_report(side, now, desk.dataset) for side in (model, now))
+    far = far_values(model, now, desk.dataset)
+    advice = advise(desk.dataset, [by_batch, by_model], far=far, champion=1, error=None)
+    with desk.store.begin() as work:
+        work.batches.add_profile("model", 1, model)
+        named = {Reference.PREVIOUS: "epoch 1, batch 0", Reference.CHAMPION: "version 1"}
+        for reference, report in zip(named, (by_batch, by_model), strict=True):
+            told = advice if reference is Reference.PREVIOUS else None
+            work.drift.put(two, reference, named[reference], report, told, reference_id=one.id)
+        work.commit()
+    (error,) = (plain(e.value) for e in page().error)
+    assert "House size: 1 of 400 values lies far outside the former range" in error

@@ -124,9 +124,9 @@ def test_a_factor_can_be_read_and_no_label_is_longer_than_its_room() -> None:
     shown = [broken, large]
     figure = drift_ratios.ratios(shown, ["BMI", "Price"], "Mean", among=shown, far={"bmi"})
     labels = figure["data"][-1]["text"]
-    assert labels == ["over +1 m %<br>166,667 times", "+34,650 %<br>2,310 times"]  # and no "~"
+    assert labels == ["over +1M %<br>166,667 times", "+34,650 %<br>2,310 times"]  # and no "~"
     noise = drift_ratios.ratios(shown, ["BMI", "Price"], "Mean", among=shown)["data"][-1]["text"]
-    assert noise[0] == "over +1 m % ~<br>166,667 times"
+    assert noise[0] == "over +1M % ~<br>166,667 times"
     end, pixels = figure["layout"]["xaxis"]["range"][1], 165
     assert (end - 4) / end * pixels >= 6 * len("166,667 times")
 
@@ -135,7 +135,7 @@ def test_every_name_of_an_axis_of_names_is_drawn() -> None:
     states = {"Massachusetts": 900, **{f"State {n} of a long name": 20 - n for n in range(9)}}
     then = ColumnProfile("state", 1000, 0, categories=states)
     now = ColumnProfile("state", 1000, 0, categories={"Massachusetts": 1000})
-    for height, names in ((340, 10), (120, 6)):
+    for height, names in ((340, 10), (120, 5)):
         drawn = distributions.class_shares(then, now, ("a", "b"), height=height)
         axis = drawn["layout"]["yaxis"]
         assert axis["ticktext"][0] == "Massachusetts"

@@ -24,6 +24,7 @@ from core.adapters.rq_queue import WorkerInfo
 from core.adapters.store.tables import batches
 from core.domain.batches import Batch, BatchState, EpochState
 from core.domain.dataset import Dataset
+from core.domain.dossier import TrainingBatch
 from core.domain.drift import (
     DriftReport,
     Finding,
@@ -580,3 +581,21 @@ def test_joining_is_said_on_page_and_command_line(desk: Desk) -> None:
         assert len(work.jobs.recent()) == 1
         assert [e.action for e in work.audit.latest(action="join ingest")] == ["join ingest"] * 3
         assert work.jobs.recent()[0].kind is JobKind.INGEST
+
+
+def test_a_batch_whose_version_is_not_recommended_is_not_answered_in_green(desk: Desk) -> None:
+    compared(desk, 0, asks=False, advice="ignore")
+    live(desk.store, 1)
+    batch = compared(desk, 1, asks=True, advice="retrain")
+    learned = TrainingBatch(batch.id, batch.epoch, batch.number, 3)
+    proposed(desk.store, 2, champion=1, promote=False, batches=(learned,))
+    said = sentence(desk, batch)
+    assert "(version 2 learned from it, and is not recommended)" in said
+    assert "Review version 2: reject it, or force it with a reason." in said
+    assert said in plain(page("pipeline"))
+    assert run("drift", "--show").startswith(said)
+    on_drift = page("drift")
+    assert not on_drift.success
+    assert any("version 2 learned from it, and is not" in w.value for w in on_drift.warning)
+    first = plain(page("overview"))
+    assert "orange[batch 1]" in first.replace("**", "")

@@ -69,8 +69,8 @@ def choose(batches: list[drift.ComparedBatch]) -> drift.ComparedBatch:
     return named[widgets.choice(st, "Batch", addresses, shown, _BATCH)]
 
 
-def buttons(view: drift.View, report: StoredReport) -> None:
-    """The actions for this batch."""
+def buttons(view: drift.View, report: StoredReport, *, is_doubtful: bool = False) -> None:
+    """The actions for this batch; a doubtful one has values far outside the former range."""
     row = st.container(horizontal=True)
     look = widgets.only(Right.RUN, help="With the current limits and the current champion.")
     look |= {"icon": ":material/refresh:", "kwargs": {"batch_id": view.batch.id}}
@@ -93,6 +93,10 @@ def buttons(view: drift.View, report: StoredReport) -> None:
         version = str(view.learned_by[0])
         to = addresses.of(session.dataset_name(), "promotion", {"version": version})
         row.html(addresses.anchor(f"Open version {version}", to, "act"))
+    if is_doubtful and not view.batch.is_held:
+        query = {"batch": f"{view.batch.epoch}/{view.batch.number}"}
+        to = addresses.of(session.dataset_name(), "pipeline", query)
+        row.html(addresses.anchor("Hold it on its page", to, "act"))
     with row:
         statistics.downloads(report)
 
@@ -162,7 +166,7 @@ def sections(view: drift.View, report: StoredReport, cells: list[Cell]) -> None:
                 st.caption("Nothing was compared, so no column has changed.")
     if table.open:
         with table:
-            every_statistic(view)
+            statistics.tables(view.reports)
     if (shapes.open or quality.open) and (sides := reading.query(drift.profiles, report)):
         with shapes if shapes.open else quality:
             if shapes.open:
@@ -174,22 +178,6 @@ def sections(view: drift.View, report: StoredReport, cells: list[Cell]) -> None:
     if limits.open:
         with limits:
             limits_panel.editor(report.reference, cells)
-
-
-def every_statistic(view: drift.View) -> None:
-    """The tables of all statistics and measures, against both references."""
-    found = {
-        reference: reading.query(drift.profiles, report)
-        for reference, report in view.reports.items()
-        if not report.is_alone
-    }
-    sides = {reference: both for reference, both in found.items() if both}
-    far = {
-        reference: {one.column for one in drift.far(session.desk(), both)}
-        for reference, both in sides.items()
-    }
-    statistics.table(view.reports, far)
-    statistics.measures(view.reports, sides)
 
 
 def cached_history(desk: Desk, reference: Reference, stamp: object) -> list[Cell]:
@@ -246,10 +234,10 @@ def page(batches: list[drift.ComparedBatch]) -> None:
 
 def findings(view: drift.View, report: StoredReport, sides: drift.Sides) -> None:
     """Verdict, broken values, actions, findings, and the columns that matter: one screen."""
-    far = drift.far(session.desk(), sides)
+    far = foremost.far_values(view, report, sides)
     comparison.standing(view.verdict)
     comparison.far_values(far)
-    buttons(view, report)
+    buttons(view, report, is_doubtful=bool(far))
     comparison.why(report, view)
     foremost.columns(view, report, sides, far)
     comparison.more(report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from core.domain.drift import (
     StatChange,
     StoredReport,
 )
+from core.rules.data.far_values import FAR_OUTSIDE
 from core.rules.drift.recommendation import Advice
 from core.rules.drift.thresholds import Cell
 from core.rules.drift.verdict_findings import VerdictRow
@@ -143,8 +144,28 @@ class Drift(Part):
             .where(stat.report_id.in_(of_report))
             .order_by(stat.report_id, stat.position)
         )
+        far = self._by_far_values(list(of_report))
         cells = [Cell(*of_report[id_], *rest) for id_, *rest in self._connection.execute(stats)]
+        cells = [
+            replace(cell, far=True)
+            if f"{cell.column}_{cell.statistic}" in far.get(cell.report_id, ())
+            else cell
+            for cell in cells
+        ]
         return sorted(cells, key=lambda cell: cell.batch_id)
+
+    def _by_far_values(self, ids: Sequence[int]) -> dict[int, set[str]]:
+        """The changes of these reports that values far outside the former range made.
+
+        Few reports have any, so the others' reasons are not read.
+        """
+        report = drift_reports.c
+        some = sa.cast(report.reasons, sa.Text).like(f"%{FAR_OUTSIDE}%")
+        query = sa.select(report.id, report.reasons).where(report.id.in_(ids), some)
+        return {
+            id_: {reason.change for reason in map(Reason.from_json, reasons) if reason.far}
+            for id_, reasons in self._connection.execute(query)
+        }
 
     def compared(self, limit: int = 200) -> list[tuple[int, int, int]]:
         """The newest compared batches, as (batch id, epoch, number), newest first."""

@@ -16,6 +16,9 @@ from core.domain.number_format import figure
 from core.domain.profiles import ColumnProfile
 from core.rules.data.quality import FEWEST
 
+FAR_OUTSIDE = "far outside the former range"
+"""The words that each such fact has."""
+
 WIDTHS = 10.0
 """A value is far out if it is this many times the width of the former range beyond it."""
 
@@ -60,7 +63,7 @@ class FarValues:
         if len(self.values) > _NAMED:
             named = f"such as {named}"
         return (
-            f"{self._count} of {self.rows:,} values {lie} far outside the former range "
+            f"{self._count} of {self.rows:,} values {lie} {FAR_OUTSIDE} "
             f"{figure(self.low)} to {figure(self.high)}{unit}: {named}."
         )
 

@@ -202,8 +202,8 @@ def advise(
         recommendation = Recommendation.RETRAIN if retrain else Recommendation.IGNORE
         compared = any(c.known for c in checks)
         sentence = _drift_words(breaches, real, matter, sound, compared=compared)
-        if far and not breaches and compared:
-            sentence = "Every other statistic is within its limit."
+        if far and not real:
+            sentence = _beside_far(breaches)
         lately = {c.column for c in reports[0].checks if c in real} if reports else set()
         if matter and not lately & {w.column for w in matter}:
             sentence += (
@@ -216,6 +216,15 @@ def advise(
     facts = tuple(f"{one.says} {CHECK}" for one in told)
     reasons = [*facts, *reasons]
     return Advice(recommendation, tuple(reasons), error, error_note, weights, first, facts)
+
+
+def _beside_far(breaches: Sequence[Check]) -> str:
+    """What there is beside the changes that far values make, if it could all be noise."""
+    if not breaches:
+        return "Every other statistic is within its limit."
+    count = len({c.name for c in breaches})
+    others = "The other breach" if count == 1 else f"The {count} other breaches"
+    return f"{others} could be noise: two draws from the same data differ as much."
 
 
 def _drift_words(

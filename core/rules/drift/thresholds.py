@@ -37,7 +37,8 @@ class LimitEntry:
 class Cell:
     """One statistic of one stored report: what history and previews are made of.
 
-    `rose` is whether it is above that of the reference; None if one of the two is unknown.
+    `rose` is whether it is above that of the reference; None if one of the two is unknown. `far`:
+    values far outside the former range made the change.
     """
 
     report_id: int
@@ -50,11 +51,18 @@ class Cell:
     limit: float
     band: float | None
     rose: bool | None = None
+    far: bool = False
 
     @property
     def finding(self) -> Finding:
         """The outcome under the limit of that time."""
         return judged(self.ratio, self.limit)
+
+    @property
+    def could_be_noise(self) -> bool:
+        """Whether it is a breach within the noise band, and no broken value made it."""
+        within = self.band is not None and (self.ratio or 0.0) <= self.band
+        return self.finding is Finding.BREACH and within and not self.far
 
 
 def judged(ratio: float | None, limit: float) -> Finding:

@@ -168,6 +168,8 @@ def advice(recommended: Advice | None, verdict: BatchVerdict, learned: tuple[int
         )
         return
     colour, icon, title = ADVICE[recommended.recommendation]
+    if recommended.far and recommended.recommendation is Recommendation.IGNORE:
+        colour, icon, title = "orange", ":material/report:", "check the values, no retraining"
     done = done_since(verdict, learned)
     if done:
         colour = "gray"

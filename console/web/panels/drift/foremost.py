@@ -8,7 +8,7 @@ import streamlit as st
 
 from console.figures import distributions
 from console.queries import drift
-from console.web import session, widgets
+from console.web import reading, session, widgets
 from console.web.panels.drift.profiles import DRAWABLE, Profiles
 from core.domain.dataset import Column
 from core.domain.drift import StoredReport
@@ -19,7 +19,23 @@ from core.rules.data.profile_bins import overlay
 from core.rules.drift.column_weights import MOST_TIMES, ColumnWeight
 
 _SHOWN = 3
-_HEIGHT = 120
+_HEIGHT = 130
+
+
+def far_values(view: drift.View, report: StoredReport, sides: drift.Sides) -> tuple[FarValues, ...]:
+    """The columns with values far outside the range of the reference, or of the other one.
+
+    The other is looked at if the recommendation names any: the batch before may have been broken
+    in the same way.
+    """
+    found = {one.column: one for one in drift.far(session.desk(), sides)}
+    if view.advice and view.advice.far:
+        for other in view.reports.values():
+            if other.reference is not report.reference and not other.is_alone:
+                also = reading.query(drift.profiles, other)
+                for one in drift.far(session.desk(), also) if also else ():
+                    found.setdefault(one.column, one)
+    return tuple(found.values())
 
 
 def columns(

@@ -7,20 +7,34 @@ from typing import Any
 
 import streamlit as st
 
+from console.queries import drift
+from console.queries.drift import Sides
 from console.text import formatting
 from console.text import measures as measure_text
-from console.web import session, widgets
+from console.web import reading, session, widgets
 from console.web.panels.drift.comparison import NAMES
-from console.web.panels.drift.profiles import Profiles
 from core.domain.drift import Measure, Measured, Reference, StatChange, StoredReport
 from core.domain.number_format import percent
 from core.rules.data.column_facts import unseen
 
-Sides = tuple[Profiles, Profiles]
-"""The profiles of the reference and of the batch, by column."""
+
+def tables(reports: Mapping[Reference, StoredReport]) -> None:
+    """The tables of all statistics and measures, against both references."""
+    found = {
+        reference: reading.query(drift.profiles, report)
+        for reference, report in reports.items()
+        if not report.is_alone
+    }
+    sides = {reference: both for reference, both in found.items() if both}
+    far = {
+        reference: {one.column for one in drift.far(session.desk(), both)}
+        for reference, both in sides.items()
+    }
+    _statistics(reports, far)
+    _measures(reports, sides)
 
 
-def table(
+def _statistics(
     reports: Mapping[Reference, StoredReport], far: Mapping[Reference, Collection[str]]
 ) -> None:
     """A table of all statistics against both references.
@@ -109,7 +123,7 @@ def _per_cent(ratio: float | None) -> float | None:
     return None if ratio is None else 100 * ratio
 
 
-def measures(reports: Mapping[Reference, StoredReport], sides: Mapping[Reference, Sides]) -> None:
+def _measures(reports: Mapping[Reference, StoredReport], sides: Mapping[Reference, Sides]) -> None:
     """A table of the additional measures against both references; `sides` has their profiles."""
     by = {
         reference: {m.name: m for m in report.report.measures}
