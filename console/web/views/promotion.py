@@ -185,7 +185,8 @@ if status is not None and promotions is not None:
                     candidate(chosen, status, promotions, busy=busy)
         if past.open:
             with past:
-                history.roll_back(st, status.live_version, busy=busy)
+                back = reading.query(promotion_queries.rollback_choices) or []
+                history.roll_back(st, status.live_version, back, busy=busy)
                 history.history(promotions)
         if open_items.open:
             with open_items:
