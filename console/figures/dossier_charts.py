@@ -12,7 +12,13 @@ from console.text import formatting
 from core.domain.dossier import Difference, Points, Score, Slice
 from core.domain.metrics import ERROR, METRICS, MetricUnit
 from core.domain.number_format import figure
-from core.rules.model.metric_comparison import Sense, certainty, change, relative_gain, signed
+from core.rules.model.metric_comparison import (
+    Sense,
+    certainty,
+    change,
+    interval_in_words,
+    relative_gain,
+)
 
 CANDIDATE = "#0f8b8d"
 CHAMPION = "#c98a2b"
@@ -34,14 +40,14 @@ def _layout(height: int, **more: Any) -> dict[str, Any]:
 
 
 def intervals(
-    candidate: Score, champion: Score, differences: Mapping[str, Difference]
+    candidate: Score, champion: Score, differences: Mapping[str, Difference], unit: str = ""
 ) -> dict[str, Any]:
     """Each metric's improvement over the champion with its 95 % confidence interval, in per cent.
 
     Right of zero is better for every metric: errors as their relative reduction, R² as the
-    relative reduction of the unexplained variance. The text at each point is the change as the
-    figures say it, that of R² as a plain difference. A metric in which the champion is perfect has
-    no relative change and is in the table only.
+    relative reduction of the unexplained variance. The text at each point is the axis's quantity,
+    and in brackets the change as the figures say it, that of R² as a plain difference. A metric in
+    which the champion is perfect has no relative change and is in the table only.
     """
     names, x, plus, minus, texts, changes, colours = [], [], [], [], [], [], []
     ends: list[float] = []
@@ -65,11 +71,8 @@ def intervals(
         minus.append(middle - low)
         plus.append(high - middle)
         colours.append(_COLOURS[certainty(name, d)])
-        changes.append(change(name, mine, theirs))
-        texts.append(
-            f"{changes[-1]} (95 % CI of the difference "
-            f"{signed(name, d.low)} to {signed(name, d.high)})"
-        )
+        changes.append(_label(name, middle, mine, theirs))
+        texts.append(f"{changes[-1]}<br>95 % CI: {interval_in_words(name, d, unit)}")
     trace = style.points("markers+text", x, names) | {
         "text": changes, "textposition": "top center", "textfont": {"size": 11},
         "cliponaxis": False,
@@ -90,12 +93,23 @@ def intervals(
             "zeroline": True,
             "zerolinecolor": _ZERO,
             "zerolinewidth": 2,
-            "title": style.title("← worse · change · better →"),
+            "title": style.title("← worse · change relative to the champion · better →"),
         }
         | style.PER_CENT,
         yaxis={"autorange": "reversed", "automargin": True},
     )
     return {"data": [trace], "layout": layout}
+
+
+def _label(metric: str, gain: float, value: float, reference: float) -> str:
+    """A point's place on the axis in words, with the change where that is told in another unit."""
+    told = change(metric, value, reference)
+    if METRICS[metric].unit is MetricUnit.TARGET or not gain:
+        return told
+    size = f"{abs(gain):,.1f}"
+    place = f"{size} %" if float(size.replace(",", "")) else "less than 0.1 %"
+    apart, _, which = told.rpartition(" ")
+    return f"{place} {which} ({apart})"
 
 
 def _around_zero(values: Sequence[float]) -> list[float]:

@@ -129,7 +129,7 @@ def _differences(full: Dossier, unit: str) -> None:
             f"(5 % level). {_HIGHER[full.task.is_classifier]}"
         )
         differences = _ordered(full, full.differences)
-        figure = dossier_charts.intervals(full.candidate, champion, differences)
+        figure = dossier_charts.intervals(full.candidate, champion, differences, unit)
         st.plotly_chart(figure, key="intervals", config=_QUIET)
         also = {full.task.constant.capitalize(): baseline.metrics} if baseline else {}
         table(full.candidate.metrics, "Champion", champion.metrics, differences, unit, also=also)

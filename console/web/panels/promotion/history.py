@@ -124,6 +124,7 @@ def history(promotions: list[Promotion]) -> None:
         column_config={
             "Version": _LINK,
             "Held-out rows": st.column_config.NumberColumn(format="localized"),
+            "Proposed (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
         },
         alt="Every version with its state",
     )
