@@ -28,8 +28,8 @@ _HIGHER = {
 }
 
 
-def scores(promotion: Promotion, unit: str) -> None:
-    """The metrics of candidate and champion on the same rows."""
+def scores(promotion: Promotion, unit: str, *, without: str = "") -> None:
+    """The metrics of candidate and champion on the same rows; `without` one that is shown above."""
     summary = promotion.dossier
     if summary is None:
         return
@@ -37,7 +37,7 @@ def scores(promotion: Promotion, unit: str) -> None:
     champion = summary.champion.metrics if summary.champion else {}
     row = st.container(horizontal=True, key="scores")
     for name in METRICS:
-        if name in candidate:
+        if name in candidate and name != without:
             figures.tile(row, METRICS[name], candidate[name], champion.get(name), unit)
     for own in summary.own_metrics:
         if own.candidate is not None:

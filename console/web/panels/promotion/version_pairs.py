@@ -55,6 +55,7 @@ def _held_out(version: int, other: int, told: Pair, dataset: Dataset) -> None:
     if told.found:
         says = told.says(dataset.primary_metric, dataset.target.unit)
         st.caption(f"{widgets.plain(says)} {_source(told, told.found)}")
+    if told.found and told.dossier != version:  # its own evaluation is among the evidence
         both = told.found
         dossier.table(
             both.metrics, f"Version {other}", both.others, both.differences, dataset.target.unit,
