@@ -24,6 +24,7 @@ CANDIDATE = "#0f8b8d"
 CHAMPION = "#c98a2b"
 _UNCLEAR = "#8a8f94"
 _COLOURS = {Sense.BETTER: CANDIDATE, Sense.WORSE: CHAMPION, Sense.SAME: _UNCLEAR}
+_EDGE = 0.3
 _ZERO = "rgba(128,128,128,0.9)"
 
 
@@ -74,7 +75,7 @@ def intervals(
         changes.append(_label(name, middle, mine, theirs))
         texts.append(f"{changes[-1]}<br>95 % CI: {interval_in_words(name, d, unit)}")
     trace = style.points("markers+text", x, names) | {
-        "text": changes, "textposition": "top center", "textfont": {"size": 11},
+        "text": changes, "textposition": _inwards(x, _around_zero(ends)), "textfont": {"size": 11},
         "cliponaxis": False,
         "error_x": {
             "type": "data", "array": plus, "arrayminus": minus, "thickness": 2, "width": 6,
@@ -110,6 +111,15 @@ def _label(metric: str, gain: float, value: float, reference: float) -> str:
     place = f"{size} %" if float(size.replace(",", "")) else "less than 0.1 %"
     apart, _, which = told.rpartition(" ")
     return f"{place} {which} ({apart})"
+
+
+def _inwards(values: Sequence[float], span: Sequence[float]) -> list[str]:
+    """Where the label of each point is: one near an edge leads inwards, so that none is cut."""
+    low, high = span
+    places = [(value - low) / (high - low) for value in values]
+    return [
+        "top left" if p > 1 - _EDGE else "top right" if p < _EDGE else "top center" for p in places
+    ]
 
 
 def _around_zero(values: Sequence[float]) -> list[float]:
