@@ -143,6 +143,7 @@ def rollback(
     The version before is the newest that was live before this one and that no rollback took away.
     Without options, the command lists the versions that can come back, and exits with code 1.
     """
+    from core.domain.errors import IllegalTransition
     from core.rules.model.promotion_states import Seen, named
 
     live, before = queries.promotion.rollback(desk)
@@ -153,6 +154,14 @@ def rollback(
         )
     if to is None and before is not None:
         to = before.version
+    choices = queries.promotion.rollback_choices(desk) if to is None else []
+    if choices:
+        *rest, last = [str(p.version) for p in choices]
+        these = f"versions {', '.join(rest)} and {last} were" if rest else f"version {last} was"
+        raise IllegalTransition(
+            f"No rollback goes further back by itself: {these} live before. Name the version to go "
+            f"back to: `driftdesk rollback --to {choices[0].version} --reason WHY`."
+        )
     if to is not None:
         say(f"Version {to} comes back in the place of {named(live)}.", err=True)
     return actions.decisions.roll_back(desk, actor, reason=reason, to=to, seen=Seen(live))

@@ -170,7 +170,8 @@ def rollback_lines(
         lines += [f"  {', '.join(scores)}"] if scores else []
         if p.decided_by:
             lines.append(f"  {decision_in_words(p)}{f': {p.reason}' if p.reason else ''}")
-    return [*lines, "Roll back with: driftdesk rollback [--to VERSION] --reason WHY"]
+    to = "[--to VERSION]" if before is not None else "--to VERSION"
+    return [*lines, f"Roll back with: driftdesk rollback {to} --reason WHY"]
 
 
 def dossier_lines(report: queries.promotion.EvidenceReport, unit: str = "") -> list[str]:

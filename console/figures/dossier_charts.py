@@ -12,12 +12,19 @@ from console.text import formatting
 from core.domain.dossier import Difference, Points, Score, Slice
 from core.domain.metrics import ERROR, METRICS, MetricUnit
 from core.domain.number_format import figure
-from core.rules.model.metric_comparison import Sense, certainty, change, relative_gain, signed
+from core.rules.model.metric_comparison import (
+    Sense,
+    certainty,
+    change,
+    interval_in_words,
+    relative_gain,
+)
 
 CANDIDATE = "#0f8b8d"
 CHAMPION = "#c98a2b"
 _UNCLEAR = "#8a8f94"
 _COLOURS = {Sense.BETTER: CANDIDATE, Sense.WORSE: CHAMPION, Sense.SAME: _UNCLEAR}
+_EDGE = 0.3
 _ZERO = "rgba(128,128,128,0.9)"
 
 
@@ -34,14 +41,14 @@ def _layout(height: int, **more: Any) -> dict[str, Any]:
 
 
 def intervals(
-    candidate: Score, champion: Score, differences: Mapping[str, Difference]
+    candidate: Score, champion: Score, differences: Mapping[str, Difference], unit: str = ""
 ) -> dict[str, Any]:
     """Each metric's improvement over the champion with its 95 % confidence interval, in per cent.
 
     Right of zero is better for every metric: errors as their relative reduction, R² as the
-    relative reduction of the unexplained variance. The text at each point is the change as the
-    figures say it, that of R² as a plain difference. A metric in which the champion is perfect has
-    no relative change and is in the table only.
+    relative reduction of the unexplained variance. The text at each point is the axis's quantity,
+    and in brackets the change as the figures say it, that of R² as a plain difference. A metric in
+    which the champion is perfect has no relative change and is in the table only.
     """
     names, x, plus, minus, texts, changes, colours = [], [], [], [], [], [], []
     ends: list[float] = []
@@ -65,13 +72,10 @@ def intervals(
         minus.append(middle - low)
         plus.append(high - middle)
         colours.append(_COLOURS[certainty(name, d)])
-        changes.append(change(name, mine, theirs))
-        texts.append(
-            f"{changes[-1]} (95 % CI of the difference "
-            f"{signed(name, d.low)} to {signed(name, d.high)})"
-        )
+        changes.append(_label(name, middle, mine, theirs))
+        texts.append(f"{changes[-1]}<br>95 % CI: {interval_in_words(name, d, unit)}")
     trace = style.points("markers+text", x, names) | {
-        "text": changes, "textposition": "top center", "textfont": {"size": 11},
+        "text": changes, "textposition": _inwards(x, _around_zero(ends)), "textfont": {"size": 11},
         "cliponaxis": False,
         "error_x": {
             "type": "data", "array": plus, "arrayminus": minus, "thickness": 2, "width": 6,
@@ -90,12 +94,32 @@ def intervals(
             "zeroline": True,
             "zerolinecolor": _ZERO,
             "zerolinewidth": 2,
-            "title": style.title("← worse · change · better →"),
+            "title": style.title("← worse · change relative to the champion · better →"),
         }
         | style.PER_CENT,
         yaxis=style.EVERY_NAME | {"autorange": "reversed"},
     )
     return {"data": [trace], "layout": layout}
+
+
+def _label(metric: str, gain: float, value: float, reference: float) -> str:
+    """A point's place on the axis in words, with the change where that is told in another unit."""
+    told = change(metric, value, reference)
+    if METRICS[metric].unit is MetricUnit.TARGET or not gain:
+        return told
+    size = f"{abs(gain):,.1f}"
+    place = f"{size} %" if float(size.replace(",", "")) else "less than 0.1 %"
+    apart, _, which = told.rpartition(" ")
+    return f"{place} {which} ({apart})"
+
+
+def _inwards(values: Sequence[float], span: Sequence[float]) -> list[str]:
+    """Where the label of each point is: one near an edge leads inwards, so that none is cut."""
+    low, high = span
+    places = [(value - low) / (high - low) for value in values]
+    return [
+        "top left" if p > 1 - _EDGE else "top right" if p < _EDGE else "top center" for p in places
+    ]
 
 
 def _around_zero(values: Sequence[float]) -> list[float]:

@@ -38,9 +38,9 @@ class Overview:
     deployment; `is_moving` is True while another one is being put in its place. `errors` are its
     errors on the held-out rows of the current epoch's latest batches, oldest first; `change`
     compares the newest with the rest. `approved` is its error in the dossier of its approval,
-    `batches` are those of `errors`. `before` is the version that a rollback would bring back;
-    without one `left` is the version that a rollback has left. `window` is the newest window of
-    live traffic, and `schedules` are those that are due next, soonest first.
+    `batches` are those of `errors`. `before` has the versions that a rollback can bring back, the
+    one that it goes to unasked first. `window` is the newest window of live traffic, and
+    `schedules` are those that are due next, soonest first.
     """
 
     live: Promotion | None
@@ -53,8 +53,7 @@ class Overview:
     change: ErrorChange | None
     approved: float | None = None
     batches: tuple[Batch, ...] = ()
-    before: Promotion | None = None
-    left: int | None = None
+    before: tuple[Promotion, ...] = ()
     window: Window | None = None
     schedules: tuple[Schedule, ...] = ()
 
@@ -91,11 +90,10 @@ def overview(desk: Desk, feedback: Bucket | None = None) -> Overview:
         jobs = work.jobs.recent(_RUNS)
         is_moving = any(job.kind is JobKind.PROMOTE for job in work.jobs.open())
         stored = work.batches.stored(facts.epoch.number) if facts.epoch else []
-        terms = live_terms.terms(work, 2)
+        terms = live_terms.terms(work, 1)
         errors = _errors(work, facts.live_version, stored)
-        before, window = live_terms.rollback_target(work), work.traffic.last()
+        before, window = live_terms.ways_back(work), work.traffic.last()
         term = next((t for t in terms[:1] if t.version == facts.live_version), None)
-        left = next((t.version for t in terms[1:] if term and not before), None)
         due = sorted(
             (s for s in work.schedules.all() if s.next_run_at), key=lambda s: (s.next_run_at, s.id)
         )
@@ -103,8 +101,8 @@ def overview(desk: Desk, feedback: Bucket | None = None) -> Overview:
     return Overview(
         facts.live, needs(desk.dataset, facts, feedback), newest_verdict(desk.dataset, facts),
         is_moving, term, tuple(jobs), tuple(errors), _change(stored, errors),
-        approved=facts.approved, left=left,
-        batches=tuple(scored[e.batch_id] for e in errors), before=before, window=window,
+        approved=facts.approved,
+        batches=tuple(scored[e.batch_id] for e in errors), before=tuple(before), window=window,
         schedules=tuple(due[:_SCHEDULES]),
     )  # fmt: skip
 

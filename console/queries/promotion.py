@@ -102,9 +102,9 @@ def rollback(desk: Desk) -> tuple[int | None, Promotion | None]:
 
 
 def rollback_choices(desk: Desk) -> list[Promotion]:
-    """The versions that a rollback can bring back, the one that went live last first."""
+    """The versions that a rollback can bring back, the one that it goes to unasked first."""
     with desk.store.read() as work:
-        return work.promotions.were_live()
+        return live_terms.ways_back(work)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,8 @@ _REFUSED = ("HTTP 401", "HTTP 403")
 class Service:
     """A service: whether it is healthy, how long its answer took, and what to do if it is not.
 
-    `healthy` is None while it is unknown. `age` is the number of seconds since its last answer,
-    None without one; `asking` the number of seconds that a check has been running. `down_for` is
-    the number of seconds since the first of the answers in a row that it is down, if it is.
+    `healthy` is None while it is unknown. In seconds: `age` since its last answer, `asking` since
+    the running check began, `down_for` since somebody first saw it down.
     """
 
     name: str

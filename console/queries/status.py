@@ -25,7 +25,6 @@ from core.rules.model.verdict_validity import (
     re_evaluation_failed,
     recommend,
 )
-from core.usecases import live_terms
 from core.usecases.batch_facts import NewestBatches, newest_batches
 from core.usecases.epoch_end import ending, ends_epoch, restarts_by_itself
 from core.usecases.open_candidates import judge_key
@@ -201,12 +200,6 @@ def promotions(desk: Desk, limit: int = 50) -> list[Promotion]:
     """The newest versions with their states."""
     with desk.store.read() as work:
         return work.promotions.latest(limit)
-
-
-def rollback_target(desk: Desk) -> Promotion | None:
-    """The version that a rollback would restore."""
-    with desk.store.read() as work:
-        return live_terms.rollback_target(work)
 
 
 def registered_elsewhere(desk: Desk) -> list[RegisteredVersion]:

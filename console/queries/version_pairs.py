@@ -12,6 +12,7 @@ from core.domain.dossier import Difference
 from core.domain.job_results import VersionsCompared
 from core.domain.jobs import Job, JobState
 from core.domain.promotions import Promotion
+from core.rules.model.metric_comparison import pair_in_words
 from core.usecases.open_candidates import pair_key
 
 
@@ -29,6 +30,20 @@ class Pair:
     dossier: int | None
     newer: int
     job: Job | None
+
+    def says(self, metric: str, unit: str) -> str:
+        """This metric of both, as a sentence about the first; empty if nothing is on record."""
+        found = self.found
+        if found is None or metric not in found.metrics or metric not in found.others:
+            return ""
+        return pair_in_words(
+            metric,
+            (found.version, found.against),
+            (found.metrics[metric], found.others[metric]),
+            found.differences.get(metric),
+            rows=found.rows,
+            unit=unit,
+        )
 
 
 def pair(desk: Desk, version: int, other: int) -> Pair:

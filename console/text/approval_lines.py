@@ -7,15 +7,71 @@ from collections.abc import Iterator
 from console.text import formatting
 from core.domain.dossier import DossierSummary
 from core.domain.metrics import METRICS
-from core.domain.promotions import Promotion
+from core.domain.promotions import Decision, Promotion
 from core.rules.model.metric_comparison import change
 from core.rules.model.promotion_states import named
 
 
-def lines(promotion: Promotion, live: int | None, primary: str, unit: str) -> list[str]:
-    """What changes, the error beside champion and baseline, the gates, and what can be undone."""
+def lines(
+    promotion: Promotion, live: int | None, primary: str, unit: str, newest: str = ""
+) -> list[str]:
+    """What changes, the error beside champion and baseline, the gates, and what can be undone.
+
+    `newest` compares it with the live version on the newest batch; empty where it cannot be.
+    """
     changes, undo = effects(promotion.version, live)
-    return [changes, _error(promotion, primary, unit), _gates(promotion), undo]
+    told = [changes, _error(promotion, primary, unit), newest, _gates(promotion), undo]
+    return [line for line in told if line]
+
+
+def back_lines(
+    before: Promotion,
+    live: Promotion | None,
+    primary: str,
+    unit: str,
+    *,
+    compared: str = "",
+    newest: str = "",
+) -> list[str]:
+    """What a rollback changes, the figures of both versions, and the last decision about it.
+
+    `compared` has both versions on the same rows, and `newest` on the newest batch; without
+    `compared`, each version's own evaluation is told.
+    """
+    now, version = live.version if live else None, before.version
+    own = [_own(p, primary, unit) for p in (before, live) if p]
+    evaluated = f"{'; '.join(own)}; these are not the same rows."
+    told = [
+        f"Serving answers with {named(now)} now, and with version {version} after the rollback.",
+        compared or evaluated,
+        newest,
+        _decided(before),
+        _gates(before) if before.dossier else "",
+    ]
+    return [line for line in told if line]
+
+
+def _own(promotion: Promotion, primary: str, unit: str) -> str:
+    """The primary metric of a version at its own evaluation."""
+    if promotion.dossier is None or primary not in promotion.metrics:
+        return f"Version {promotion.version} was never evaluated here"
+    value = formatting.metric(primary, promotion.metrics[primary], unit)
+    rows = formatting.count(promotion.dossier.candidate.rows, "held-out row")
+    name = METRICS[primary].name
+    return f"Version {promotion.version} had a {name} of {value} on {rows} at its evaluation"
+
+
+def _decided(promotion: Promotion) -> str:
+    """Who made the last decision about a version, and when; empty if there was none."""
+    if not promotion.decided_by:
+        return ""
+    verbs = {Decision.FORCE: "forced it", Decision.ROLLBACK: "rolled back to it"}
+    fallback = "forced it" if promotion.forced else "approved it"
+    verb = verbs.get(promotion.decided_as, fallback) if promotion.decided_as else fallback
+    at = f" on {promotion.decided_at:%Y-%m-%d at %H:%M} UTC" if promotion.decided_at else ""
+    reason = f": {promotion.reason.rstrip('.')}" if promotion.reason else ""
+    who = f"Last decision about version {promotion.version}: {promotion.decided_by}"
+    return f"{who} {verb}{at}{reason}."
 
 
 def effects(version: int, live: int | None) -> tuple[str, str]:

@@ -12,6 +12,12 @@ def terms(work: Work, limit: int = 1000) -> list[Term]:
     return terms_of(work.audit.latest(limit, action="live", now=True))
 
 
+def ways_back(work: Work) -> list[Promotion]:
+    """The versions that a rollback can bring back: the one it goes to unasked first, if any."""
+    default, choices = rollback_target(work), work.promotions.were_live()
+    return sorted(choices, key=lambda p: default is None or p.version != default.version)
+
+
 def rollback_target(work: Work) -> Promotion | None:
     """The version that went live last before the present one, whatever became of it since.
 

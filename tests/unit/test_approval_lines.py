@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from console.text.approval_lines import lines
+from console.text.approval_lines import back_lines, lines
 from core.adapters.store import Store
 from core.domain.dataset import Dataset
 from core.domain.promotions import Promotion
@@ -37,3 +38,26 @@ def test_a_later_version_is_told_beside_the_champion(tmp_path: Path, dataset: Da
     assert "Not passed: better." in said
     assert said[-1] == "You can roll back to version 1 at any time."
     assert len(said) <= 5
+
+
+def test_the_newest_batch_is_the_fifth_line_at_most(tmp_path: Path, dataset: Dataset) -> None:
+    made = version(tmp_path, dataset, 2, champion=1)
+    assert len(lines(made, 1, "mae", "USD")) == 4
+    said = lines(made, 1, "mae", "USD", "Batch 4 is newer than versions 2 and 1.")
+    assert len(said) == 5
+
+
+def test_a_rollback_tells_both_versions(tmp_path: Path, dataset: Dataset) -> None:
+    before = version(tmp_path, dataset, 1)
+    now = replace(before, version=2)
+    said = back_lines(before, now, "mae", "USD")
+    assert said[0] == "Serving answers with version 2 now, and with version 1 after the rollback."
+    assert said[1] == (
+        "Version 1 had a mean absolute error of 10 USD on 20 held-out rows at its evaluation; "
+        "Version 2 had a mean absolute error of 10 USD on 20 held-out rows at its evaluation; "
+        "these are not the same rows."
+    )
+    assert len(said) <= 5
+    assert back_lines(before, now, "mae", "USD", compared="Both.", newest="New.")[1:3] == [
+        "Both.", "New.",
+    ]  # fmt: skip

@@ -196,3 +196,17 @@ def test_a_batch_that_came_again_with_other_content_is_a_warning() -> None:
         result=BatchNotStored(0, BatchState.CONFLICT),
     )
     assert job_widgets.job_badge(job) == ":orange-badge[conflict]"
+
+
+def test_the_label_of_an_interval_agrees_with_its_place_on_the_axis() -> None:
+    mine = {"mae": 110.0, "mdape": 0.36, "r2": -0.237}
+    theirs = {"mae": 100.0, "mdape": 0.21, "r2": 0.5}
+    apart = {n: Difference(mine[n] - theirs[n], mine[n] - theirs[n], 0.0) for n in mine}
+    figure = dossier_charts.intervals(Score(2, 20, mine), Score(1, 20, theirs), apart, "USD")
+    (trace,) = figure["data"]
+    assert [f"{x:.1f}" for x in trace["x"]] == ["-10.0", "-71.4", "-147.4"]
+    assert trace["text"] == [
+        "10.0 % worse", "71.4 % worse (15.0 points)", "147.4 % worse (0.737)",
+    ]  # fmt: skip
+    assert "relative to the champion" in figure["layout"]["xaxis"]["title"]["text"]
+    assert figure["layout"]["xaxis"]["zeroline"] is True

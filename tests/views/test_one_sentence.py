@@ -40,6 +40,7 @@ from core.rules.drift.batch_verdict import DECIDES
 from core.rules.drift.live_windows import Window
 from core.rules.drift.recommendation import Advice, BatchScore, Recommendation, advise, error_change
 from core.rules.drift.recommendation import earlier as compared_with
+from core.usecases import decisions
 from core.usecases.batch_facts import WATCHED, verdict_of
 from tests import build
 from tests.build import live, proposed, stored_batch
@@ -509,6 +510,21 @@ def test_a_rollback_without_a_reason_lists_what_can_come_back(desk: Desk) -> Non
     assert "approved by" in said
     assert "the default" in said.splitlines()[1]
     assert "goes on record with a reason" in run("rollback", "--to", "2", code=1)
+
+
+def test_a_rollback_that_goes_nowhere_by_itself_names_the_versions(desk: Desk) -> None:
+    for version in (2, 3):
+        live(desk.store, version)
+    with desk.store.begin() as work:
+        job = decisions.roll_back(work, actor="ben", reason="worse")
+        work.promotions.make_live(work.promotions.of_version(2))
+        work.audit.add("ben", "live", "version:2", details={"action": "rollback"})
+        work.jobs.cancel(job.id)
+        work.commit()
+    said = run("rollback", "--reason", "x", code=1)
+    assert "version 3 was live before" in said
+    assert "driftdesk rollback --to 3 --reason" in said
+    assert "rollback --to VERSION --reason WHY" in run("rollback", code=1)
 
 
 def test_a_job_that_nobody_takes_is_told_within_seconds(

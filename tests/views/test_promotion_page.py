@@ -236,6 +236,46 @@ def test_a_rollback_is_told_as_one(desk: Desk) -> None:
     assert "orced" not in said
 
 
+def rolled_back(desk: Desk) -> None:
+    """Version 3 was live, and a rollback went to version 2."""
+    for version in (2, 3):
+        live(desk.store, version)
+    with desk.store.begin() as work:
+        job = decisions.roll_back(work, actor="ben", reason="worse in the field")
+        work.promotions.make_live(work.promotions.of_version(2))
+        work.audit.add("ben", "live", "version:2", details={"action": "rollback"})
+        work.jobs.cancel(job.id)
+        work.commit()
+
+
+@pytest.mark.parametrize("where", ["overview", "history", "decide"])
+def test_what_a_rollback_took_away_can_come_back_by_mouse(desk: Desk, where: str) -> None:
+    rolled_back(desk)
+    query = {"tab": "History"} if where == "history" else {"version": "2"}
+    app = page("overview") if where == "overview" else page("promotion", **query)
+    assert "There is no earlier version" not in text(app)
+    button(app, "Roll back to version 3…").click().run()
+    said = text(app)
+    assert "Serving answers with version 2 now, and with version 3 after the rollback." in said
+    assert "The mean absolute error of version 3 is the same: 10 against 10 of version 2" in said
+    assert "Last decision about version 3: ana approved it on" in said
+    app.text_area(key="rollback-reason").input("it was fine")
+    button(app, "Go back to version 3").click().run()
+    with desk.store.read() as work:
+        coming = work.promotions.of_version(3)
+    assert (coming.state, coming.decided_by) == ("APPROVED", "ana")
+
+
+def test_each_version_that_was_live_is_a_choice_of_the_rollback(desk: Desk) -> None:
+    live(desk.store, 1)
+    rolled_back(desk)
+    app = page("promotion", tab="History")
+    button(app, "Roll back to version 1…").click().run()
+    box = app.selectbox(key="rollback-to")
+    assert [option.split(";")[0] for option in box.options] == ["Version 1", "Version 3"]
+    assert "Go back to version 1" in labels(app)
+
+
 def test_figures_are_told_in_words_that_cannot_be_misread(desk: Desk) -> None:
     live(desk.store, 1)
     mine = {"mae": 45_320.0, "rmse": 20.0, "mdape": 0.21, "r2": 0.55}
@@ -252,8 +292,9 @@ def test_figures_are_told_in_words_that_cannot_be_misread(desk: Desk) -> None:
         work.promotions.replace_evidence(seen, build.Verdict(True, ("Good.",)), content, digest)
         work.commit()
     app = page("promotion", version="2")
-    assert {m.label: m.delta for m in app.metric if m.label in METRIC_NAMES} == {
-        "Mean absolute error": "7.5 % worse",
+    assert tiles(app)["Mean absolute error"] == ("45,320 USD", "7.5 % worse than version 1")
+    others = METRIC_NAMES - {"Mean absolute error"}
+    assert {m.label: m.delta for m in app.metric if m.label in others} == {
         "Root mean squared error": "the same",
         "Median absolute % error": "1.0 points worse",
         "R²": "0.050 better",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from console.actions.pipeline import request_ingest
 from console.figures import error_trend
@@ -14,7 +11,7 @@ from console.text import formatting
 from console.text.batch_ledger import first_batch
 from console.web import job_widgets, reading, session, widgets
 from console.web.panels.overview import absence, coming, feedback, health, required
-from console.web.panels.promotion import dialogs, newer_batches
+from console.web.panels.promotion import history, newer_batches
 from core.domain.metrics import ERROR_OF, METRICS, error_in
 from core.domain.promotions import Promotion
 from core.domain.sources import UploadSource
@@ -43,23 +40,11 @@ def live(seen: overview.Overview) -> None:
         row = st.container(horizontal=True)
         with row:
             widgets.evidence_link(promotion.version)
-        back(seen, row)
+        history.roll_back(row, promotion.version, seen.before, busy=seen.is_moving)
+        if not seen.before:
+            row.caption("There is no earlier version to roll back to.")
         evaluation(promotion)
         forward(promotion.version)
-
-
-def back(seen: overview.Overview, row: DeltaGenerator) -> None:
-    """A button that rolls back to the version before."""
-    live, before = seen.live, seen.before
-    if live is None or before is None:
-        row.caption("There is no earlier version to roll back to.")
-        if seen.left:
-            widgets.evidence_link(seen.left, f"Version {seen.left} was live before")
-        return
-    label = f"Roll back to version {before.version}…"
-    look: dict[str, Any] = {"disabled": seen.is_moving, "key": "overview-roll-back"}
-    if widgets.button(row, label, ":material/undo:", Right.DECIDE, **look):
-        dialogs.roll_back(live.version, before)
 
 
 def evaluation(promotion: Promotion) -> None:

@@ -151,8 +151,9 @@ def candidate(
     if not promotion.dossier_digest:
         st.markdown("\n".join(f"- {widgets.plain(r)}" for r in promotion.verdict.reasons))
         return
-    st.markdown("##### Every metric")
-    dossier.scores(promotion, session.desk().dataset.target.unit)
+    st.markdown("##### Other metrics" if report else "##### Every metric")
+    above = report.dossier.primary_metric if report else ""
+    dossier.scores(promotion, session.desk().dataset.target.unit, without=above)
     if on_newer:
         others = [p.version for p in promotions if p.version != promotion.version]
         version_pairs.show(promotion, on_newer, others)
@@ -185,7 +186,8 @@ if status is not None and promotions is not None:
                     candidate(chosen, status, promotions, busy=busy)
         if past.open:
             with past:
-                history.roll_back(st, status.live_version, busy=busy)
+                back = reading.query(promotion_queries.rollback_choices) or []
+                history.roll_back(st, status.live_version, back, busy=busy)
                 history.history(promotions)
         if open_items.open:
             with open_items:

@@ -8,12 +8,13 @@ from typing import Any
 import streamlit as st
 
 from console.actions import pipeline
+from console.queries import promotion as promotion_queries
 from console.queries.forward_scores import ForwardReport
 from console.queries.promotion import EvidenceReport
 from console.queries.status import Status
 from console.text import approval_lines, formatting
 from console.text.deciding_figures import deciding_figures
-from console.web import page_state, session, widgets
+from console.web import page_state, reading, session, widgets
 from console.web.panels.promotion import dialogs, dossier, history, versions
 from core.domain.promotions import Decision, Promotion, PromotionState
 from core.rules.access.roles import Right
@@ -124,4 +125,5 @@ def _buttons(
     key, done = f"judge-{version}", f"Version {version} is being re-evaluated."
     widgets.act_button(row, "Re-evaluate", key, done, pipeline.request_judge, version, **look)
     if promotion.state is PromotionState.LIVE:
-        history.roll_back(row, version, busy=busy)
+        choices = reading.query(promotion_queries.rollback_choices) or []
+        history.roll_back(row, version, choices, busy=busy)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import streamlit as st
 
 from console.actions import decisions
-from console.queries import forward_scores
+from console.queries import forward_scores, version_pairs
+from console.queries.promotion import promotion as read_promotion
 from console.text import approval_lines
 from console.web import acting, page_state, reading, session, widgets
-from console.web.panels.promotion import dossier, newer_batches
+from console.web.panels.promotion import dossier
 from core.domain.promotions import ForceRequest, Promotion, PromotionState
-from core.rules.model.promotion_states import Seen, decision_in_words, named
+from core.rules.model.promotion_states import Seen, named
 from core.rules.model.verdict_validity import Recommendation
 
 
@@ -20,7 +22,9 @@ from core.rules.model.verdict_validity import Recommendation
 def approve(promotion: Promotion, live: int | None, advice: Recommendation) -> None:
     """Say what an approval changes, and on which dossier it is made."""
     version, dataset = promotion.version, session.desk().dataset
-    about = approval_lines.lines(promotion, live, dataset.primary_metric, dataset.target.unit)
+    unit, newer = dataset.target.unit, reading.query(forward_scores.forward_report, version)
+    newest = newer.says if newer and newer.newest_of_both else ""
+    about = approval_lines.lines(promotion, live, dataset.primary_metric, unit, newest)
     st.markdown("\n".join(f"- {widgets.plain(line)}" for line in about))
     if advice.passes_over:
         st.warning(
@@ -29,8 +33,6 @@ def approve(promotion: Promotion, live: int | None, advice: Recommendation) -> N
             icon=":material/gavel:",
         )
     dossier.held(promotion)
-    if on_newer := reading.query(forward_scores.forward_report, version):
-        newer_batches.fact(on_newer)
     digest = promotion.dossier_digest
     st.caption(
         f"You decide on dossier `{digest[:12]}`. If a replica of serving does not confirm the "
@@ -58,7 +60,7 @@ def reject(promotion: Promotion) -> None:
 def force(version: int, promotion: Promotion | None, live: int | None, reviewers: int) -> None:
     """Name each gate that is passed over; ask for a reason and a typed confirmation."""
     st.markdown(
-        f"Serving answers with **{named(live)}** today. Forcing serves **version {version}**, "
+        f"Serving answers with **{named(live)}** now. Forcing serves **version {version}**, "
         "whatever was recommended."
     )
     dossier.held(promotion)
@@ -97,7 +99,7 @@ def force(version: int, promotion: Promotion | None, live: int | None, reviewers
 def confirm_force(request: ForceRequest, promotion: Promotion | None, live: int | None) -> None:
     """The second person sees what the first one saw, and what is live now."""
     st.markdown(
-        f"Serving answers with **{named(live)}** today. After this it answers with **version "
+        f"Serving answers with **{named(live)}** now. After this it answers with **version "
         f"{request.version}**."
     )
     st.markdown(
@@ -129,15 +131,24 @@ def withdraw_force(request: ForceRequest) -> None:
 
 
 @widgets.dialog("Roll back")
-def roll_back(live: int, before: Promotion) -> None:
-    """Say what a rollback brings back."""
-    st.markdown(
-        f"Serving answers with **version {live}** today. After this it answers with **version "
-        f"{before.version}** again, which went live last on {widgets.exact(before.live_at)}."
-    )
-    if decided := decision_in_words(before):
-        st.caption(f"It was decided then: {widgets.plain(decided)}.")
-    st.caption(f"Its evidence said: {widgets.plain(' '.join(before.verdict.reasons))}")
+def roll_back(live: int, choices: list[Promotion]) -> None:
+    """Say what a rollback brings back, and what it leaves; the first choice is preselected."""
+    before = choices[0]
+    if len(choices) > 1:
+        versions = {p.version: p for p in choices}
+        key = "rollback-to"
+        picked = st.selectbox("Bring back", versions, format_func=_went_live(versions), key=key)
+        before = versions.get(picked, before)
+    dataset = session.desk().dataset
+    now = reading.query(read_promotion, live)
+    both = reading.query(version_pairs.pair, before.version, live)
+    newer = reading.query(forward_scores.forward_report, before.version, live)
+    about = approval_lines.back_lines(
+        before, now, dataset.primary_metric, dataset.target.unit,
+        compared=both.says(dataset.primary_metric, dataset.target.unit) if both else "",
+        newest=newer.says if newer else "",
+    )  # fmt: skip
+    st.markdown("\n".join(f"- {widgets.plain(line)}" for line in about))
     if before.failed_gates:
         _failed(before)
     if before.state is PromotionState.FAILED:
@@ -150,6 +161,16 @@ def roll_back(live: int, before: Promotion) -> None:
         f"Go back to version {before.version}", "rollback-reason", "The rollback is queued.",
         decisions.roll_back, to=before.version, seen=Seen(live),
     )  # fmt: skip
+
+
+def _went_live(versions: Mapping[int, Promotion]) -> Callable[[int], str]:
+    """A version in the list, with the time at which it went live last."""
+
+    def said(version: int) -> str:
+        at = versions[version].live_at
+        return f"Version {version}" + (f"; it went live on {at:%Y-%m-%d %H:%M} UTC" if at else "")
+
+    return said
 
 
 @widgets.dialog("Put the registry back")

@@ -28,8 +28,8 @@ _HIGHER = {
 }
 
 
-def scores(promotion: Promotion, unit: str) -> None:
-    """The metrics of candidate and champion on the same rows."""
+def scores(promotion: Promotion, unit: str, *, without: str = "") -> None:
+    """The metrics of candidate and champion on the same rows; `without` one that is shown above."""
     summary = promotion.dossier
     if summary is None:
         return
@@ -37,7 +37,7 @@ def scores(promotion: Promotion, unit: str) -> None:
     champion = summary.champion.metrics if summary.champion else {}
     row = st.container(horizontal=True, key="scores")
     for name in METRICS:
-        if name in candidate:
+        if name in candidate and name != without:
             figures.tile(row, METRICS[name], candidate[name], champion.get(name), unit)
     for own in summary.own_metrics:
         if own.candidate is not None:
@@ -129,7 +129,7 @@ def _differences(full: Dossier, unit: str) -> None:
             f"(5 % level). {_HIGHER[full.task.is_classifier]}"
         )
         differences = _ordered(full, full.differences)
-        figure = dossier_charts.intervals(full.candidate, champion, differences)
+        figure = dossier_charts.intervals(full.candidate, champion, differences, unit)
         st.plotly_chart(figure, key="intervals", config=_QUIET)
         also = {full.task.constant.capitalize(): baseline.metrics} if baseline else {}
         table(full.candidate.metrics, "Champion", champion.metrics, differences, unit, also=also)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from console.queries import promotion, status
+from console.queries import promotion
 from console.text import formatting
 from console.web import addresses, reading, session, sorted_cells, widgets
 from console.web.html_table import html_table
@@ -22,14 +24,21 @@ _LINK = st.column_config.LinkColumn(
 )
 
 
-def roll_back(where: DeltaGenerator | ModuleType, live: int | None, *, busy: bool) -> None:
-    """A button that rolls back to the previous live version."""
-    previous = reading.query(status.rollback_target)
-    if not live or not previous:
+def roll_back(
+    where: DeltaGenerator | ModuleType,
+    live: int | None,
+    choices: Sequence[Promotion],
+    *,
+    busy: bool,
+) -> None:
+    """A button that opens the dialog of a rollback to one of these versions; none without any."""
+    if not live or not choices:
         return
-    label = f"Roll back to version {previous.version}…"
-    if widgets.button(where, label, ":material/undo:", Right.DECIDE, disabled=busy):
-        dialogs.roll_back(live, previous)
+    label = f"Roll back to version {choices[0].version}…"
+    more = "The dialog offers each version that was live before." if len(choices) > 1 else None
+    look: dict[str, Any] = {"disabled": busy, "help": more}
+    if widgets.button(where, label, ":material/undo:", Right.DECIDE, **look):
+        dialogs.roll_back(live, list(choices))
 
 
 def follow_ups() -> None:
@@ -115,6 +124,7 @@ def history(promotions: list[Promotion]) -> None:
         column_config={
             "Version": _LINK,
             "Held-out rows": st.column_config.NumberColumn(format="localized"),
+            "Proposed (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
         },
         alt="Every version with its state",
     )

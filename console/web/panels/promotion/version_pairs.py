@@ -16,7 +16,6 @@ from core.domain.dataset import Dataset
 from core.domain.job_results import VersionsCompared
 from core.domain.promotions import Promotion
 from core.rules.access.roles import Right
-from core.rules.model.metric_comparison import pair_in_words
 
 
 def show(promotion: Promotion, report: ForwardReport, others: Sequence[int]) -> None:
@@ -54,7 +53,9 @@ def _held_out(version: int, other: int, told: Pair, dataset: Dataset) -> None:
             "the same held-out rows, which neither was trained on."
         )
     if told.found:
-        st.caption(f"{widgets.plain(_says(told.found, dataset))} {_source(told, told.found)}")
+        says = told.says(dataset.primary_metric, dataset.target.unit)
+        st.caption(f"{widgets.plain(says)} {_source(told, told.found)}")
+    if told.found and told.dossier != version:  # its own evaluation is among the evidence
         both = told.found
         dossier.table(
             both.metrics, f"Version {other}", both.others, both.differences, dataset.target.unit,
@@ -72,21 +73,6 @@ def _held_out(version: int, other: int, told: Pair, dataset: Dataset) -> None:
     look = {"icon": ":material/balance:", **widgets.only(Right.RUN, help=about)}
     key, action = f"compare-{version}-{other}", pipeline.request_comparison
     widgets.act_button(st, label, key, done, action, version, other, **look)
-
-
-def _says(found: VersionsCompared, dataset: Dataset) -> str:
-    """The primary metric of both, as a sentence."""
-    primary = dataset.primary_metric
-    if primary not in found.metrics or primary not in found.others:
-        return ""
-    return pair_in_words(
-        primary,
-        (found.version, found.against),
-        (found.metrics[primary], found.others[primary]),
-        found.differences.get(primary),
-        rows=found.rows,
-        unit=dataset.target.unit,
-    )
 
 
 def _source(told: Pair, found: VersionsCompared) -> str:
