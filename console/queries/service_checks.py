@@ -28,7 +28,6 @@ HANGS = 3.0
 _RECONCILER_SILENT = timedelta(seconds=30)
 _LOOKED_AT = 10
 """How many jobs are looked at for the newest that ended by itself."""
-
 _REFUSED = ("HTTP 401", "HTTP 403")
 
 
