@@ -70,15 +70,16 @@ def header(page: str, title: str) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", key="header")
     row.title(title, anchor=False, width="stretch")
     go_to.field(row, _reachable(session.dataset_name()))
-    if not session.has_several():  # the switcher names it otherwise
-        row.caption(widgets.plain(session.desk().dataset.title), width="content")
+    # The switcher names the dataset where there are several.
+    about = "" if session.has_several() else f"{widgets.plain(session.desk().dataset.title)} · "
     if not session.needs_login():
-        row.caption("Local mode: no login, everyone on this machine is admin", width="content")
+        local = "Local mode: no login, everyone on this machine is admin"
+        row.caption(f"{about}{local}", width="content")
         return
     actor = session.actor()
     role = actor.role.value if actor.role else "role by dataset"
     name = widgets.plain(actor.name)
-    row.caption(f"{name} · {role}", width="content", help=widgets.plain(actor.known_by))
+    row.caption(f"{about}{name} · {role}", width="content", help=widgets.plain(actor.known_by))
     row.button("Log out", type="tertiary", icon=":material/logout:", on_click=session.log_out)
 
 
