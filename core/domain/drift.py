@@ -156,10 +156,7 @@ class Measured:
 
 
 def distorts(change: StatChange | Measured, far: Collection[str]) -> bool:
-    """Whether values far outside the former range make this change; `far` are their columns.
-
-    They make that of the mean and of the spread, but not that of a quantile.
-    """
+    """Whether far values of the columns `far` make this change: of mean and spread they do."""
     which = change.statistic if isinstance(change, StatChange) else change.measure
     return change.column in far and which in _MOVED
 
