@@ -7,10 +7,9 @@ from typing import Any
 
 from console.figures import style
 from console.text.formatting import percent, short_change, signed_percent
-from core.domain.drift import Finding, StatChange
+from core.domain.drift import Finding, StatChange, distorts
 from core.domain.number_format import figure
 from core.rules.drift.compare import WORDS
-from core.rules.drift.report import distorts
 
 COLOURS = {Finding.WITHIN: "#5b8fa8", Finding.BREACH: "#d1495b", Finding.UNDEFINED: "#9a9a9a"}
 NOISE = "#b08ea2"

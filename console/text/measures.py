@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from console.text.formatting import STATES
-from core.domain.drift import Finding, Measure, Measured, StatChange
+from core.domain.drift import Finding, Measure, Measured, StatChange, distorts
 from core.domain.number_format import figure, percent
-from core.rules.drift.report import distorts
 
 NAMES = {
     Measure.MIX: "Mix of categories",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -153,6 +153,15 @@ class Measured:
     def name(self) -> str:
         """The column and the measure, such as `status_mix`."""
         return f"{self.column}_{self.measure}"
+
+
+def distorts(change: StatChange | Measured, far: Collection[str]) -> bool:
+    """Whether far values of the columns `far` make this change: of mean and spread they do."""
+    which = change.statistic if isinstance(change, StatChange) else change.measure
+    return change.column in far and which in _MOVED
+
+
+_MOVED = ("mean", "std", Measure.SHIFT)
 
 
 @dataclass(frozen=True, slots=True)

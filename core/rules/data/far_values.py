@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from core.domain.dataset import Column, ColumnType, Dataset
 from core.domain.number_format import figure
 from core.domain.profiles import ColumnProfile
-from core.rules.data.quality import FEWEST
 
 FAR_OUTSIDE = "far outside the former range"
 """The words that each such fact has."""
@@ -31,7 +30,8 @@ A column with a long tail, such as of lot sizes, has a new largest value now and
 _TAIL = 0.1
 """The share of the former values that are taken for the tail."""
 
-_FEWEST_OF_TAIL = 10
+_FEWEST, _FEWEST_OF_TAIL = 20, 10
+"""The fewest former values, and the fewest of their tail, for a statement about new ones."""
 
 _NAMED = 3
 """The most values that a sentence names."""
@@ -101,7 +101,7 @@ def far_values(
 def _of_column(column: Column, then: ColumnProfile, now: ColumnProfile) -> FarValues | None:
     """None also if half of the values are outside: then no cells are broken, the column moved."""
     low, high = then.minimum, then.maximum
-    if low is None or high is None or then.count < FEWEST or not then.tails or not now.tails:
+    if low is None or high is None or then.count < _FEWEST or not then.tails or not now.tails:
         return None
     room = WIDTHS * (high - low)
     if not 0 < room < math.inf:

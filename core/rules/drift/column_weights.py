@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from core.domain.dataset import Dataset
-from core.domain.drift import Measured, StatChange
-from core.rules.drift.report import distorts
+from core.domain.drift import Measured, StatChange, distorts
 
 MATTERS = 0.01
 """The least importance: shuffling the column raises the champion's error by this share."""

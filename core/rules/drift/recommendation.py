@@ -14,11 +14,10 @@ from typing import Any
 
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
-from core.domain.drift import DriftReport, Finding
+from core.domain.drift import DriftReport, Finding, distorts
 from core.domain.metrics import ERROR_OF, error_in
 from core.rules.data.far_values import FarValues
 from core.rules.drift.column_weights import Check, ColumnWeight, rank
-from core.rules.drift.report import distorts
 from core.rules.model.metric_comparison import error_amount, signed_change
 
 ROSE = 0.10

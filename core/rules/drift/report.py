@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from core.domain.dataset import Dataset
-from core.domain.drift import DriftReport, Measure, Measured, Reason, StatChange
+from core.domain.drift import DriftReport, Reason, distorts
 from core.domain.profiles import ColumnProfile
 from core.rules.data.far_values import FarValues, far_values
 from core.rules.drift.compare import compare
@@ -34,18 +34,6 @@ def drift_report(
     report = replace(report, measures=measured, measure_reasons=measure_reasons)
     report = annotate(report, reference, current, share=share)
     return explained(report, far_values(reference, current, dataset))
-
-
-def distorts(change: StatChange | Measured, far: Collection[str]) -> bool:
-    """Whether values far outside the former range make this change; `far` are their columns.
-
-    They make that of the mean and of the spread, but not that of a quantile.
-    """
-    which = change.statistic if isinstance(change, StatChange) else change.measure
-    return change.column in far and which in _MOVED
-
-
-_MOVED = ("mean", "std", Measure.SHIFT)
 
 
 def explained(report: DriftReport, far: Iterable[FarValues]) -> DriftReport:
