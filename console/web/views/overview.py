@@ -136,11 +136,11 @@ def first_day() -> None:
             "On the batch's rows; a part of them is held out. A model that is no better than the "
             "baseline is not recommended: get another batch, and train again."
         )
-        widgets.page_link("pipeline", "Open Pipeline")
+        widgets.page_link("pipeline")
     with decision:
         st.markdown("**3. Approve it**")
         st.caption("Its evidence is on the Promotion page. Serving answers with what you approve.")
-        widgets.page_link("promotion", "Open Promotion")
+        widgets.page_link("promotion")
 
 
 @st.fragment(run_every=_REFRESH)
