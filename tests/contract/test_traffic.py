@@ -371,7 +371,7 @@ def test_a_breach_is_told_once_until_a_window_is_within_its_limits(store: Store)
     with store.read() as work:
         text = work.notifications.latest(1)[0].text
     assert text.startswith("Live traffic has drifted from the rows that version 1 was trained on")
-    assert "house_size_" in text
+    assert "House size, " in text
 
 
 def test_a_breach_is_notified_again_for_another_version(store: Store) -> None:
