@@ -152,7 +152,7 @@ def neighbour(
 
 def _told(answer: Answer) -> Told[Any]:
     kept = _KEPT if answer.error is None else _KEPT_ERROR
-    if answer.age is None or (answer.asking is not None and answer.age > kept):
+    if answer.age is None or answer.age > kept:
         return Told(is_awaited=True)
     if answer.error is not None:
         raise answer.error
