@@ -198,3 +198,15 @@ def ended(store: Store, kind: JobKind, result: JobResult | None = None) -> int:
         work.jobs.finish(job.id, "w", JobState.SUCCEEDED, result=result)
         work.commit()
     return job.id
+
+
+def rolled_back(store: Store, reason: str = "worse in the field") -> None:
+    """Version 3 was live, and a rollback went to version 2."""
+    for version in (2, 3):
+        live(store, version)
+    with store.begin() as work:
+        job = decisions.roll_back(work, actor="ben", reason=reason)
+        work.promotions.make_live(work.promotions.of_version(2))
+        work.audit.add("ben", "live", "version:2", details={"action": "rollback"})
+        work.jobs.cancel(job.id)
+        work.commit()

@@ -7,37 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from core.adapters.store import Store
-from core.domain.dataset import Dataset
 from core.domain.jobs import Job, JobKind, JobState
-from core.platform.settings import Settings
 from tests.contract.test_forward_scores import (
     BY_TIME,
-    RIDES,
     ROWS,
+    dataset,
+    desk,
     dossier,
     folder,
     judged_by,
     take_in,
     train,
 )
-from tests.fakes import FakeQueue, FakeRegistry
 from tests.work import run_job
 from workers.container import Container
 from workers.steps.judge import Judge
 
-__all__ = ["folder"]
-
-
-@pytest.fixture(scope="module")
-def dataset() -> Dataset:
-    return RIDES
-
-
-@pytest.fixture
-def desk(store: Store, tmp_path: Path) -> Container:
-    settings = Settings(_env_file=None, data_dir=tmp_path)
-    return Container(settings, store.dataset, store, FakeQueue(), FakeRegistry())  # type: ignore[arg-type]
+__all__ = ["dataset", "desk", "folder"]
 
 
 def compared(desk: Container, version: int, against: int) -> Job:

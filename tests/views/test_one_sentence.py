@@ -40,10 +40,9 @@ from core.rules.drift.batch_verdict import DECIDES
 from core.rules.drift.live_windows import Window
 from core.rules.drift.recommendation import Advice, BatchScore, Recommendation, advise, error_change
 from core.rules.drift.recommendation import earlier as compared_with
-from core.usecases import decisions
 from core.usecases.batch_facts import WATCHED, verdict_of
 from tests import build
-from tests.build import live, proposed, stored_batch
+from tests.build import live, proposed, rolled_back, stored_batch
 from tests.views.desks import at_a_desk, button, labels, page, text
 
 WITHIN = "Every statistic is within its limit."
@@ -513,14 +512,7 @@ def test_a_rollback_without_a_reason_lists_what_can_come_back(desk: Desk) -> Non
 
 
 def test_a_rollback_that_goes_nowhere_by_itself_names_the_versions(desk: Desk) -> None:
-    for version in (2, 3):
-        live(desk.store, version)
-    with desk.store.begin() as work:
-        job = decisions.roll_back(work, actor="ben", reason="worse")
-        work.promotions.make_live(work.promotions.of_version(2))
-        work.audit.add("ben", "live", "version:2", details={"action": "rollback"})
-        work.jobs.cancel(job.id)
-        work.commit()
+    rolled_back(desk.store)
     said = run("rollback", "--reason", "x", code=1)
     assert "version 3 was live before" in said
     assert "driftdesk rollback --to 3 --reason" in said

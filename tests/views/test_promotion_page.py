@@ -33,7 +33,7 @@ from core.domain.promotions import Cause
 from core.usecases import batch_holds, decisions, forced_promotions
 from core.usecases.open_candidates import renew
 from tests import build
-from tests.build import live, proposed
+from tests.build import live, proposed, rolled_back
 from tests.databases import migrated
 from tests.views.desks import at_a_desk, button, labels, page, shown, text
 from tests.views.fleets import html
@@ -236,21 +236,9 @@ def test_a_rollback_is_told_as_one(desk: Desk) -> None:
     assert "orced" not in said
 
 
-def rolled_back(desk: Desk) -> None:
-    """Version 3 was live, and a rollback went to version 2."""
-    for version in (2, 3):
-        live(desk.store, version)
-    with desk.store.begin() as work:
-        job = decisions.roll_back(work, actor="ben", reason="worse in the field")
-        work.promotions.make_live(work.promotions.of_version(2))
-        work.audit.add("ben", "live", "version:2", details={"action": "rollback"})
-        work.jobs.cancel(job.id)
-        work.commit()
-
-
 @pytest.mark.parametrize("where", ["overview", "history", "decide"])
 def test_what_a_rollback_took_away_can_come_back_by_mouse(desk: Desk, where: str) -> None:
-    rolled_back(desk)
+    rolled_back(desk.store)
     query = {"tab": "History"} if where == "history" else {"version": "2"}
     app = page("overview") if where == "overview" else page("promotion", **query)
     assert "There is no earlier version" not in text(app)
@@ -268,7 +256,7 @@ def test_what_a_rollback_took_away_can_come_back_by_mouse(desk: Desk, where: str
 
 def test_each_version_that_was_live_is_a_choice_of_the_rollback(desk: Desk) -> None:
     live(desk.store, 1)
-    rolled_back(desk)
+    rolled_back(desk.store)
     app = page("promotion", tab="History")
     button(app, "Roll back to version 1…").click().run()
     box = app.selectbox(key="rollback-to")
