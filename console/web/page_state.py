@@ -60,6 +60,14 @@ def changed(name: str, value: Any) -> bool:
     return bool(st.session_state.setdefault(_DRAWN, {}).setdefault(name, value) != value)
 
 
+def give_way() -> None:
+    """End this run of the page if a click asks for another one.
+
+    Streamlit looks for that whenever the state is read or something is shown.
+    """
+    shown_dataset()
+
+
 def address(name: str) -> str:
     """A query parameter of the page's address; empty if it is absent."""
     return str(st.query_params.get(name, ""))

@@ -12,7 +12,7 @@ import streamlit as st
 
 from console.desk import Desk
 from console.queries.background import Answer, Questions
-from console.web import session
+from console.web import page_state, session
 from console.web.metrics import metrics
 from console.web.page_text import plain
 from core.domain.errors import DriftdeskError, Missing
@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 _PATIENCE = 1.0
 """Seconds that a page waits for another service, which answers in a few hundredths."""
+
+_PAUSE = 0.05
+"""Seconds after which a waiting page looks whether something was clicked."""
 
 _KEPT, _KEPT_ERROR = 15.0, 30.0
 """Seconds for which an answer, or an error, is shown while the next answer is awaited."""
@@ -143,8 +146,9 @@ def neighbour(
         key = (name, question.__module__, question.__qualname__, args)
         asked = _questions()
         asked.ask(question.__name__, key, lambda: question(desk, *args), ttl)
-        if (asking := asked.answer(key).asking) is not None:
-            asked.wait([key], _PATIENCE - asking)
+        while (asking := asked.answer(key).asking) is not None and asking < _PATIENCE:
+            asked.wait([key], _PAUSE)
+            page_state.give_way()
         return _told(asked.answer(key))
 
     return _answer(ask, silent=silent) or Told()
