@@ -128,6 +128,7 @@ class SeenAlert(TypedDict):
 
 Status = StatusOfOne | StatusOfAll
 Job = OneJob
+Jobs = list[OneJob]
 Log = list[LogLine]
 Audit = list[AuditEvent] | Checked
 Passport = dict[str, Any]

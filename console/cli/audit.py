@@ -1,7 +1,8 @@
-"""The commands that read the record: the audit trail, and the lineage of one id."""
+"""The commands that read the record: the audit trail, the jobs, and the lineage of one id."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,8 @@ from console.cli.shared import DatasetName, Output
 from console.cli.view import View
 from console.desk import Desk
 from console.text.audit_sentences import sentence
+from core.domain import job_results
+from core.domain.jobs import Job, JobKind, JobState
 from core.rules.access.roles import Right
 
 if TYPE_CHECKING:
@@ -51,6 +54,36 @@ def audit(
     return Output(events, lines or ["There are no events yet."])
 
 
+_JOBS_HEAD = "  job  kind     state      requested (UTC)      by"
+
+
+def jobs(
+    desk: Desk,
+    *,
+    kind: Annotated[JobKind | None, typer.Option(help="Only jobs of this kind.")] = None,
+    state: Annotated[
+        JobState | None, typer.Option(case_sensitive=False, help="Only jobs in this state.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many jobs.")] = 20,
+) -> Output[answers.Jobs]:
+    """The latest jobs with their results, newest first: their numbers are those for `log`."""
+    wanted = queries.job_history.JobFilter(kind=kind, state=state)
+    found = queries.job_history.jobs(desk, wanted, size=limit)
+    lines = [_JOBS_HEAD, *(line for job in found for line in _job(job))]
+    nothing = "No job matches." if kind or state else "No job has been requested yet."
+    return Output(found, lines if found else [nothing])
+
+
+def _job(job: Job) -> Iterator[str]:
+    """A row of the list; a line below it has the error or the result, if there is one."""
+    yield (
+        f"{job.id:>5}  {job.kind.value:<7}  {job.state.value.lower():<9}  "
+        f"{job.requested_at:%Y-%m-%d %H:%M:%S}  {job.actor}"
+    )
+    if note := job.error or job_results.sentence(job.result) or job.stage:
+        yield f"       {note}"
+
+
 def passport(
     desk: Desk,
     subject: Annotated[
@@ -66,4 +99,4 @@ def passport(
     return Output(record.to_json(), output.passport_lines(record))
 
 
-COMMANDS = (audit, passport)
+COMMANDS = (audit, jobs, passport)

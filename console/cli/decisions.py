@@ -178,7 +178,9 @@ def undecided(desk: Desk) -> Output[answers.Candidates]:
     state = queries.status.status(desk)
     if not state.candidates:
         return Output([], ["No version awaits a decision."], code=1)
-    return _listed(desk, state.candidates, state)._replace(code=1)
+    listed = _listed(desk, state.candidates, state)
+    how = "Decide with: driftdesk approve VERSION, driftdesk reject VERSION --reason …"
+    return listed._replace(lines=[*listed.lines, how], code=1)
 
 
 def _listed(desk: Desk, versions: list[Promotion], state: Status) -> Output[answers.Candidates]:

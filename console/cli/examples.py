@@ -39,6 +39,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "follow-ups": ("follow-ups", 'follow-ups 2 --note "the error fell again"'),
     "force": ('force 4 --reason "the old model is wrong for new states" --wait',),
     "ingest": ("ingest --wait", "ingest feb.csv --wait", "ingest --restart --yes --wait"),
+    "jobs": ("jobs", "jobs --kind train --limit 5", "jobs --state failed --json"),
     "judge": ("judge 4 --wait",),
     "keys add": ("keys add shop",),
     "keys list": ("keys list",),

@@ -31,7 +31,9 @@ def follow(desk: Desk, job: Job, *, wait: bool, as_json: bool) -> None:
     joined = job.joined
     if joined and not as_json:
         say(formatting.joined(job), err=True)
-    if not wait and job.state is JobState.REQUESTED:
+    if not wait and (why := queries.stalled_jobs.disabled(desk)):
+        say(f"  {why}", err=True)
+    elif not wait and job.state is JobState.REQUESTED:
         say(f"  {_why_waiting(desk, job)}", err=True)
     jobs = _ended(desk, job, as_json=as_json) if wait else iter([job])
     result = replace(next(jobs), joined=joined)

@@ -22,6 +22,11 @@ class ForwardRow:
     own: ForwardScore
     other: ForwardScore | None
 
+    @property
+    def name(self) -> str:
+        """The batch's short name, such as 1/5."""
+        return f"{self.epoch}/{self.number}"
+
 
 @dataclass(frozen=True, slots=True)
 class ForwardReport:
@@ -49,7 +54,7 @@ class ForwardReport:
         """The newest batch that both versions have metrics on."""
         for row in reversed(self.scored):
             if row.other and row.other.metrics:
-                return Newest(f"{row.epoch}/{row.number}", row.own, row.other)
+                return Newest(row.name, row.own, row.other)
         return None
 
     @property
@@ -84,14 +89,17 @@ def _report(
     for score in own:
         batch = work.batches.get(score.batch_id)
         rows.append(ForwardRow(batch.epoch, batch.number or 0, score, theirs.get(score.batch_id)))
-    both = [row.number for row in rows if row.own.metrics and row.other and row.other.metrics]
+    scored = [row for row in rows if row.own.metrics]
+    both = [row.name for row in scored if row.other and row.other.metrics]
     says = ""
     if other is not None and other != version:
-        says = compared(own, beside, dataset.primary_metric, both[-1] if both else 0)
+        says = compared(own, beside, dataset.primary_metric, both[-1] if both else "")
         none = NONE_NEWER.format(version, other)
         says = says or f"{none[0].upper()}{none[1:]}."
-    known = [score.coverage for score in own if score.metrics]
-    covers = coverage(dataset.task, approved, known[-1] if known else None)
+    covers = ""
+    if scored:
+        last = scored[-1]
+        covers = coverage(dataset.task, approved, last.own.coverage, last.name)
     return ForwardReport(version, other, tuple(rows), says, covers)
 
 

@@ -57,10 +57,10 @@ def count(desk: Desk, wanted: JobFilter) -> int:
         return work.job_search.count(**asdict(wanted))
 
 
-def jobs(desk: Desk, wanted: JobFilter, page: int = 1) -> list[Job]:
-    """A page of the matching jobs, newest first."""
+def jobs(desk: Desk, wanted: JobFilter, page: int = 1, size: int = PAGE) -> list[Job]:
+    """A page of the matching jobs, newest first; `size` jobs are on each."""
     with desk.store.read() as work:
-        return work.job_search.jobs(**asdict(wanted), limit=PAGE, offset=(page - 1) * PAGE)
+        return work.job_search.jobs(**asdict(wanted), limit=size, offset=(page - 1) * size)
 
 
 def open_jobs(desk: Desk) -> tuple[int, ...]:

@@ -175,6 +175,8 @@ def _only_prediction(work: Work, start: str) -> LoggedPrediction:
         ids = tuple(p.id for p in found)
         says = f"{len(found)} predictions begin with {start}: {', '.join(ids[:3])}."
         raise _Ambiguous(Choice(f"{says} Enter more of the id.", ids))
+    if not _PREFIX.fullmatch(start):
+        raise BadInput(f"{_FORMS}, not {start[:60]!r}.")
     if not found:
         raise Missing(f"There is no prediction {start[:60]} on record (yet).")
     (logged,) = work.predictions.with_answers(found)

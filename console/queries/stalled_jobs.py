@@ -9,6 +9,20 @@ from core.usecases.queueing import ahead_of
 from core.usecases.stalled_jobs import TAKEN_WITHIN, why_it_waits
 
 
+def disabled(desk: Desk) -> str:
+    """That the desk's dataset is disabled, so that its jobs wait; empty if it is not.
+
+    Raises:
+        StoreUnavailable: the database is unavailable.
+    """
+    name = desk.dataset.name
+    with desk.store.desk() as every:
+        known = every.known().get(name)
+    if known is None or not known.is_disabled:
+        return ""
+    return f"The dataset is disabled, so no job runs. Enable it: driftdesk dataset enable {name}"
+
+
 def stuck(desk: Desk) -> dict[int, str]:
     """A sentence for each open job that makes no progress, by the job's id.
 
@@ -19,6 +33,8 @@ def stuck(desk: Desk) -> dict[int, str]:
         jobs, now = work.jobs.open(), work.now
     if not jobs:
         return {}
+    if why := disabled(desk):
+        return {j.id: why for j in jobs if j.state in (JobState.REQUESTED, JobState.QUEUED)}
     try:
         workers = desk.queue.workers()
     except QueueUnavailable as error:

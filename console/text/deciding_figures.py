@@ -138,11 +138,13 @@ def _on_newest(dossier: Dossier, newest: Newest | None, other: int | None) -> De
         none = NONE_NEWER.format(version, other)
         return DecidingFigure("On newer batches", "none yet", none)
     value, theirs = newest.own.metrics[metric], newest.live.metrics[metric]
+    which = sense(metric, value, theirs)
     return DecidingFigure(
         "On the newest batch",
         change(metric, value, theirs),
-        f"than version {newest.live.version}, batch {newest.name}, {_rows(newest.own.rows)}",
-        sense(metric, value, theirs),
+        f"{'as' if which is Sense.SAME else 'than'} version {newest.live.version}, "
+        f"batch {newest.name}, {_rows(newest.own.rows)}",
+        which,
     )
 
 

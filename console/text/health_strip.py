@@ -52,16 +52,25 @@ def newest_error(
         return Fact(name, "unknown", "The live model has not been scored on a batch yet.")
     alert = live_alerts.batch_error(approved, score, batch.number or 0, dataset)
     rows = formatting.count(score.rows, "held-out row")
-    note = f"batch {batch.number}, {rows}; {_times(now, approved, dataset)}"
+    note = f"batch {batch.epoch}/{batch.number}, {rows}; {_times(now, approved, dataset)}"
     tone = Tone.BAD if alert else _tone(now, approved, score.rows)
     return Fact(name, _amount(now, dataset), note, tone)
 
 
-def from_feedback(approved: float | None, live: Bucket | None, dataset: Dataset) -> Fact:
-    """The live model's error from reported actual values, against that of its approval."""
+def from_feedback(
+    approved: float | None, live: Bucket | None, dataset: Dataset, reported: int = 0
+) -> Fact:
+    """The live model's error from reported actual values, against that of its approval.
+
+    `reported` is the number of predictions of any version that have an actual value.
+    """
     name = "Error from feedback"
     if live is None:
-        return Fact(name, "unknown", "No actual value has been reported.")
+        note = "No actual value has been reported."
+        if reported:
+            many = formatting.count(reported, "actual value")
+            note = f"None for the live version yet; {many} for others."
+        return Fact(name, "unknown", note)
     alert = live_alerts.feedback_error(approved, live, dataset)
     note = f"{formatting.count(live.count, 'answer')}; {_times(live.error, approved, dataset)}"
     tone = Tone.BAD if alert else _tone(live.error, approved, live.count)
@@ -99,7 +108,7 @@ def newest_batch(verdict: BatchVerdict | None) -> Fact:
     if verdict is None:
         return Fact(name, "none", "No batch has been compared.")
     tone = _STANDS.get(verdict.stand, Tone.GOOD)
-    return Fact(name, f"batch {verdict.number}", verdict.stand.value, tone)
+    return Fact(name, f"batch {verdict.epoch}/{verdict.number}", verdict.stand.value, tone)
 
 
 def workers(states: Sequence[str]) -> Fact:

@@ -101,6 +101,17 @@ def arrive(page: str) -> None:
             st.query_params.from_dict(move.to.parameters)
 
 
+def arrived() -> None:
+    """End the last `switch`, once its page is drawn to the end.
+
+    From then on Streamlit drops the requests of the old page's parts, so that whoever comes to the
+    old page is a person who returns to it.
+    """
+    move: Move | None = page_state.get_state(_MOVE, None)
+    if move is not None and shown() == move.to.page:
+        page_state.take_state(_MOVE)
+
+
 def shown() -> str:
     """The page that this tab shows."""
     return str(page_state.get_state(_PAGE))

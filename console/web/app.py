@@ -62,3 +62,4 @@ with metrics().rerun(page.title):
         page.run()
     else:
         top.choose(shown)
+    addresses.arrived()

@@ -8,7 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from console.web import addresses, page_state
+from console.queries import fleet
+from console.web import addresses, page_state, reading, session
+from console.web.panels.fleet.hits import place
 
 _SEARCH = "search"
 _FIELD, _WANTED = "header-search", "driftdesk.search"
@@ -43,8 +45,18 @@ def _go(wanted: str, pages: Sequence[str]) -> None:
     page = page_of(wanted, pages)
     if page != _SEARCH:
         addresses.switch(page)
+    elif only := _only_hit(wanted):
+        addresses.switch(*only)
     elif addresses.shown() != _SEARCH:
         addresses.switch(_SEARCH, {"q": wanted})
     else:  # the page's own field writes its address
         page_state.set_state("q", wanted)
         st.rerun()
+
+
+def _only_hit(wanted: str) -> tuple[str, dict[str, str]] | None:
+    """Where the search's only hit is; None if it has none or several, or one of another dataset."""
+    hits = reading.query_fleet(fleet.search, wanted) or []
+    if len(hits) != 1 or hits[0].dataset != session.dataset_name():
+        return None
+    return place(hits[0])

@@ -47,6 +47,11 @@ def _conflicts(job: Job) -> bool:
     return isinstance(job.result, BatchNotStored) and job.result.state is BatchState.CONFLICT
 
 
+def ended_epoch(job: Job) -> bool:
+    """Whether an ingest's batch ended an epoch, whose rows left training."""
+    return isinstance(job.result, BatchStored) and bool(job.result.ended)
+
+
 def job_card(job: Job) -> None:
     """A job: state, progress, result or error, and actions."""
     when = formatting.ago(job.requested_at, widgets.now())
@@ -78,7 +83,7 @@ def job_line(job: Job) -> None:
 def show_outcome(job: Job, note: str = "") -> None:
     """A job's error or result; `note` replaces a result that may be out of date."""
     text = job.error or note or job_note(job)
-    if job.error or _conflicts(job):
+    if job.error or _conflicts(job) or ended_epoch(job):
         st.warning(widgets.plain(text), icon=":material/report:")
     elif text:
         st.caption(widgets.plain(text))

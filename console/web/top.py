@@ -89,7 +89,7 @@ def disabled_note() -> None:
     if known and known.is_disabled:
         st.warning(
             f"{widgets.plain(known.disabled_by)} disabled this dataset: "
-            f"{widgets.plain(known.reason)} It runs no job and no schedule.",
+            f"{widgets.plain(known.reason.rstrip('. '))}. It runs no job and no schedule.",
             icon=":material/pause_circle:",
         )
 

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 JOURNEY = ["", "promotion?version=1", "drift?batch=1.0", "audit"]
-TITLES = {"": "Overview", "promotion": "Promotion", "drift": "Drift", "audit": "Audit"}
+TITLES = {
+    "": "Overview", "pipeline": "Pipeline", "promotion": "Promotion", "drift": "Drift",
+    "audit": "Audit",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +141,12 @@ def test_a_finished_job_leads_to_its_batch_and_to_the_job_that_follows(
     page.goto(f"{desk}/pipeline?job=2")
     page.get_by_role("button", name="Open drift check, job 1").click()
     page.get_by_text("drift 1").wait_for()
+
+
+def test_a_person_returns_at_once_from_a_page_that_a_button_led_to(page: Page, desk: str) -> None:
+    page.goto(f"{desk}/pipeline")
+    page.get_by_role("button", name="Review version 2").click()
+    shows(page, desk, "promotion?version=2")
+    follow(page, "Pipeline")
+    shows(page, desk, "pipeline")
+    page.get_by_role("button", name="Review version 2").wait_for()

@@ -43,7 +43,7 @@ def test_a_later_version_is_told_beside_the_champion(tmp_path: Path, dataset: Da
 def test_the_newest_batch_is_the_fifth_line_at_most(tmp_path: Path, dataset: Dataset) -> None:
     made = version(tmp_path, dataset, 2, champion=1)
     assert len(lines(made, 1, "mae", "USD")) == 4
-    said = lines(made, 1, "mae", "USD", "Batch 4 is newer than versions 2 and 1.")
+    said = lines(made, 1, "mae", "USD", "Batch 1/4 is newer than versions 2 and 1.")
     assert len(said) == 5
 
 

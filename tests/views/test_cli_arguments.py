@@ -107,6 +107,25 @@ def test_what_cannot_be_done_is_said_before_a_reason_is_asked_for(desk: Desk) ->
     assert "Entry 1 of the ledger is stored; only one that waits" in said
 
 
+def test_the_latest_jobs_are_listed_with_the_numbers_for_their_logs(desk: Desk) -> None:
+    assert run("jobs") == "No job has been requested yet.\n"
+    with desk.store.begin() as work:
+        first, _ = work.jobs.request(JobKind.INGEST, {}, actor="ana")
+        work.jobs.cancel(first.id)
+        second, _ = work.jobs.request(JobKind.TRAIN, {}, actor="ben")
+        work.commit()
+    _, newest, *_ = run("jobs").splitlines()
+    assert newest.split()[:3] == [str(second.id), "train", "requested"]
+    assert newest.endswith("ben")
+    _, only, *_ = run("jobs", "--state", "cancelled").splitlines()
+    assert only.split()[:3] == [str(first.id), "ingest", "cancelled"]
+    assert run("jobs", "--kind", "judge") == "No job matches.\n"
+
+
+def test_an_id_of_an_unknown_form_says_which_forms_there_are(desk: Desk) -> None:
+    assert "Enter a prediction id, or one of version 3" in run("passport", "nonsense", code=1)
+
+
 def test_states_are_plain_words_and_a_job_that_is_not_there_is_said(desk: Desk) -> None:
     assert run("log", "99", code=1).strip() == "There is no job 99."
     with desk.store.begin() as work:
@@ -145,3 +164,4 @@ def test_a_decision_that_names_no_version_lists_those_that_await_one(
     said = run(command, code=1)
     assert "version 2  proposed" in said
     assert "version 1" not in said.splitlines()[0]
+    assert "Decide with: driftdesk approve VERSION" in said.splitlines()[-1]

@@ -254,6 +254,8 @@ def test_a_dataset_is_disabled_with_a_reason_and_enabled_again(two: Folder) -> N
     again = run("dataset", "disable", "trips", "--reason", "x")
     assert (again.exit_code, again.output) == (1, "The dataset trips is disabled already.\n")
     assert "disabled: ana disabled it" in run("dataset", "show", "trips").output
+    why = "The dataset is disabled, so no job runs. Enable it: driftdesk dataset enable trips"
+    assert why in run("ingest", "--dataset", "trips").output
     assert run("dataset", "enable", "trips").output == "trips is enabled.\n"
     assert run("dataset", "enable", "trips").exit_code == 1
     assert run("dataset", "disable", "boats", "--reason", "not yet").exit_code == 0  # never seen

@@ -48,11 +48,11 @@ def test_the_newest_batch_that_is_newer_than_both_is_a_fact_of_the_approval(desk
     for version, mae in ((1, 31), (2, 35)):
         put(desk, version, newest.id, mae, coverage=0.71)
     says = (
-        "Batch 4 is newer than versions 2 and 1: mean absolute error 35 against 31 "
+        "Batch 1/4 is newer than versions 2 and 1: mean absolute error 35 against 31 "
         "(12.9 % worse), on the same 500 rows."
     )
     covers = (
-        "The prediction interval covered 71.0 % of the newest batch's rows; at the evaluation that "
+        "The prediction interval covered 71.0 % of the rows of batch 1/4; at the evaluation that "
         "share was 90.0 %."
     )
     app = page("promotion", version="2")
@@ -102,7 +102,7 @@ def test_the_live_version_is_looked_at_beside_the_one_before_it(desk: Desk) -> N
     for version, mae in ((1, 40), (2, 31)):
         put(desk, version, batch.id, mae)
     app = page("promotion", version="2")
-    assert "Batch 4 is newer than versions 2 and 1" in text(app)
+    assert "Batch 1/4 is newer than versions 2 and 1" in text(app)
     tile = next(m for m in app.metric if m.label == "On the newest batch")
     assert (tile.value, tile.delta) == ("22.5 % better", "than version 1, batch 1/4, 500 rows")
 
@@ -127,7 +127,7 @@ def test_the_overview_shows_the_live_version_on_each_newer_batch(desk: Desk) -> 
     app = page("overview")
     assert "On batches newer than the model" in text(app)
     assert (
-        "covered 70.0 % of the newest batch's rows; at the evaluation that share was 91.0 %"
+        "covered 70.0 % of the rows of batch 1/2; at the evaluation that share was 91.0 %"
         in text(app)
     )
     assert "1/2,500,35 USD,70.0 %\n1/1,500,20 USD,90.0 %" in tables(app)
@@ -180,7 +180,7 @@ def test_a_classifier_has_sets_and_scores_of_another_task_are_not_told(
         report = forward_report(made, 1)
         assert [row.number for row in report.rows] == [2]
         assert report.coverage == (
-            "The prediction sets covered 70.0 % of the newest batch's rows; at the evaluation that "
+            "The prediction sets covered 70.0 % of the rows of batch 1/2; at the evaluation that "
             "share was 90.0 %."
         )
         app = page("overview")

@@ -380,7 +380,7 @@ def test_the_strip_tells_the_live_models_health(desk: Desk) -> None:
         work.commit()
     said = text(page("overview"))
     assert ":red[**180 USD**]" in said
-    assert "batch 0, 80 held-out rows; 18 times the approved 10 USD" in said
+    assert "batch 1/0, 80 held-out rows; 18 times the approved 10 USD" in said
     assert "No actual value has been reported." in said
     assert "Too few requests" in said
 
@@ -606,4 +606,4 @@ def test_a_batch_whose_version_is_not_recommended_is_not_answered_in_green(desk:
     assert not on_drift.success
     assert any("version 2 learned from it, and is not" in w.value for w in on_drift.warning)
     first = plain(page("overview"))
-    assert "orange[batch 1]" in first.replace("**", "")
+    assert "orange[batch 1/1]" in first.replace("**", "")

@@ -84,6 +84,13 @@ def test_while_redis_is_away_the_page_says_what_still_works(desk: Desk) -> None:
     assert "It is recorded, and starts once the queue is back." in text(app)
 
 
+def test_an_ingest_that_ended_an_epoch_says_so_whole_and_as_a_warning(desk: Desk) -> None:
+    note = f"Batch 0 of epoch 2: 3 rows stored. {'The 6 rows of epoch 1 leave training. ' * 6}End."
+    job(desk, JobKind.INGEST, result=BatchStored(epoch=2, ended={"epoch": 1}, note=note))
+    assert note in text(page("pipeline"))
+    assert any("leave training" in warning.value for warning in page("pipeline").warning)
+
+
 def test_each_step_shows_its_last_result_beside_its_button(desk: Desk) -> None:
     job(desk, JobKind.INGEST, result=BatchStored(note="Batch 3 of epoch 1: 80 rows stored."))
     job(desk, JobKind.TRAIN, JobState.FAILED, error="MLflow did not answer.")

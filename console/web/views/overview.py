@@ -75,7 +75,7 @@ def errors(seen: overview.Overview) -> None:
     names, values = zip(*known, strict=True)
     dataset = session.desk().dataset
     metric, unit = ERROR_OF[dataset.task], dataset.target.unit
-    st.subheader("Error by batch", anchor=False)
+    st.subheader(f"{METRICS[metric].heading} by batch", anchor=False)
     st.plotly_chart(
         error_trend.error_trend(names, values, seen.approved, metric, unit),
         key="trend",
@@ -109,12 +109,16 @@ def runs(seen: overview.Overview) -> None:
         note = job.error or job_widgets.job_note(job)
         has_run = job.started_at and job.finished_at
         took = formatting.duration(job.started_at, job.finished_at) if has_run else ""
-        st.markdown(
+        row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+        row.markdown(
             f"{widgets.badge(job.state)} **{job.kind.value} {job.id}** · "
             f"{widgets.when(job.requested_at)}{f' · {took}' if took else ''}  \n"
             f":gray[{widgets.plain(formatting.shorten(note, _LONGEST_NOTE))}]",
             help=widgets.exact(job.requested_at),
+            width="stretch",
         )
+        with row:
+            widgets.page_link("pipeline", "Open", {"job": str(job.id)})
     widgets.page_link("pipeline", "All runs")
 
 

@@ -121,7 +121,7 @@ class Promotions(Part):
             Missing: the version was never proposed.
         """
         complaint = f"Version {version} was never proposed here."
-        listed = "`driftdesk candidates` lists those that await a decision."
+        listed = "`driftdesk candidates` lists the versions."
         return self._only(promotions.c.version == version, f"{complaint} {listed}")
 
     def _only(self, where: sa.ColumnElement[bool], complaint: str) -> Promotion:

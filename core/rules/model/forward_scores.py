@@ -75,19 +75,19 @@ def due(
 
 
 def compared(
-    candidate: Sequence[ForwardScore], live: Sequence[ForwardScore], primary: str, number: int
+    candidate: Sequence[ForwardScore], live: Sequence[ForwardScore], primary: str, name: str
 ) -> str:
     """A sentence that compares both versions on the newest batch that both were scored on.
 
-    `number` is that batch's number. Empty if there is no such batch; `NONE_NEWER` says so.
+    `name` is that batch's, such as 1/5. Empty if there is no such batch; `NONE_NEWER` says so.
     """
     both = newest_of_both(candidate, live)
     if both is None:
         return ""
     mine, theirs = both
-    name, value, other = METRICS[primary].name, mine.metrics[primary], theirs.metrics[primary]
+    metric, value, other = METRICS[primary].name, mine.metrics[primary], theirs.metrics[primary]
     return (
-        f"Batch {number} is newer than versions {mine.version} and {theirs.version}: {name} "
+        f"Batch {name} is newer than versions {mine.version} and {theirs.version}: {metric} "
         f"{amount(primary, value)} against {amount(primary, other)} "
         f"({change(primary, value, other)}), on the same {mine.rows:,} rows."
     )
@@ -105,13 +105,13 @@ def newest_of_both(
     return last, theirs[last.batch_id]
 
 
-def coverage(task: Task, approved: float | None, newest: float | None) -> str:
-    """A sentence on the coverage on the newest batch and at the evaluation, or ""."""
+def coverage(task: Task, approved: float | None, newest: float | None, name: str) -> str:
+    """A sentence on the coverage on a batch, such as 1/5, and at the evaluation, or ""."""
     if newest is None:
         return ""
     what = "sets" if task.is_classifier else "interval"
     then = "was not recorded" if approved is None else f"was {percent(approved)}"
     return (
-        f"The prediction {what} covered {percent(newest)} of the newest batch's rows; at the "
+        f"The prediction {what} covered {percent(newest)} of the rows of batch {name}; at the "
         f"evaluation that share {then}."
     )

@@ -9,6 +9,7 @@ from html import escape
 from console.web import addresses, html_table
 from core.domain.fleet import Hit
 from core.domain.safe_text import printable
+from core.domain.subject import subject_of
 
 _PAGES = {
     "dataset": ("overview", ""),
@@ -28,20 +29,21 @@ def listing(hits: Sequence[Hit], titles: Mapping[str, str], now: datetime) -> st
     return f'<table class="fleet hits"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
-def address(hit: Hit) -> str:
-    """The address of what was found."""
+def place(hit: Hit) -> tuple[str, dict[str, str]]:
+    """The page of what was found, and the parameters of its address."""
     if hit.kind == "batch":
-        query = {"part": "Lineage", "follow": f"batch-id:{hit.ref}"}
-        return addresses.of(hit.dataset, "audit", query)
+        named = subject_of(hit.title)
+        if named and named.epoch is not None:
+            return "pipeline", {"batch": f"{named.epoch}/{named.number}"}
+        return "audit", {"part": "Lineage", "follow": f"batch-id:{hit.ref}"}  # it has no number
     page, parameter = _PAGES[hit.kind]
     query = {parameter: hit.ref} if parameter else {}
-    if hit.kind == "epoch":
-        query = {"view": "Batches", **query}
-    return addresses.of(hit.dataset, page, query)
+    return page, {"view": "Batches", **query} if hit.kind == "epoch" else query
 
 
 def _row(hit: Hit, titles: Mapping[str, str], now: datetime) -> str:
-    title = f'<a href="{escape(address(hit))}">{escape(printable(hit.title))}</a>'
+    address = addresses.of(hit.dataset, *place(hit))
+    title = f'<a href="{escape(address)}">{escape(printable(hit.title))}</a>'
     when = html_table.time(hit.at, now) if hit.at else ""
     cells = [("Kind", hit.kind), ("Found", title), ("State", escape(hit.state)), ("When", when)]
     if titles:

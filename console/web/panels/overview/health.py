@@ -23,7 +23,9 @@ def strip(seen: overview.Overview, error: live_traffic.FeedbackError | None) -> 
             health_strip.newest_error(
                 seen.approved, score, batch, dataset, is_newest=seen.has_newest_error
             ),
-            health_strip.from_feedback(seen.approved, error.live if error else None, dataset),
+            health_strip.from_feedback(
+                seen.approved, error.live if error else None, dataset, error.count if error else 0
+            ),
             health_strip.traffic(seen.window, live),
         ]
     facts.append(health_strip.newest_batch(seen.newest))

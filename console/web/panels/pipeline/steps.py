@@ -207,7 +207,9 @@ def result(job: Job, now: str = "") -> None:
     elif stuck := job_widgets.why_it_waits(job):
         st.warning(widgets.plain(stuck), icon=":material/hourglass_disabled:")
     else:
-        note = formatting.shorten(now or job_widgets.job_note(job), _LONGEST_NOTE)
+        note = now or job_widgets.job_note(job)
+        if not job_widgets.ended_epoch(job):
+            note = formatting.shorten(note, _LONGEST_NOTE)
         job_widgets.show_outcome(job, note)
 
 

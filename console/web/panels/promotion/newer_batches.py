@@ -53,7 +53,7 @@ def _row(row: ForwardRow, other: int | None, dataset: Dataset) -> dict[str, Any]
     covers = "In the set" if dataset.task.is_classifier else "In the interval"
     covered = "-" if own.coverage is None else formatting.percent(own.coverage)
     cells: dict[str, Any] = {
-        "Batch": f"{row.epoch}/{row.number}",
+        "Batch": row.name,
         "Rows": own.rows,
         METRICS[primary].heading: sorted_cells.metric(primary, value, unit),
         covers: Shown(own.coverage, covered),
