@@ -7,8 +7,8 @@ import re
 OF_A_DATASET = (
     "approve", "batch dismiss", "batch hold", "batch list", "batch release", "batch retry",
     "batch skip", "cancel", "candidates", "compare", "confirm", "continue-numbers",
-    "dataset check", "dossier", "drift", "feedback", "follow-ups", "force", "ingest", "jobs", "judge",
-    "limits list", "limits reset", "limits set", "log", "passport", "predict", "prune",
+    "dataset check", "dossier", "drift", "feedback", "follow-ups", "force", "ingest", "jobs",
+    "judge", "limits list", "limits reset", "limits set", "log", "passport", "predict", "prune",
     "quarantine list", "quarantine retry", "reject", "retry", "rollback", "rows export",
     "rows list", "schedule add", "schedule list", "schedule pause", "schedule remove",
     "schedule resume", "seen", "source check", "train", "withdraw",

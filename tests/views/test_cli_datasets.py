@@ -261,7 +261,10 @@ def test_a_dataset_is_disabled_with_a_reason_and_enabled_again(two: Folder) -> N
     assert run("dataset", "disable", "boats", "--reason", "not yet").exit_code == 0  # never seen
     store = two.store("trips")
     with store.read() as work:
-        said = [(e.actor, e.action, e.subject, e.reason) for e in work.audit.latest()]
+        said = [
+            (e.actor, e.action, e.subject, e.reason)
+            for e in work.audit.latest(subject="dataset:trips")
+        ]
     store.close()
     assert said == [
         ("eve", "enable dataset", "dataset:trips", ""),
