@@ -22,6 +22,9 @@ from core.usecases.batch_facts import verdict_of
 
 _MOST_VERSIONS = 500
 
+_NEWEST = 3
+"""How many versions, batches and predictions each are offered to begin with."""
+
 _ENTRY = re.compile(r"(?:(?P<epoch>N)/)?(?P<number>N)".replace("N", r"\d{1,18}"), re.ASCII)
 """An id column holds 18 digits."""
 
@@ -88,6 +91,22 @@ def found_or_choice(desk: Desk, subject: str) -> Lineage | Choice:
         return passport(desk, subject)
     except _Ambiguous as several:
         return several.choice
+
+
+def starting_points(desk: Desk) -> tuple[str, ...]:
+    """Subjects to begin with: the newest versions, batches and predictions that are on record.
+
+    Raises:
+        StoreUnavailable: the database is unreachable.
+    """
+    with desk.store.read() as work:
+        versions, batches = work.promotions.latest(_NEWEST), work.batches.newest_stored(_NEWEST)
+        predictions = work.predictions.latest(_NEWEST)
+    return (
+        *(f"version:{promotion.version}" for promotion in versions),
+        *(batch.subject for batch in batches),
+        *(prediction.id for prediction in predictions),
+    )
 
 
 def ledger_id(desk: Desk, entry: str) -> int:

@@ -93,6 +93,12 @@ def test_an_id_may_be_shortened_while_only_one_begins_so(desk: Desk) -> None:
     assert "no prediction 0197" in passport("0197", code=1)
 
 
+def test_the_newest_versions_batches_and_predictions_are_offered_to_begin_with(desk: Desk) -> None:
+    offered = drawn(page("audit", part="Lineage"))
+    for subject in ("version:2", "batch:1/0", ID):
+        assert f"follow={subject}" in offered
+
+
 def test_a_number_names_what_alone_has_it(desk: Desk) -> None:
     assert passport("2")["subject"] == "version:2"
     assert "no version, no job and no prediction 99" in passport("99", code=1)

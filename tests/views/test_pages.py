@@ -546,7 +546,8 @@ def test_one_id_is_followed_the_whole_way(desk: Desk) -> None:
     assert '<a href="drift?batch=1/0">1/0</a>' in drawn
     assert "ana approved version 3 (recommended)." in drawn
     assert '<td data-label="Drift rule">retrain</td>' in drawn
-    assert "on record" in text(page("audit", part="Lineage", follow="nothing"))
+    assert "Enter a prediction id" in text(page("audit", part="Lineage", follow="nothing"))
+    assert "no prediction 0a0a" in text(page("audit", part="Lineage", follow="0a0a"))
     assert "one of version 3, job 7" in text(page("audit", part="Lineage", follow="house:3"))
 
 

@@ -132,6 +132,9 @@ def follow() -> None:
             f"drift reports. `{widgets.with_dataset('driftdesk passport ID --json')}` prints "
             "the same."
         )
+        if starts := reading.query(lineage.starting_points):
+            st.markdown("The newest:")
+            st.html(tables.choices(starts))
         return
     result = reading.query(lineage.found_or_choice, subject)
     if not result:
