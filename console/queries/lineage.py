@@ -36,6 +36,8 @@ _FORMS = (
 _PREFIX = re.compile(r"[0-9a-f]{4}[0-9a-f-]{0,32}")
 """The start of a prediction's id; four characters leave a handful of a hundred thousand."""
 
+_IN_AN_ID = frozenset("0123456789abcdef-")
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -194,7 +196,7 @@ def _only_prediction(work: Work, start: str) -> LoggedPrediction:
         ids = tuple(p.id for p in found)
         says = f"{len(found)} predictions begin with {start}: {', '.join(ids[:3])}."
         raise _Ambiguous(Choice(f"{says} Enter more of the id.", ids))
-    if not _PREFIX.fullmatch(start):
+    if not set(start) <= _IN_AN_ID:
         raise BadInput(f"{_FORMS}, not {start[:60]!r}.")
     if not found:
         raise Missing(f"There is no prediction {start[:60]} on record (yet).")
