@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from console.desk import Desk
-from core.domain.errors import Missing
+from core.domain.errors import (
+    DriftdeskError,
+    Missing,
+    QueueUnavailable,
+    RegistryUnavailable,
+    ServingUnavailable,
+)
 from core.domain.safe_text import printable_lines
 from core.platform import running_system
 
@@ -25,6 +32,19 @@ def names(desk: Desk) -> list[str]:
     if not running_system.read(desk.settings.data_dir):
         return []
     return sorted(path.stem for path in _folder(desk).glob("*.log"))
+
+
+_SERVICES = {
+    RegistryUnavailable: "MLflow", ServingUnavailable: "Serving", QueueUnavailable: "Queue (Redis)",
+}  # fmt: skip
+
+
+def with_remedy(desk: Callable[[], Desk], error: DriftdeskError) -> str:
+    """An error as a sentence; one of a service that `make run` runs says that it is restarted."""
+    service = next((name for kind, name in _SERVICES.items() if isinstance(error, kind)), "")
+    if not service or PROCESSES[service] not in names(desk()):
+        return str(error)
+    return f"{error} `make run` restarts it by itself; its log is on the Services page."
 
 
 def remedy(desk: Desk, service: str) -> str:

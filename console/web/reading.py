@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import streamlit as st
 
 from console.desk import Desk
+from console.queries import local_logs
 from console.queries.background import Answer, Questions
 from console.web import page_state, session
 from console.web.metrics import metrics
@@ -46,7 +47,8 @@ def _answer(ask: Callable[[], T], *, silent: bool = False) -> T | None:
     except DriftdeskError as error:
         metrics().unanswered(error)
         if not silent:
-            st.error(plain(str(error)), icon=":material/cloud_off:")
+            says = local_logs.with_remedy(session.any_desk, error)
+            st.error(plain(says), icon=":material/cloud_off:")
         return None
 
 

@@ -53,7 +53,7 @@ def _fault(error: redis.RedisError, after: str) -> QueueUnavailable:
     elif isinstance(error, redis.TimeoutError):
         says = "Redis did not answer in time. See its log and its load."
     elif isinstance(error, redis.ConnectionError):
-        says = f"Redis did not answer ({error}). Start it, or check REDIS_URL."
+        says = f"Redis did not answer ({error}). Check that it runs, and REDIS_URL."
     else:
         says = f"Redis refused ({error}). See its log, and check REDIS_URL."
     return QueueUnavailable(f"{says} {after}".strip())

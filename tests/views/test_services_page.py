@@ -18,7 +18,7 @@ from console.queries import health, local_logs, promotion, service_checks, statu
 from console.queries.health import Watch
 from core.adapters.rq_queue import WorkerInfo
 from core.domain.dataset import Dataset
-from core.domain.errors import Missing, SettingsError
+from core.domain.errors import Missing, RegistryUnavailable, ServingUnavailable, SettingsError
 from core.domain.jobs import JobKind, JobState
 from core.platform import running_system
 from core.rules.ops.notification import Delivery, Event
@@ -359,5 +359,9 @@ def test_the_logs_of_make_run_are_on_the_page_while_it_runs(desk: Desk) -> None:
     assert "`make run` restarts it by itself." in text(app)
     (serving,) = (s for s in health.look(desk) if s.name == "Serving replicas")
     assert f"{folder / 'serving.log'}" in serving.advice
+    away = ServingUnavailable("Serving did not answer. Check that it runs, and SERVING_URL.")
+    assert "`make run` restarts it by itself" in local_logs.with_remedy(lambda: desk, away)
+    of_mlflow = RegistryUnavailable("MLflow did not answer.")  # `make run` has no log of it here
+    assert local_logs.with_remedy(lambda: desk, of_mlflow) == "MLflow did not answer."
     with pytest.raises(Missing, match="no log of"):
         local_logs.tail(desk, "../desk")

@@ -14,11 +14,17 @@ from core.domain.fleet import Hit
 
 _LONGEST = 100
 
+_FINDS = (
+    "Finds a version, a job, a batch or an epoch by its number, a prediction by its id or the "
+    "start of it, and a dataset by its name."
+)
+
 
 def found(text: str, hits: Sequence[Hit]) -> None:
     """The hits, or what can be searched for."""
     if not hits:
         st.info(f"Nothing found for {widgets.plain(text)}.", icon=":material/search_off:")
+        st.caption(_FINDS)
         return
     count = formatting.count(len(hits), "hit")
     more = "The first " if len(hits) == fleet_queries.MOST_HITS else ""
@@ -37,7 +43,4 @@ if wanted and wanted.strip():
     if answer is not None:
         found(wanted.strip(), answer)
 else:
-    st.caption(
-        "Finds a version, a job, a batch or an epoch by its number, a prediction by its id or the "
-        "start of it, and a dataset by its name."
-    )
+    st.caption(_FINDS)

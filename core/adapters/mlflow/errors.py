@@ -137,7 +137,7 @@ _NO_ANSWER: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ),
     (
         (ConnectionRefusedError, urllib3.exceptions.NewConnectionError),
-        "did not answer: nothing listens there. Start it, or check MLFLOW_TRACKING_URI.",
+        "did not answer: nothing listens there. Check that it runs, and MLFLOW_TRACKING_URI.",
     ),
     (
         (urllib3.exceptions.TimeoutError, TimeoutError),

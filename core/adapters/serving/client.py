@@ -225,7 +225,7 @@ class Client:
             )
         except requests.RequestException as error:
             raise ServingUnavailable(
-                f"Serving at {self.url} did not answer. Start it, or check SERVING_URL."
+                f"Serving at {self.url} did not answer. Check that it runs, and SERVING_URL."
             ) from error
 
     def _read(self, response: requests.Response) -> dict[str, Any]:
