@@ -78,7 +78,7 @@ class View:
     `repeats` says which earlier batch had the same content; empty if none had.
     `training` says what a training on the batch's epoch would use now, and why it needs a reason;
     `alike` are all batches that one answer fits, this one among them (see `BatchVerdict.is_like`).
-    `stamp` changes when a report is written.
+    `is_moving`: what is `live` is being changed. `stamp` changes when a report is written.
     """
 
     batch: Batch
@@ -88,6 +88,8 @@ class View:
     training: TrainingNow
     alike: tuple[BatchVerdict, ...]
     repeats: str
+    live: int | None
+    is_moving: bool
     stamp: tuple[int, datetime | None]
 
 
@@ -111,6 +113,8 @@ def view(desk: Desk, batch_id: int) -> View:
             repeats(
                 batch, work.batches.of_content(batch.content_hash) if batch.content_hash else None
             ),
+            work.promotions.live_version(),
+            any(job.kind is JobKind.PROMOTE for job in work.jobs.open()),
             work.drift.stamp(),
         )
 

@@ -49,6 +49,6 @@ def other_reference(report: StoredReport, beyond: Sequence[ColumnWeight]) -> str
     sentence = f"Against {against(report)}: {', '.join(found)}."
     if not beyond:
         return sentence
-    named = ", ".join(f"{w.label} ({figure_of(w)}) {times(w)}" for w in beyond[:_LISTED])
-    more = f", and {len(beyond) - _LISTED} more" if len(beyond) > _LISTED else ""
+    named = "; ".join(f"{w.label}, {figure_of(w)} {times(w)}" for w in beyond[:_LISTED])
+    more = f"; and {len(beyond) - _LISTED} more" if len(beyond) > _LISTED else ""
     return f"{sentence} Columns beyond their limit there: {named}{more}."

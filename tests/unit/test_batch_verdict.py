@@ -163,16 +163,15 @@ TABLE = [
         {"learned": ROLLED_BACK, "live_again": True},
         Stand.ROLLED_BACK,
         (
-            "Batch 2: version 5 was trained on it and is no longer live. Version 5, which was "
-            "rolled back, was trained on it; the live version 4 was not. Make version 5 live "
-            "again, or dismiss what needs no action."
+            "Batch 2: version 5, which was rolled back, was trained on it; the live version 4 was "
+            "not. Make version 5 live again, or dismiss what needs no action."
         ),
     ),
-    ({"learned": ROLLED_BACK}, Stand.ROLLED_BACK, "Version 5, which was live before, was trained"),
+    ({"learned": ROLLED_BACK}, Stand.ROLLED_BACK, "version 5, which was live before, was trained"),
     (
         {"learned": ROLLED_BACK, "current_epoch": 2, "later": (3,)},
         Stand.ROLLED_BACK,
-        "Batch 2 of epoch 1: version 5 was trained on it and is no longer live.",
+        "Batch 2 of epoch 1: version 5, which was live before, was trained on it; the live",
     ),
     ({"learned": ROLLED_BACK, "training": 9}, Stand.TRAINING, "job 9 is open"),
     ({"learned": ROLLED_BACK, "dismissed_by": "ben"}, Stand.DISMISSED, "ben dismissed it"),

@@ -133,15 +133,13 @@ def test_batches_of_a_version_that_was_rolled_back_are_never_said_to_be_untraine
     four = tuple(undone(n, current_epoch=current) for n in (5, 4, 3, 2))
     (need,) = of(live=BACK, epoch=Epoch(current, EpochState.OPEN, NOON), verdicts=four)
     assert need.title == (
-        f"Batches 2 to 5{of_epoch}: version 3 was trained on them and is no longer live"
+        f"Batches 2 to 5{of_epoch}: version 3, which was rolled back, was trained on them; the "
+        "live version 2 was not"
     )
-    assert need.detail.startswith(
-        "Version 3, which was rolled back, was trained on them; the live version 2 was not. "
-        "Make version 3 live again, or dismiss"
-    )
+    assert need.detail.startswith("Make version 3 live again, or dismiss")
     assert (need.page, need.query, need.act) == ("drift", {"batch": "1/5"}, "Review them")
     (one,) = of(live=BACK, verdicts=four[:1])
-    assert "was trained on it; the live version 2 was not" in one.detail
+    assert "was trained on it; the live version 2 was not" in one.title
 
 
 def test_what_is_said_of_an_earlier_epoch_is_true_of_each_of_its_batches() -> None:
@@ -151,7 +149,10 @@ def test_what_is_said_of_an_earlier_epoch_is_true_of_each_of_its_batches() -> No
     held = tuple(asks(n, held=True, **old) for n in (1, 0))
     found = {need.title: need.detail for need in of(live=BACK, epoch=epoch, verdicts=mixed + held)}
     assert list(found) == [
-        "Batches 2 and 3 of epoch 1: version 3 was trained on them and is no longer live",
+        (
+            "Batches 2 and 3 of epoch 1: version 3, which was rolled back, was trained on them; "
+            "the live version 2 was not"
+        ),
         "2 batches of epoch 1 need a decision",
         "2 batches of epoch 1 are held back",
     ]

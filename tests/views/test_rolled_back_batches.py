@@ -115,11 +115,9 @@ def stands(desk: Desk, batches: list[Batch]) -> list[Stand]:
 def test_after_a_rollback_no_batch_is_said_to_be_untrained(desk: Desk) -> None:
     taken_back(desk)
     (need,) = overview.overview(desk).needs
-    says = "Version 3, which was rolled back, was trained on them; the live version 2 was not."
-    assert need.title == (
-        "Batches 2 to 5 of epoch 1: version 3 was trained on them and is no longer live"
-    )
-    assert says in need.detail
+    says = "version 3, which was rolled back, was trained on them; the live version 2 was not"
+    assert need.title == f"Batches 2 to 5 of epoch 1: {says}"
+    assert "Make version 3 live again, or dismiss" in need.detail
     first = plain(page("overview"))
     assert says in first
     assert "no version was trained" not in first
@@ -132,13 +130,13 @@ def test_the_drift_page_says_what_a_rollback_left_and_offers_what_ends_it(desk: 
     batches = taken_back(desk)
     app = page("drift", batch="1/5")
     said = plain(app)
-    assert (
-        "Version 3, which was rolled back, was trained on it; the live version 2 was not." in said
-    )
+    assert "version 3, which was rolled back, was trained on it; the live version 2 was not" in said
     assert "Make version 3 live again, or dismiss" in said
     assert "retraining recommended" not in said
     assert "version=3" in links(app)
     assert {"Dismiss…", "Dismiss all 4…", "Train on epoch 1…"} <= set(labels(app))
+    button(app, "Roll back to version 3…").click().run()
+    assert "Go back to version 3" in labels(app)
     go_back(desk, 3)
     assert overview.overview(desk).needs == ()
     assert set(stands(desk, batches)) == {Stand.LEARNED}
@@ -165,7 +163,7 @@ def test_a_batch_of_the_current_epoch_is_told_the_same(desk: Desk) -> None:
     trained(desk, 3, batches)
     go_back(desk, 2)
     (need,) = overview.overview(desk).needs
-    assert need.title == "Batch 1: version 3 was trained on it and is no longer live"
+    assert need.title.startswith("Batch 1: version 3, which was rolled back, was trained on it")
     assert "Train anyway…" in labels(page("drift", batch="1/1"))
     assert "those of version 3, so training again gives the same model" in run("train", code=1)
 
@@ -243,7 +241,7 @@ def test_all_batches_that_wait_alike_are_dismissed_at_once(desk: Desk) -> None:
     said = plain(app)
     assert "These 4 batches wait for the same reason" in said
     for number in (2, 3, 4, 5):
-        assert f"Batch {number} of epoch 1: version 3 was trained on it" in said
+        assert f"Batch {number} of epoch 1: version 3, which was rolled back" in said
     app.text_area(key="drift-dismiss-reason").set_value("version 2 stays")
     button(app, "Dismiss all 4").click().run()
     with desk.store.read() as work:

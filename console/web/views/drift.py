@@ -24,11 +24,18 @@ from console.web.panels.drift import (
 from console.web.panels.drift import limits as limits_panel
 from core.domain.drift import Reference, StoredReport
 from core.rules.data.far_values import FarValues
+from core.rules.drift import references
 from core.rules.drift.thresholds import Cell
 
 PREVIOUS, CHAMPION = "Previous batch", "Champion's training data"
 AGAINST = {Reference.PREVIOUS: dict[str, str](), Reference.CHAMPION: {"against": CHAMPION}}
 """The address's parameters that show the comparison with a reference."""
+HISTORY_OF = {
+    Reference.PREVIOUS: "Each batch against the batch before it.",
+    Reference.CHAMPION: (
+        "Each batch against the training rows of the version that was live when it was compared."
+    ),
+}
 SECTIONS = ["Impact", "All statistics", "Distributions", "Data quality", "Limits"]
 WINDOWS = {"Last 12": 12, "Last 50": 50, "Last 200": drift.MOST_BATCHES}
 # For more batches the history shows the largest change of each column, of so many columns.
@@ -72,7 +79,9 @@ def ratios(report: StoredReport, far: Sequence[FarValues]) -> None:
         "Charts", [comparison.BY_STATISTIC, comparison.BY_COLUMN], label_visibility="collapsed",
         default=comparison.BY_STATISTIC, key="group", bind="query-params", required=True,
     )  # fmt: skip
-    comparison.ratios(report.report, grouping, f"batch-{report.batch_number}", far)
+    comparison.ratios(
+        report.report, grouping, f"batch-{report.batch_number}", far, references.against(report)
+    )
 
 
 def history(view: drift.View, reference: Reference, cells: list[Cell]) -> None:
@@ -105,6 +114,7 @@ def history(view: drift.View, reference: Reference, cells: list[Cell]) -> None:
     widgets.chart(figure, _HEAT, file, alt, on_select=open_cell, selection_mode="points")
     if by_column:
         st.caption("For each batch and column, the statistic with the largest ratio / limit.")
+    st.caption(HISTORY_OF[reference])
     comparison.heat_key(drift_heatmap.BATCH)
 
 

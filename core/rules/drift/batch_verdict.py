@@ -161,7 +161,7 @@ def _answered(facts: Facts, why: str) -> tuple[Stand, str, str]:
     if undone := facts.rolled_back:
         if facts.training is not None:
             return _in_training(facts.training, why)
-        return Stand.ROLLED_BACK, f": {undone.title()}", f"{undone.says()} {_then(why)}".strip()
+        return Stand.ROLLED_BACK, f": {undone.title()}", f"{undone.to_do} {_then(why)}".strip()
     covered = f": no further retraining needed ({_learned(facts)})"
     if what_to_do := _of_unfit(facts):
         return Stand.UNFIT, covered, f"{what_to_do} {_then(why)}".strip()

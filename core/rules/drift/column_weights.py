@@ -57,16 +57,16 @@ def rank(
     outside the former range, come first, and what these values change counts as drift.
     """
     drifted = dict.fromkeys((c.name for c in dataset.watched), 0.0)
-    by = dict.fromkeys(drifted, "")
+    most_by = dict.fromkeys(drifted, (0.0, ""))
     real = [
         c
         for c in checks
         if c.column in drifted and c.known and (distorts(c, far) or not c.within_band)
     ]
     for c in real:
-        if (drift := min(c.drift, MOST_TIMES)) > drifted[c.column]:
-            drifted[c.column] = drift
-            by[c.column] = c.statistic if isinstance(c, StatChange) else c.measure.value
+        drifted[c.column] = max(drifted[c.column], min(c.drift, MOST_TIMES))
+        figure = c.statistic if isinstance(c, StatChange) else c.measure.value
+        most_by[c.column] = max(most_by[c.column], (c.drift, figure))
     new = {c.column for c in real if isinstance(c, Measured) and c.unseen and c.drift > 1}
     new |= {column for column in far if drifted.get(column, 0.0) > 1}
     most = max([*(importance or {}).values(), 0.0]) or 1.0
@@ -78,7 +78,9 @@ def rank(
         drift = drifted[name]
         weight = drift * (1.0 if counted is None else max(counted, 0.0))
         weights.append(
-            ColumnWeight(name, column.label, drift, known, is_target, weight, name in new, by[name])
+            ColumnWeight(
+                name, column.label, drift, known, is_target, weight, name in new, most_by[name][1]
+            )
         )
     return tuple(sorted(weights, key=lambda w: (w.column not in far, -w.weight, -w.drift)))
 

@@ -22,15 +22,11 @@ class RolledBack:
     by_rollback: bool
 
     def title(self, them: str = "it") -> str:
-        """The standing, after the name and a colon; `them` stands for the batch or the batches."""
-        return f"version {self.version} was trained on {them} and is no longer live"
-
-    def says(self, them: str = "it") -> str:
-        """What is true, and what a person can do."""
+        """What is true, after the name and a colon; `them` stands for the batch or the batches."""
         how = "was rolled back" if self.by_rollback else "was live before"
         return (
-            f"Version {self.version}, which {how}, was trained on {them}; the live version "
-            f"{self.live} was not. {self.to_do}"
+            f"version {self.version}, which {how}, was trained on {them}; the live version "
+            f"{self.live} was not"
         )
 
     @property

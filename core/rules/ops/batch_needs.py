@@ -83,7 +83,7 @@ def _rolled_back(facts: NeedFacts, group: Sequence[BatchVerdict]) -> Need:
     undone = RolledBack(first.learned_by, live.version, by_rollback)
     of_epoch = "" if first.is_current else f" of epoch {first.epoch}"
     title = f"{_names(group)}{of_epoch}: {undone.title('them')}"
-    return Need(title, undone.says("them"), "drift", query, act=_act(group))
+    return Need(title, undone.to_do, "drift", query, act=_act(group))
 
 
 def _of_earlier_epoch(group: Sequence[BatchVerdict]) -> Need:

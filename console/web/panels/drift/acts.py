@@ -9,14 +9,15 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from console.actions import pipeline
-from console.queries import drift
+from console.queries import drift, promotion
 from console.text.batch_ledger import trains_on
-from console.web import addresses, session, widgets
+from console.web import addresses, reading, session, widgets
 from console.web.panels.drift import statistics
 from console.web.panels.pipeline import training
+from console.web.panels.promotion import history
 from core.domain.drift import StoredReport
 from core.rules.access.roles import Right
-from core.rules.drift.batch_verdict import BatchVerdict
+from core.rules.drift.batch_verdict import BatchVerdict, Stand
 from core.rules.ops.batch_names import named_batches
 
 
@@ -58,6 +59,10 @@ def buttons(view: drift.View, report: StoredReport, *, is_doubtful: bool = False
     widgets.act_button(row, "Compare again", None, done, pipeline.request_drift, **look)
     _train(row, view)
     _dismiss(row, view)
+    if view.verdict.stand is Stand.ROLLED_BACK:
+        choices = reading.query(promotion.rollback_choices) or []
+        wanted = [choice for choice in choices if choice.version == view.verdict.learned_by]
+        history.roll_back(row, view.live, wanted, busy=view.is_moving)
     if view.verdict.learned_by is not None:
         version = str(view.verdict.learned_by)
         to = addresses.of(session.dataset_name(), "promotion", {"version": version})

@@ -56,7 +56,6 @@ STANDS = {
 
 _BY_FINDING = {
     Stand.CALM, Stand.DOUBTFUL, Stand.ASKS, Stand.TRAINING, Stand.LEARNED, Stand.UNFIT,
-    Stand.ROLLED_BACK,
 }  # fmt: skip
 """Verdicts that follow from one of the findings."""
 
@@ -213,10 +212,17 @@ def done_since(verdict: BatchVerdict) -> str:
     return f" ({done})" if done else ""
 
 
-def ratios(report: DriftReport, grouping: str, file: str, far: Sequence[FarValues] = ()) -> None:
+def ratios(
+    report: DriftReport,
+    grouping: str,
+    file: str,
+    far: Sequence[FarValues] = (),
+    reference: str = "the reference",
+) -> None:
     """Charts of every ratio with its limit and its noise band; stacked on a narrow screen.
 
-    `file` is the base of the charts' keys and file names; `far` as in `far_values`.
+    `file` is the base of the charts' keys and file names; `far` as in `far_values`; `reference` is
+    what the report compares with, in words.
     """
     labels = {c.name: c.label for c in session.desk().dataset.compared}
     shown = [c for c in report.changes if c.column in labels]
@@ -232,8 +238,9 @@ def ratios(report: DriftReport, grouping: str, file: str, far: Sequence[FarValue
         groups = [(titles[k], [c for c in shown if c.statistic == k]) for k in STATISTICS]
         names = [[labels[c.column] for c in changes] for _, changes in groups]
     st.caption(
-        "Relative change from the reference, in multiples of its limit (amber line); bars end at "
-        "4. Grey bar: noise band (the expected difference between two samples of the same data). "
+        f"Relative change from {widgets.plain(reference)}, in multiples of its limit (amber line); "
+        "bars end at 4. Grey bar: noise band (the expected difference between two samples of the "
+        "same data). "
         "Red and hatched: breach. Dotted with ~: breach within the noise band. "
         f"{report.estimate}".rstrip()
     )
