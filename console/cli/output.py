@@ -63,7 +63,7 @@ def _columns(report: StoredReport, advice: Advice, dataset: Dataset) -> list[str
     return [
         f"  {w.label}: {figure_of(w)} {times(w)} against {against(report)}"
         + (f", importance {percent(w.importance)}" if w.importance is not None else "")
-        + (", never seen before" if w.unseen else "")
+        + (", new values" if w.unseen else "")
         for w in weights
         if w.drift > 1
     ]

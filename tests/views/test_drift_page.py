@@ -564,7 +564,7 @@ def test_categories_are_judged_beside_the_rule_and_it_is_said_what_decides(
         ("status", 1.0, "breach"), ("status", 1.0, "breach"),
     ]  # fmt: skip
     impact = tables(page(look="Impact")).replace(".0", "")
-    assert "Status,10,0,values never seen before" in impact
+    assert "Status,10,0,new values" in impact
 
 
 def test_a_held_batch_and_the_reference_that_was_used_instead_are_named(desk: Desk) -> None:
@@ -677,7 +677,7 @@ def test_a_column_of_many_values_says_the_same_of_new_ones_in_both_places(desk: 
         )
         work.commit()
     app = page(look="All statistics")
-    share = "100.0 % of the values were never or seldom seen before"
+    share = "100.0 % of the values are new or were rare"
     assert share in plain(text(app))
     measured = next(f.value for f in app.dataframe if "Measure" in f.value).set_index("Measure")
     new = measured[measured["Column"] == "City"].loc["New values"]

@@ -53,7 +53,7 @@ def rank(
     """The watched columns by drift times importance, largest first.
 
     The target has no importance of its own; it counts as much as the most important column, and so
-    does a column with values that were never seen before. Columns in `far`, which have values far
+    does a column with values that its reference never had. Columns in `far`, which have values far
     outside the former range, come first, and what these values change counts as drift.
     """
     drifted = dict.fromkeys((c.name for c in dataset.watched), 0.0)

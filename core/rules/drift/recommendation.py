@@ -254,7 +254,7 @@ def _drift_words(
         if matter[0].is_target:
             what = "the target itself drifted"
         elif matter[0].unseen:
-            what = "the batch has values that were never seen before"
+            what = "the batch has new values"
         return f"Unlikely to be noise; {what}: {names}{more}."
     if real:
         names = ", ".join(w.label for w in weights if w.drift > 1)

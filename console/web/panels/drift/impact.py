@@ -71,7 +71,7 @@ def impact(view: drift.View) -> None:
             "Drift: the largest change beyond the noise band in multiples of its limit, at most "
             "10, from each reference. Importance: permutation importance, the increase of the "
             "champion's error when the column is shuffled. The target counts as the most "
-            "important column, and so do values that were never seen before. Weight: the larger "
+            "important column, and so does a column with new values. Weight: the larger "
             "drift times importance."
         )
 
@@ -80,4 +80,4 @@ def _why(weight: ColumnWeight) -> str:
     """Why a column counts as the most important one; empty if its own importance counts."""
     if weight.is_target:
         return "target"
-    return "values never seen before" if weight.unseen else ""
+    return "new values" if weight.unseen else ""

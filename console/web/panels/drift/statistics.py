@@ -201,9 +201,9 @@ def _why_undefined(measured: Measured, sides: Sides) -> str:
     then, now = (side.get(measured.column) for side in sides)
     if not then or not now or not (then.categories and now.categories):
         return ""
-    share, never = unseen(then, now)
+    share, are_new = unseen(then, now)
     return (
-        f"{percent(share)} of the values were {never} before. How many are new is undefined, "
+        f"{percent(share)} of the values {are_new}. How many are new is undefined, "
         "because a profile keeps only the most common values."
     )
 
