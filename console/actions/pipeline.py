@@ -8,6 +8,7 @@ needs stands above it; who has not that right gets `NotAllowed`, and nothing is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -31,7 +32,7 @@ from core.rules.data.training_set import ANYWAY
 from core.rules.drift.batch_verdict import BatchVerdict
 from core.rules.model.promotion_states import require_reason
 from core.usecases import decisions
-from core.usecases.batch_facts import already_learned, newest_batches, today, verdict_of
+from core.usecases.batch_facts import newest_batches, training_now, verdict_of
 from core.usecases.epoch_end import ends_epoch, trainable
 from core.usecases.open_candidates import judge_key, pair_key
 from core.usecases.registered_version import require_registered
@@ -111,18 +112,15 @@ def request_train(desk: Desk, actor: Actor, *, reason: str = "", epoch: int | No
         now = newest_batches(work, desk.dataset)
         if now.newest is None:
             raise Missing("No batch has been stored yet. Ingest one first.")
-        number, current = trainable(work, epoch), work.batches.epoch()
-        same_as, why, args = now.same_as, now.why_a_reason, dict[str, Any]()
-        if current and number != current.number:
-            same_as = already_learned(work, today(work, desk.dataset, number))
-            why, args = f"Epoch {number} is not the current one.", {"epoch": number}
+        training = training_now(work, desk.dataset, trainable(work, epoch), now)
+        args: dict[str, Any] = {"epoch": training.earlier} if training.earlier is not None else {}
         busy = next((j for j in work.jobs.open() if j.kind is JobKind.TRAIN), None)
-        if not reason and busy is None and why:
-            raise ReasonRequired(f"{why} Say why to train anyway.")
+        if not reason and busy is None and training.why_a_reason:
+            raise ReasonRequired(f"{training.why_a_reason} Say why to train anyway.")
         asked = next((v for v in now.verdicts if v.asks), now.newest)
         details = {"drift_rule": asked.rule_asks, "recommendation": asked.recommendation}
         details |= {"retrain_when": asked.decided_by.value}
-        if reason and same_as is not None:
+        if reason and training.same_as is not None:
             args[ANYWAY] = True
         why = reason or asked.sentence
         job, _ = decisions.request(
@@ -142,17 +140,39 @@ def dismiss_batch(desk: Desk, actor: Actor, batch_id: int, *, reason: str) -> Ba
         ReasonRequired: no reason was given.
         IllegalTransition: nothing is asked for.
     """
+    (verdict,) = _dismiss(desk, actor, [batch_id], reason)
+    return verdict
+
+
+@needs(Right.RUN)
+def dismiss_batches(
+    desk: Desk, actor: Actor, batch_ids: Sequence[int], *, reason: str
+) -> tuple[BatchVerdict, ...]:
+    """Dismiss several batches for one reason, all or none; each has its row in the audit trail.
+
+    Returns their verdicts.
+
+    Raises:
+        Missing, ReasonRequired, IllegalTransition: as `dismiss_batch`.
+    """
+    return _dismiss(desk, actor, batch_ids, reason)
+
+
+def _dismiss(
+    desk: Desk, actor: Actor, batch_ids: Sequence[int], reason: str
+) -> tuple[BatchVerdict, ...]:
     with desk.store.transaction(actor) as work:
-        batch = work.batches.get(batch_id)
-        verdict = verdict_of(work, batch)
-        if not verdict.waits:
-            raise IllegalTransition(f"{verdict.title}; there is nothing to dismiss.")
-        reason = require_reason(reason, "dismissing a batch")
-        details = {"drift_rule": verdict.rule_asks, "recommendation": verdict.recommendation}
-        details |= {"retrain_when": verdict.decided_by.value}
-        work.audit.add(actor.name, DISMISS, batch.subject, reason=reason, details=details)
+        batches = [work.batches.get(batch_id) for batch_id in batch_ids]
+        for batch in batches:
+            verdict = verdict_of(work, batch)
+            if not verdict.waits:
+                raise IllegalTransition(f"{verdict.title}; there is nothing to dismiss.")
+            reason = require_reason(reason, "dismissing a batch")
+            details = {"drift_rule": verdict.rule_asks, "recommendation": verdict.recommendation}
+            details |= {"retrain_when": verdict.decided_by.value}
+            work.audit.add(actor.name, DISMISS, batch.subject, reason=reason, details=details)
     with desk.store.read() as work:
-        return verdict_of(work, batch)
+        return tuple(verdict_of(work, batch) for batch in batches)
 
 
 @needs(Right.RUN)

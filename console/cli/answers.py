@@ -37,7 +37,7 @@ from core.rules.drift.batch_verdict import BatchVerdict
 from core.rules.drift.live_windows import Window
 from core.rules.drift.thresholds import Preview
 from core.rules.ops.fleet_state import Line
-from core.rules.ops.needs import Need
+from core.rules.ops.need import Need
 from core.rules.ops.notification import Notice
 from core.rules.ops.schedule import Schedule as OneSchedule
 

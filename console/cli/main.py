@@ -160,7 +160,9 @@ def _newest_reports(desk: Desk) -> Output[answers.Reports]:
     view = queries.drift.view(desk, newest[0].batch_id) if newest else None
     advice = view.advice.to_json() if view and view.advice else None
     both = {"advice": advice, "verdict": jsonable(view.verdict) if view else None}
-    return Output([jsonable(r) | both for r in newest], output.report_lines(newest, view))
+    return Output(
+        [jsonable(r) | both for r in newest], output.report_lines(newest, desk.dataset, view)
+    )
 
 
 @app.command(rich_help_panel=PIPELINE)

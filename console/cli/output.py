@@ -6,18 +6,23 @@ from collections.abc import Mapping, Sequence
 
 from console import queries
 from console.text import audit_sentences, formatting
+from console.text.column_drift import figure_of, times
 from console.text.lineage import Lineage, chain
 from console.text.prediction import recorded
+from core.domain.dataset import Dataset
 from core.domain.dossier import Difference, OwnFigure
 from core.domain.drift import DriftReport, StoredReport
 from core.domain.job_results import sentence
 from core.domain.jobs import Job
 from core.domain.number_format import percent
 from core.domain.promotions import FollowUp, Promotion
+from core.rules.drift.column_weights import importance_in, of_report
 from core.rules.drift.live_windows import Window
+from core.rules.drift.recommendation import Advice
+from core.rules.drift.references import against
 from core.rules.model.metric_comparison import change, interval_in_words
 from core.rules.model.promotion_states import decision_in_words, named
-from core.rules.ops.needs import Need
+from core.rules.ops.need import Need
 
 _MOVED = {False: "a prediction that changes by more than 10 %", True: "another label"}
 
@@ -29,14 +34,16 @@ def job_line(job: Job) -> str:
     return f"{head}. {note}" if note else head
 
 
-def report_lines(reports: list[StoredReport], view: queries.drift.View | None = None) -> list[str]:
+def report_lines(
+    reports: list[StoredReport], dataset: Dataset, view: queries.drift.View | None = None
+) -> list[str]:
     """The verdict, what decides, the findings by reference, and the recommendation."""
     if not reports:
         return ["No batch has been compared yet."]
     lines = [view.verdict.sentence, f"decides: {view.verdict.decided_by}"] if view else []
     for r in reports:
         lines.append(
-            f"drift rule: epoch {r.epoch}, batch {r.batch_number} against {r.reference_name}: "
+            f"drift rule: epoch {r.epoch}, batch {r.batch_number} against {against(r)}: "
             f"{r.report.verdict}" + (f" ({r.note})" if r.note else "")
         )
         lines += _reasons(r.report)
@@ -46,14 +53,20 @@ def report_lines(reports: list[StoredReport], view: queries.drift.View | None = 
     if advice := view.advice if view else None:
         lines.append(f"recommendation: {advice.recommendation.value}")
         lines += [f"  {reason}" for reason in advice.reasons]
-        lines += [
-            f"  {w.label}: drift {w.drift:.1f} times its limit"
-            + (f", importance {percent(w.importance)}" if w.importance is not None else "")
-            + (", never seen before" if w.unseen else "")
-            for w in advice.columns
-            if w.drift > 1
-        ]
+        lines += [line for r in reports for line in _columns(r, advice, dataset)]
     return lines
+
+
+def _columns(report: StoredReport, advice: Advice, dataset: Dataset) -> list[str]:
+    """The columns beyond a limit against one reference, which each line names."""
+    weights = of_report(report.report, importance_in(advice.columns), dataset)
+    return [
+        f"  {w.label}: {figure_of(w)} {times(w)} against {against(report)}"
+        + (f", importance {percent(w.importance)}" if w.importance is not None else "")
+        + (", new values" if w.unseen else "")
+        for w in weights
+        if w.drift > 1
+    ]
 
 
 def comparison_lines(found: queries.comparison.Comparison) -> list[str]:

@@ -13,7 +13,6 @@ from core.domain.drift import Measure, Reference, StoredReport
 from core.domain.jobs import Job, JobKind
 from core.domain.profiles import ColumnProfile
 from core.rules.data.far_values import FarValues, far_values
-from core.rules.data.training_set import learned_from
 from core.rules.drift.batch_verdict import BatchVerdict
 from core.rules.drift.recommendation import Advice, BatchScore
 from core.rules.drift.thresholds import (
@@ -25,13 +24,10 @@ from core.rules.drift.thresholds import (
     of_measures,
     preview,
 )
-from core.usecases.batch_facts import NewestBatches, newest_batches, verdict_of
+from core.usecases.batch_facts import TrainingNow, newest_batches, training_now, verdict_of
 
 MOST_BATCHES = 200
 """How many batches the history covers."""
-
-MOST_VERSIONS = 200
-"""Among how many versions those that learned from a batch are searched."""
 
 SCORED = 12
 """For how many batches the error is shown."""
@@ -80,17 +76,20 @@ class View:
     """One batch's comparisons: with the previous batch and with the champion's training data.
 
     `repeats` says which earlier batch had the same content; empty if none had.
-    `learned_by` are the versions trained on the batch, newest first. `training` says what a
-    training now would use, and why it needs a reason. `stamp` changes when a report is written.
+    `training` says what a training on the batch's epoch would use now, and why it needs a reason;
+    `alike` are all batches that one answer fits, this one among them (see `BatchVerdict.is_like`).
+    `is_moving`: what is `live` is being changed. `stamp` changes when a report is written.
     """
 
     batch: Batch
     reports: dict[Reference, StoredReport]
     advice: Advice | None
     verdict: BatchVerdict
-    learned_by: tuple[int, ...]
-    training: NewestBatches
+    training: TrainingNow
+    alike: tuple[BatchVerdict, ...]
     repeats: str
+    live: int | None
+    is_moving: bool
     stamp: tuple[int, datetime | None]
 
 
@@ -103,17 +102,19 @@ def view(desk: Desk, batch_id: int) -> View:
     with desk.store.read() as work:
         reports = {r.reference: r for r in reversed(work.drift.latest(8, batch_id=batch_id))}
         batch = work.batches.get(batch_id)
-        versions = work.promotions.latest(MOST_VERSIONS)
+        verdict, newest = verdict_of(work, batch), newest_batches(work, desk.dataset)
         return View(
             batch,
             reports,
             work.drift.advice(batch_id),
-            verdict_of(work, batch),
-            tuple(p.version for p in versions if learned_from(p.dossier).has(batch)),
-            newest_batches(work, desk.dataset),
+            verdict,
+            training_now(work, desk.dataset, batch.epoch, newest),
+            tuple(v for v in newest.waiting if v.is_like(verdict)),
             repeats(
                 batch, work.batches.of_content(batch.content_hash) if batch.content_hash else None
             ),
+            work.promotions.live_version(),
+            any(job.kind is JobKind.PROMOTE for job in work.jobs.open()),
             work.drift.stamp(),
         )
 

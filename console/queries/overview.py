@@ -22,7 +22,8 @@ from core.rules.drift.recommendation import (
     error_change,
 )
 from core.rules.model.feedback_error import Bucket
-from core.rules.ops.needs import DISAGREE, Need, needs, newest_verdict
+from core.rules.ops.need import Need
+from core.rules.ops.needs import DISAGREE, needs, newest_verdict
 from core.rules.ops.schedule import Schedule
 from core.usecases import live_terms
 

@@ -25,6 +25,7 @@ from core.rules.model.verdict_validity import (
     re_evaluation_failed,
     recommend,
 )
+from core.usecases import batch_facts
 from core.usecases.batch_facts import NewestBatches, newest_batches
 from core.usecases.epoch_end import ending, ends_epoch, restarts_by_itself
 from core.usecases.open_candidates import judge_key
@@ -182,6 +183,15 @@ def job_log(desk: Desk, job_id: int, limit: int = 100) -> list[LogLine]:
     """The last lines of a job's log."""
     with desk.store.read() as work:
         return work.jobs.lines(job_id, limit)
+
+
+def training_now(desk: Desk, epoch: int | None = None) -> batch_facts.TrainingNow:
+    """What a training on an epoch would use, by default on the current one; why it needs a reason.
+
+    `epoch` is that of the rows; see `core.usecases.batch_facts.training_now`.
+    """
+    with desk.store.read() as work:
+        return batch_facts.training_now(work, desk.dataset, epoch)
 
 
 def ledger(desk: Desk, limit: int = 50) -> list[Batch]:

@@ -22,6 +22,7 @@ _VERDICTS = {
     Stand.LEARNED: "learned",
     Stand.UNFIT: "unfit",
     Stand.DOUBTFUL: "doubtful",
+    Stand.ROLLED_BACK: "taken back",
 }
 """Shorter words, where the verdict's own are too long for the column."""
 

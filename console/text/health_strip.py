@@ -98,6 +98,7 @@ _STANDS = {
     Stand.HELD: Tone.OPEN,
     Stand.UNFIT: Tone.OPEN,
     Stand.DOUBTFUL: Tone.OPEN,
+    Stand.ROLLED_BACK: Tone.OPEN,
     Stand.UNCOMPARED: Tone.NEUTRAL,
 }
 

@@ -10,13 +10,16 @@ from core.domain.audit_event import DISMISS, ITSELF
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
 from core.domain.dossier import Lesson
+from core.domain.errors import NothingToTrainOn
 from core.domain.jobs import JobKind
-from core.domain.promotions import Promotion
+from core.domain.promotions import Decision, Promotion
 from core.rules.data.training_set import learned_from, lesson, same_as
-from core.rules.drift.batch_verdict import BatchVerdict, verdict, why_a_reason
+from core.rules.drift.batch_verdict import BatchVerdict, verdict
+from core.rules.drift.training_reason import why_a_reason
 from core.rules.drift.verdict_facts import Facts
 from core.rules.drift.verdict_findings import findings, will_read
 from core.rules.model.verdict_validity import not_recommended
+from core.usecases.epoch_end import trainable
 
 WATCHED = 12
 """The number of newest batches with a verdict."""
@@ -60,6 +63,43 @@ class NewestBatches:
         return tuple(v for v in self.verdicts if v.waits)
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingNow:
+    """What a training on one epoch would use now: the rule of every page and command.
+
+    `earlier` is the epoch, if it is not the current one. `usable` are the batches whose rows it
+    would read, and `same_as` the version that was trained on these by the same recipe.
+    `why_a_reason` says why it needs a person's reason, and is empty if the data justifies it;
+    `obstacle` says why nothing can be trained on an earlier epoch.
+    """
+
+    earlier: int | None
+    usable: tuple[Batch, ...]
+    same_as: int | None
+    why_a_reason: str
+    obstacle: str = ""
+
+
+def training_now(
+    work: Work, dataset: Dataset, epoch: int | None = None, newest: NewestBatches | None = None
+) -> TrainingNow:
+    """What a training on an epoch would use, by default on the current one.
+
+    `newest` are the newest batches, where they are known.
+    """
+    current = work.batches.epoch()
+    if epoch is None or (current and epoch == current.number):
+        now = newest or newest_batches(work, dataset)
+        return TrainingNow(None, now.usable, now.same_as, now.why_a_reason)
+    try:
+        trainable(work, epoch)
+    except NothingToTrainOn as obstacle:
+        return TrainingNow(epoch, (), None, why_a_reason((), None, epoch), str(obstacle))
+    usable = _usable(work, epoch)
+    same = already_learned(work, lesson(usable, dataset))
+    return TrainingNow(epoch, tuple(usable), same, why_a_reason((), same, epoch))
+
+
 def newest_batches(work: Work, dataset: Dataset) -> NewestBatches:
     """The verdicts about the newest batches."""
     versions = _versions(work)
@@ -87,9 +127,9 @@ def verdicts_of(work: Work, batches: Sequence[Batch]) -> dict[int, BatchVerdict]
     return {v.batch_id: v for v in _verdicts(work, batches, _versions(work))}
 
 
-def today(work: Work, dataset: Dataset, epoch: int | None = None) -> Lesson:
-    """The rows that a training would use now, of the current epoch or an earlier one."""
-    return lesson(_usable(work, epoch), dataset)
+def today(work: Work, dataset: Dataset) -> Lesson:
+    """The rows of the current epoch that a training would use now."""
+    return lesson(_usable(work), dataset)
 
 
 def _usable(work: Work, epoch: int | None = None) -> list[Batch]:
@@ -117,6 +157,7 @@ def _verdicts(
     names_epoch: bool = False,
 ) -> list[BatchVerdict]:
     epoch = work.batches.epoch()
+    number = epoch.number if epoch else 0
     reports = work.drift.verdicts([b.id for b in batches])
     dismissed = {
         e.subject: e
@@ -136,15 +177,16 @@ def _verdicts(
             batch.id,
             batch.epoch,
             batch.number or 0,
-            epoch.number if epoch else 0,
+            number,
             rule=rule,
             beyond=beyond,
             advised=advised,
             when=work.dataset.retrain_when,
             live=live.version if live else None,
+            live_again=live is not None and live.decided_as is Decision.ROLLBACK,
             unfit=unfit,
             learned=tuple((version, state) for version, state, of in learned if of.has(batch)),
-            training=next((j.id for j in trainings if will_read(j, batch)), None),
+            training=next((j.id for j in trainings if will_read(j, batch, number)), None),
             later=tuple(n for id_, n in numbers[batch.epoch].items() if id_ > batch.id),
             held=batch.is_held,
             rows_removed=batch.rows_removed_at is not None,

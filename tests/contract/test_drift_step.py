@@ -174,7 +174,7 @@ def test_a_category_that_the_champion_never_saw_does_not_pass_unless_the_rule_de
     job = house.check(two, trains=True)
     assert job.result.retrain is False
     assert job.result.recommendation == Recommendation.RETRAIN.value
-    assert "the batch has values that were never seen before: Weather" in job.result.advice[0]
+    assert "the batch has new values: Weather" in job.result.advice[0]
     required = when is not RetrainWhen.RULE
     assert (job.result.required, job.result.retrain_when) == (required, when.value)
     with store.read() as work:

@@ -57,7 +57,8 @@ READS: set[object] = {
 NEEDS = {
     "predict": Right.PREDICT, "predict_rows": Right.PREDICT, "give_feedback": Right.PREDICT,
     "request_ingest": Right.RUN, "request_drift": Right.RUN, "request_train": Right.RUN,
-    "dismiss_batch": Right.RUN, "upload": Right.RUN, "upload_path": Right.RUN,
+    "dismiss_batch": Right.RUN, "dismiss_batches": Right.RUN,
+    "upload": Right.RUN, "upload_path": Right.RUN,
     "request_judge": Right.RUN, "request_comparison": Right.RUN, "cancel": Right.RUN,
     "retry": Right.RUN, "batch_ready": Right.RUN,
     "batches.skip": Right.RUN, "retry_quarantine": Right.RUN, "batches.retry": Right.RUN,

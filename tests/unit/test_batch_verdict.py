@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from core.domain.drift import RetrainWhen
 from core.domain.promotions import PromotionState
-from core.rules.drift.batch_verdict import DECIDES, Stand, verdict, why_a_reason
+from core.rules.drift.batch_verdict import DECIDES, Stand, verdict
 from core.rules.drift.recommendation import Advice, Recommendation
+from core.rules.drift.training_reason import why_a_reason
 from core.rules.drift.verdict_facts import Facts, Rule
 
 ROSE = "Version 1 errs by 9 on this batch's 80 held-out rows, +21.1 %: it rose."
@@ -159,10 +160,22 @@ TABLE = [
     ({"advised": FAR, "released": True, "rule": CALM}, Stand.CALM, "no retraining needed."),
     ({"advised": FAR}, Stand.ASKS, "Batch 2: retraining recommended. Rule: Price, mean rose"),
     (
-        {"learned": ROLLED_BACK},
-        Stand.ASKS,
-        "open again: version 5 learned from it and is no longer",
+        {"learned": ROLLED_BACK, "live_again": True},
+        Stand.ROLLED_BACK,
+        (
+            "Batch 2: version 5, which was rolled back, was trained on it; the live version 4 was "
+            "not. Make version 5 live again, or dismiss what needs no action."
+        ),
     ),
+    ({"learned": ROLLED_BACK}, Stand.ROLLED_BACK, "version 5, which was live before, was trained"),
+    (
+        {"learned": ROLLED_BACK, "current_epoch": 2, "later": (3,)},
+        Stand.ROLLED_BACK,
+        "Batch 2 of epoch 1: version 5, which was live before, was trained on it; the live",
+    ),
+    ({"learned": ROLLED_BACK, "training": 9}, Stand.TRAINING, "job 9 is open"),
+    ({"learned": ROLLED_BACK, "dismissed_by": "ben"}, Stand.DISMISSED, "ben dismissed it"),
+    ({"learned": (*WAITS, *ROLLED_BACK)}, Stand.LEARNED, "version 5 learned from it and awaits"),
     ({"learned": ROLLED_BACK, "live": 6}, Stand.LEARNED, "version 5 learned from it and was live"),
     ({"learned": (*ROLLED_BACK, *LIVE_LEARNED)}, Stand.LEARNED, "version 4, which is live"),
     ({"training": 9}, Stand.TRAINING, "Batch 2: retraining requested, job 9 is open."),
@@ -170,7 +183,7 @@ TABLE = [
     ({"later": (3, 4)}, Stand.ASKS, "2 batches came after it"),
     ({"dismissed_by": "ben", "dismissed_because": "a fair"}, Stand.DISMISSED, "ben dismissed it"),
     ({"current_epoch": 2}, Stand.ASKS, "Batch 2 of epoch 1: retraining recommended."),
-    ({"current_epoch": 2}, Stand.ASKS, "train on them with driftdesk train --epoch 1."),
+    ({"current_epoch": 2}, Stand.ASKS, "only if epoch 1 is chosen (driftdesk train --epoch 1)."),
     ({"current_epoch": 2, "rows_removed": True}, Stand.ASKS, "no training can read them"),
     ({"names_epoch": True}, Stand.ASKS, "Batch 2 of epoch 1: retraining recommended."),
 ]
@@ -194,6 +207,38 @@ def test_no_sentence_contradicts_itself(changes: dict[str, Any]) -> None:
     assert "within its limit" not in found.title
     assert found.asks <= found.waits
     assert not (found.is_answered and found.waits)
+
+
+@pytest.mark.parametrize("changes", [row[0] for row in TABLE])
+def test_a_version_that_was_trained_on_it_is_named_and_no_other(changes: dict[str, Any]) -> None:
+    facts = replace(NOTHING, **changes)
+    found = verdict(facts)
+    said = f"{found.title} {found.besides}"
+    if found.learned_by is None:
+        assert "learned from it" not in said.replace("no version has learned from it", "")
+        assert "was trained on it" not in said
+    else:
+        assert found.learned_by in dict(facts.learned)
+        assert f"ersion {found.learned_by}" in said
+    if facts.learned:
+        assert "no version has learned" not in said
+
+
+def test_one_answer_fits_batches_of_an_epoch_that_wait_for_the_same() -> None:
+    one = verdict(NOTHING)
+    assert one.is_like(verdict(replace(NOTHING, batch_id=8, number=3)))
+    for other in (
+        {"current_epoch": 2, "epoch": 2}, {"learned": ROLLED_BACK}, {"advised": BLOCK},
+        {"learned": LIVE_LEARNED}, BY_ROOT,
+    ):  # fmt: skip
+        assert not one.is_like(verdict(replace(NOTHING, batch_id=8, **other)))
+        assert not verdict(replace(NOTHING, batch_id=8, **other)).is_like(one)
+    undone = replace(NOTHING, learned=ROLLED_BACK)
+    assert verdict(undone).is_like(verdict(replace(undone, batch_id=8)))
+    other_version = replace(undone, learned=((6, PromotionState.RETIRED),))
+    assert not verdict(undone).is_like(verdict(other_version))
+    held = verdict(replace(NOTHING, **BY_ROOT))
+    assert not held.is_like(held)  # each is looked at
 
 
 def named_after(decided_by: RetrainWhen) -> str:
@@ -267,6 +312,20 @@ def test_an_earlier_batch_that_waits_is_reason_enough_and_a_broken_one_is_not_pa
     assert "Batch 1 looks broken" in why_a_reason([earlier, broken], None)
     assert "version 5" in why_a_reason([earlier], 5)
     assert why_a_reason([], None) == ""
+
+
+def test_an_earlier_epoch_needs_a_reason_and_what_is_known_already_is_said() -> None:
+    asks = verdict(NOTHING)
+    assert why_a_reason([asks], None, 1) == "Epoch 1 is not the current one."
+    both = why_a_reason([asks], 3, 1)
+    assert both.startswith("Epoch 1 is not the current one. The rows and the recipe are those of")
+    assert "version 3, so training again gives the same model." in both
+
+
+def test_a_rolled_back_version_is_no_reason_to_train_by_itself() -> None:
+    undone = verdict(replace(NOTHING, learned=ROLLED_BACK))
+    assert (undone.waits, undone.asks, undone.is_answered) == (True, False, False)
+    assert "Make version 5 live again" in why_a_reason([undone], None)
 
 
 def test_rows_of_an_earlier_epoch_are_no_reason_to_train() -> None:

@@ -44,7 +44,7 @@ def test_texts() -> None:
     then = texts(["sun"] * 300 + ["rain"] * 100)
     assert striking(then, then) == ""
     now = texts(["sun"] * 100 + ["fog"] * 200 + ["hail"] * 100)
-    assert striking(then, now) == "75.0 % of the values were never seen before."
+    assert striking(then, now) == "75.0 % of the values are new."
 
 
 def test_nothing_is_said_of_an_empty_side() -> None:

@@ -11,13 +11,21 @@ from core.domain.audit_event import AuditEvent
 from core.domain.batches import Batch, BatchState, Epoch, EpochState
 from core.domain.fleet import FailedJob, Refusal
 from core.domain.jobs import JobKind
-from core.domain.promotions import FollowUp, ForceRequest, Promotion, PromotionState, Verdict
+from core.domain.promotions import (
+    Decision,
+    FollowUp,
+    ForceRequest,
+    Promotion,
+    PromotionState,
+    Verdict,
+)
 from core.rules.drift.recommendation import Advice, BatchScore, Recommendation
 from core.rules.drift.verdict_facts import Facts, Rule
 from core.rules.model.feedback_error import Bucket
 from core.rules.ops.batch_names import named_batches
+from core.rules.ops.need import Need
 from core.rules.ops.need_facts import NeedFacts
-from core.rules.ops.needs import DISAGREE, RESTORED, SOURCE_ENDED, Need, needs
+from core.rules.ops.needs import DISAGREE, RESTORED, SOURCE_ENDED, needs
 from core.rules.ops.notification import Delivery, Event, Notice
 from tests.build import NOON, dossier, small_dataset
 
@@ -107,6 +115,49 @@ def test_an_earlier_epoch_is_one_need() -> None:
     (need,) = of(live=LIVE, epoch=Epoch(2, EpochState.OPEN, NOON), verdicts=earlier)
     assert need.title == "3 batches of epoch 1 need a decision"
     assert need.detail.startswith("Batches 0 to 2: no version was trained on them")
+
+
+def undone(number: int, **facts: Any) -> Facts:
+    """A batch that version 3 was trained on, which a rollback took away."""
+    learned = ((3, PromotionState.RETIRED),)
+    return asks(number, live=2, learned=learned, live_again=True, **facts)
+
+
+BACK = replace(LIVE, version=2, decided_as=Decision.ROLLBACK)
+
+
+@pytest.mark.parametrize(("current", "of_epoch"), [(1, ""), (2, " of epoch 1")])
+def test_batches_of_a_version_that_was_rolled_back_are_never_said_to_be_untrained(
+    current: int, of_epoch: str
+) -> None:
+    four = tuple(undone(n, current_epoch=current) for n in (5, 4, 3, 2))
+    (need,) = of(live=BACK, epoch=Epoch(current, EpochState.OPEN, NOON), verdicts=four)
+    assert need.title == (
+        f"Batches 2 to 5{of_epoch}: version 3, which was rolled back, was trained on them; the "
+        "live version 2 was not"
+    )
+    assert need.detail.startswith("Make version 3 live again, or dismiss")
+    assert (need.page, need.query, need.act) == ("drift", {"batch": "1/5"}, "Review them")
+    (one,) = of(live=BACK, verdicts=four[:1])
+    assert "was trained on it; the live version 2 was not" in one.title
+
+
+def test_what_is_said_of_an_earlier_epoch_is_true_of_each_of_its_batches() -> None:
+    epoch = Epoch(2, EpochState.OPEN, NOON)
+    old = {"epoch": 1, "current_epoch": 2}
+    mixed = (asks(5, **old), asks(4, **old), undone(3, current_epoch=2), undone(2, current_epoch=2))
+    held = tuple(asks(n, held=True, **old) for n in (1, 0))
+    found = {need.title: need.detail for need in of(live=BACK, epoch=epoch, verdicts=mixed + held)}
+    assert list(found) == [
+        (
+            "Batches 2 and 3 of epoch 1: version 3, which was rolled back, was trained on them; "
+            "the live version 2 was not"
+        ),
+        "2 batches of epoch 1 need a decision",
+        "2 batches of epoch 1 are held back",
+    ]
+    untrained = [detail for detail in found.values() if "no version was trained" in detail]
+    assert [detail.partition(":")[0] for detail in untrained] == ["Batches 4 and 5"]
 
 
 @pytest.mark.parametrize("answer", ["dismissed_by", "training", "learned"])

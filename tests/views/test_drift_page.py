@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -239,6 +241,82 @@ def test_choosing_a_batch_changes_the_address(desk: Desk) -> None:
 def test_nine_small_steps_show_against_the_champions_rows(desk: Desk) -> None:
     history(desk, [1.1**n for n in range(6)])
     assert "not to the batch before" in text(page())
+
+
+TIMES = re.compile(r"([0-9.]+) times its limit")
+FEW = {
+    "Previous batch": "epoch 1, batch 4",
+    "Champion's training data": "the rows that version 1 was trained on",
+}
+
+
+def heads(app: AppTest) -> list[str]:
+    """The captions of the columns that matter most, without Markdown's escapes."""
+    found = (m.value.replace("\\", "") for m in app.markdown)
+    return [said for said in found if said.startswith("**") and TIMES.search(said)]
+
+
+def test_each_figure_is_of_the_reference_that_stands_above_it(desk: Desk) -> None:
+    history(desk, [1.0, 1.0, 1.2, 1.44, 1.73, 2.07])
+    with desk.store.read() as work:
+        reports = {r.reference: r.report for r in work.drift.latest(2)}
+    figures = {}
+    for (against, named), reference in zip(FEW.items(), Reference, strict=True):
+        app = page(against=against)
+        real = [c for c in reports[reference].changes if c.known and not c.within_band]
+        drifts = {round(min(c.drift, 10.0), 1) for c in real}
+        shown = {float(found.group(1)) for head in heads(app) if (found := TIMES.search(head))}
+        assert shown
+        assert shown <= drifts
+        figures[against] = shown
+        said = plain(text(app))
+        assert f"Grey: {named}." in said
+        assert f":gray[Against {named}.]" in said
+        (other,) = (words for name, words in FEW.items() if name != against)
+        assert f"Against {other}: " in said
+    assert not set.intersection(*figures.values())
+
+
+def test_what_drifted_from_the_models_rows_alone_says_so_and_leads_there(desk: Desk) -> None:
+    """Small steps stay within the limits of each batch, and add up against the model's rows."""
+    history(desk, [1.1**n for n in range(6)])
+    app = page()
+    said = plain(text(app))
+    assert "Columns that matter most" not in said
+    assert heads(app) == []
+    assert "Against the rows that version 1 was trained on: " in said
+    assert "Columns beyond their limit there: " in said
+    (link,) = (html for html in app.get("html") if "Show that comparison" in html.proto.body)
+    query = parse_qs(urlsplit(unescape(link.proto.body.split('"')[1])).query)
+    assert query == {"batch": ["1/5"], "against": ["Champion's training data"]}
+    app = page(**{name: value for name, (value,) in query.items()})
+    assert "Grey: the rows that version 1 was trained on" in plain(text(app))
+    assert heads(app)
+    assert "Against epoch 1, batch 4: " in plain(text(app))
+
+
+def test_the_impact_table_has_a_column_for_each_reference(desk: Desk) -> None:
+    history(desk, [1.1**n for n in range(6)])
+    table = next(
+        d.value for d in page(look="Impact").dataframe if "Counts as the most important" in d.value
+    )
+    row = table.set_index("Column").loc["Price"]
+    before = row["Drift from epoch 1, batch 4"]
+    assert before < 1 < row["Drift from the rows that version 1 was trained on"]
+
+
+def test_the_command_line_names_the_reference_of_each_figure(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.cli.shared.configure", lambda *_: None)
+    history(desk, [1.1**n for n in range(6)])
+    lines = [line for line in run("drift", "--show").splitlines() if TIMES.search(line)]
+    assert lines
+    for line in lines:
+        assert "times its limit against the rows that version 1 was trained on" in line
+    assert "batch 5 against the rows that version 1 was trained on: retrain" in run(
+        "drift", "--show"
+    )
 
 
 def test_new_and_vanished_categories_and_nulls_are_shown_inert(desk: Desk) -> None:
@@ -486,7 +564,7 @@ def test_categories_are_judged_beside_the_rule_and_it_is_said_what_decides(
         ("status", 1.0, "breach"), ("status", 1.0, "breach"),
     ]  # fmt: skip
     impact = tables(page(look="Impact")).replace(".0", "")
-    assert "Status,10,0,values never seen before" in impact
+    assert "Status,10,0,new values" in impact
 
 
 def test_a_held_batch_and_the_reference_that_was_used_instead_are_named(desk: Desk) -> None:
@@ -599,7 +677,7 @@ def test_a_column_of_many_values_says_the_same_of_new_ones_in_both_places(desk: 
         )
         work.commit()
     app = page(look="All statistics")
-    share = "100.0 % of the values were never or seldom seen before"
+    share = "100.0 % of the values are new or were rare"
     assert share in plain(text(app))
     measured = next(f.value for f in app.dataframe if "Measure" in f.value).set_index("Measure")
     new = measured[measured["Column"] == "City"].loc["New values"]

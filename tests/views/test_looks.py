@@ -169,18 +169,20 @@ def test_columns_with_a_breach_come_first_in_the_history() -> None:
 @pytest.mark.parametrize(
     ("stand", "learned", "done"),
     [
-        (Stand.LEARNED, (2,), " (done: version 2)"),
-        (Stand.DISMISSED, (), " (dismissed)"),
-        (Stand.ASKS, (), ""),
+        (Stand.LEARNED, 2, " (done: version 2)"),
+        (Stand.UNFIT, 2, " (done: version 2, which is not fit)"),
+        (Stand.ROLLED_BACK, 2, " (done: version 2, no longer live)"),
+        (Stand.DISMISSED, None, " (dismissed)"),
+        (Stand.ASKS, None, ""),
     ],
 )
 def test_a_recommendation_says_what_was_done_since(
-    stand: Stand, learned: tuple[int, ...], done: str
+    stand: Stand, learned: int | None, done: str
 ) -> None:
     advice = Recommendation.RETRAIN.value
     by = RetrainWhen.RECOMMENDATION
-    verdict = BatchVerdict(1, 1, 2, stand, "", "", "", True, advice, True, by, True)
-    assert done_since(verdict, learned) == done
+    verdict = BatchVerdict(1, 1, 2, stand, "", "", "", True, advice, True, by, True, learned)
+    assert done_since(verdict) == done
     assert ADVICE[Recommendation.RETRAIN][2] == "retrain"
 
 

@@ -136,7 +136,8 @@ class CheckDrift:
         if note := compared[0].note:
             work.jobs.log(run.job.id, f"It was compared with {compared[0].name}: {note}.")
         first_of_all = not any(c.before for c in compared)
-        if verdict.required and not verdict.is_answered and not first_of_all:
+        untaught = not verdict.is_answered and verdict.learned_by is None
+        if verdict.required and untaught and not first_of_all:
             work.notifications.add(Event.BREACH, batch.subject, verdict.sentence)
         recommendation = advice.recommendation.value
         if verdict.decided_by is not RetrainWhen.RECOMMENDATION:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from console.actions import pipeline
 from console.desk import Desk
 from console.figures import drift_heatmap
 from console.queries import drift
 from console.text import formatting
-from console.text.batch_ledger import trains_on
-from console.web import addresses, job_widgets, page_state, reading, session, widgets
+from console.web import job_widgets, page_state, reading, session, widgets
 from console.web.panels.drift import (
+    acts,
     comparison,
     foremost,
     impact,
@@ -23,14 +22,20 @@ from console.web.panels.drift import (
     statistics,
 )
 from console.web.panels.drift import limits as limits_panel
-from console.web.panels.pipeline.steps import ask_why_train
 from core.domain.drift import Reference, StoredReport
-from core.rules.access.roles import Right
 from core.rules.data.far_values import FarValues
-from core.rules.drift.batch_verdict import BatchVerdict, Stand
+from core.rules.drift import references
 from core.rules.drift.thresholds import Cell
 
 PREVIOUS, CHAMPION = "Previous batch", "Champion's training data"
+AGAINST = {Reference.PREVIOUS: dict[str, str](), Reference.CHAMPION: {"against": CHAMPION}}
+"""The address's parameters that show the comparison with a reference."""
+HISTORY_OF = {
+    Reference.PREVIOUS: "Each batch against the batch before it.",
+    Reference.CHAMPION: (
+        "Each batch against the training rows of the version that was live when it was compared."
+    ),
+}
 SECTIONS = ["Impact", "All statistics", "Distributions", "Data quality", "Limits"]
 WINDOWS = {"Last 12": 12, "Last 50": 50, "Last 200": drift.MOST_BATCHES}
 # For more batches the history shows the largest change of each column, of so many columns.
@@ -38,19 +43,6 @@ _EVERY_STATISTIC, _ROWS = 50, 20
 _FEWEST = 2  # one batch alone is no history
 _BUSY, _IDLE = 1.5, 8.0  # seconds between two looks, while jobs are open and while none is
 _BATCH, _HEAT = "drift-batch", "drift-heat"
-
-
-@widgets.dialog("Dismiss this batch")
-def ask_why_dismiss(verdict: BatchVerdict) -> None:
-    """Close a recommendation without training; ask for the reason."""
-    st.write(
-        f"{widgets.plain(verdict.title)}. If no action is needed, give the reason. It is recorded, "
-        "and the batch needs no action any more, even if it is compared again."
-    )
-    widgets.confirm_with_reason(
-        "Dismiss it", "drift-dismiss-reason", "The batch is dismissed.", pipeline.dismiss_batch,
-        verdict.batch_id, prompt="Why is no action needed?",
-    )  # fmt: skip
 
 
 def choose(batches: list[drift.ComparedBatch]) -> drift.ComparedBatch:
@@ -67,38 +59,6 @@ def choose(batches: list[drift.ComparedBatch]) -> drift.ComparedBatch:
     addresses = {b.name: b.address for b in batches}
     shown = (chosen or batches[0]).name
     return named[widgets.choice(st, "Batch", addresses, shown, _BATCH)]
-
-
-def buttons(view: drift.View, report: StoredReport, *, is_doubtful: bool = False) -> None:
-    """The actions for this batch; a doubtful one has values far outside the former range."""
-    row = st.container(horizontal=True)
-    look = widgets.only(Right.RUN, help="With the current limits and the current champion.")
-    look |= {"icon": ":material/refresh:", "kwargs": {"batch_id": view.batch.id}}
-    done = "The comparison is queued."
-    widgets.act_button(row, "Compare again", None, done, pipeline.request_drift, **look)
-    uses = trains_on(view.training.usable)
-    look = {"icon": ":material/model_training:", **widgets.only(Right.RUN, help=uses)}
-    if not view.training.why_a_reason:
-        done = "Training is queued."
-        look["type"] = "primary" if view.verdict.asks else "secondary"
-        widgets.act_button(row, "Train", None, done, pipeline.request_train, **look)
-    elif row.button("Train anyway…", key="train-anyway", **look):
-        ask_why_train(view.training.why_a_reason)
-    look = widgets.only(Right.RUN, help="Record that this batch needs no action.")
-    if view.verdict.waits and row.button(
-        "Dismiss…", key="dismiss", icon=":material/do_not_disturb_on:", **look
-    ):
-        ask_why_dismiss(view.verdict)
-    if view.verdict.stand in (Stand.LEARNED, Stand.UNFIT) and view.learned_by:
-        version = str(view.learned_by[0])
-        to = addresses.of(session.dataset_name(), "promotion", {"version": version})
-        row.html(addresses.anchor(f"Open version {version}", to, "act"))
-    if is_doubtful and not view.batch.is_held:
-        query = {"batch": f"{view.batch.epoch}/{view.batch.number}"}
-        to = addresses.of(session.dataset_name(), "pipeline", query)
-        row.html(addresses.anchor("Hold it on its page", to, "act"))
-    with row:
-        statistics.downloads(report)
 
 
 def open_cell() -> None:
@@ -119,7 +79,9 @@ def ratios(report: StoredReport, far: Sequence[FarValues]) -> None:
         "Charts", [comparison.BY_STATISTIC, comparison.BY_COLUMN], label_visibility="collapsed",
         default=comparison.BY_STATISTIC, key="group", bind="query-params", required=True,
     )  # fmt: skip
-    comparison.ratios(report.report, grouping, f"batch-{report.batch_number}", far)
+    comparison.ratios(
+        report.report, grouping, f"batch-{report.batch_number}", far, references.against(report)
+    )
 
 
 def history(view: drift.View, reference: Reference, cells: list[Cell]) -> None:
@@ -152,6 +114,7 @@ def history(view: drift.View, reference: Reference, cells: list[Cell]) -> None:
     widgets.chart(figure, _HEAT, file, alt, on_select=open_cell, selection_mode="points")
     if by_column:
         st.caption("For each batch and column, the statistic with the largest ratio / limit.")
+    st.caption(HISTORY_OF[reference])
     comparison.heat_key(drift_heatmap.BATCH)
 
 
@@ -225,7 +188,7 @@ def page(batches: list[drift.ComparedBatch]) -> None:
         )
     if report.is_alone:
         comparison.alone(view.verdict, batch.address)
-        buttons(view, report)
+        acts.buttons(view, report)
     elif sides := reading.query(drift.profiles, report):
         findings(view, report, sides)
     history(view, report.reference, cells)
@@ -236,12 +199,13 @@ def findings(view: drift.View, report: StoredReport, sides: drift.Sides) -> None
     """Verdict, broken values, actions, findings, and the columns that matter: one screen."""
     far = foremost.far_values(view, report, sides)
     comparison.standing(view.verdict)
-    comparison.far_values(far)
-    buttons(view, report, is_doubtful=bool(far))
+    comparison.far_values(far, far)
+    acts.buttons(view, report, is_doubtful=bool(far))
     comparison.why(report, view)
     foremost.columns(view, report, sides, far)
     comparison.more(report)
-    ratios(report, far)
+    foremost.elsewhere(view, report, AGAINST)
+    ratios(report, list(far))
 
 
 def under_way(drawn: drift.UnderWay) -> None:

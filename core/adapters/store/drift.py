@@ -220,6 +220,7 @@ def as_verdict(row: Any) -> VerdictRow:
         tuple(map(Reason.from_json, row.reasons)),
         Advice.from_json(row.advice) if row.advice else None,
         tuple(map(Reason.from_json, row.measure_reasons or ())),
+        row.reference_name,
     )
 
 

@@ -26,7 +26,7 @@ from core.domain.audit_event import DISMISS, ITSELF
 from core.domain.batches import Batch, BatchState, Epoch
 from core.domain.fleet import FailedJob
 from core.domain.jobs import Job, JobKind, JobState
-from core.domain.promotions import PromotionState
+from core.domain.promotions import Decision, Promotion, PromotionState
 from core.rules.data.batch_ledger import ARRIVED
 from core.rules.drift.recommendation import BatchScore
 from core.rules.drift.verdict_facts import Facts
@@ -42,7 +42,7 @@ _Learned = tuple[tuple[int, PromotionState], ...]
 
 
 def batches_in_question(
-    every: EveryDataset, valid: _Conditions, live: Mapping[str, int]
+    every: EveryDataset, valid: _Conditions, live: Mapping[str, Promotion]
 ) -> dict[str, dict[str, Any]]:
     """The fields of `NeedFacts` about batches, by dataset; `live` has the live versions."""
     p = promotions.c
@@ -97,7 +97,7 @@ def _verdicts(
     every: EveryDataset,
     looked_at: Mapping[str, Sequence[Batch]],
     current: Mapping[str, Epoch],
-    live: Mapping[str, int],
+    live: Mapping[str, Promotion],
     valid: _Conditions,
 ) -> dict[str, tuple[Facts, ...]]:
     """What the verdicts about these batches follow from, without the finding that decides."""
@@ -112,12 +112,12 @@ def _verdicts(
     found = {}
     for name, of in looked_at.items():
         epoch = current[name].number if name in current else 0
-        facts = []
+        facts, serves = [], live.get(name)
         for batch in of:
             rule, beyond, advised = told.get(batch.id, (None, None, None))
             by_person = batch.is_held and batch.held_by not in (None, ITSELF)
             actor, because = dismissed.get((name, batch.subject), ("", ""))
-            training = (j.id for j in trainings.get(name, ()) if will_read(j, batch))
+            training = (j.id for j in trainings.get(name, ()) if will_read(j, batch, epoch))
             facts.append(
                 Facts(
                     batch.id,
@@ -127,7 +127,8 @@ def _verdicts(
                     rule=rule,
                     beyond=beyond,
                     advised=advised,
-                    live=live.get(name),
+                    live=serves.version if serves else None,
+                    live_again=serves is not None and serves.decided_as is Decision.ROLLBACK,
                     learned=learned.get(batch.id, ()),
                     training=next(training, None),
                     later=tuple(

@@ -81,7 +81,7 @@ def read_need_facts(
     live = {name: of["live"] for name, of in found.items() if of.get("live")}
     for name, approved in _approved(every, live, valid).items():
         found[name]["approved"] = approved
-    asked = batches_in_question(every, valid, {name: p.version for name, p in live.items()})
+    asked = batches_in_question(every, valid, live)
     for name, of in asked.items():
         found[name] |= of
     subjects = {name: _subjects(of) for name, of in found.items() if of.get("live")}

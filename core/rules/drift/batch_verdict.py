@@ -8,7 +8,6 @@ use the result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,9 +33,10 @@ _NAMES = {
 class Stand(StrEnum):
     """The standing of a batch.
 
-    ASKS, BROKEN and HELD wait for a person. TRAINING: a job that will train on it is open.
-    LEARNED, UNFIT and DISMISSED are answered; UNFIT: no version that learned from it is fit to go
-    live. CALM: nothing is to be done; DOUBTFUL: nor here, but some of its values look broken.
+    ASKS, BROKEN, HELD and ROLLED_BACK wait for a person; ROLLED_BACK: a version was trained on it,
+    and an older one is live again. TRAINING: a job that will train on it is open. LEARNED, UNFIT
+    and DISMISSED are answered; UNFIT: no version that learned from it is fit to go live. CALM:
+    nothing is to be done; DOUBTFUL: nor here, but some of its values look broken.
     """
 
     UNCOMPARED = "not compared"
@@ -45,6 +45,7 @@ class Stand(StrEnum):
     ASKS = "retraining recommended"
     BROKEN = "looks broken"
     HELD = "held"
+    ROLLED_BACK = "trained on, rolled back"
     TRAINING = "training"
     LEARNED = "trained on"
     UNFIT = "trained on, no fit version"
@@ -58,6 +59,7 @@ class BatchVerdict:
     `besides` is the detail without the reasons of the findings, for where these are listed anyway.
     `decided_by` names the finding that decides, and `required` says whether it required retraining,
     whatever was done since. `rule_asks` and `recommendation` are findings of the comparison.
+    `learned_by` is the version trained on it that the title or the detail is about, if any.
     """
 
     batch_id: int
@@ -72,6 +74,7 @@ class BatchVerdict:
     is_current: bool
     decided_by: RetrainWhen
     required: bool
+    learned_by: int | None = None
 
     @property
     def sentence(self) -> str:
@@ -81,7 +84,7 @@ class BatchVerdict:
     @property
     def waits(self) -> bool:
         """Whether it waits for a person."""
-        return self.stand in (Stand.ASKS, Stand.BROKEN, Stand.HELD)
+        return self.stand in (Stand.ASKS, Stand.BROKEN, Stand.HELD, Stand.ROLLED_BACK)
 
     @property
     def looks_broken(self) -> bool:
@@ -90,13 +93,22 @@ class BatchVerdict:
 
     @property
     def is_answered(self) -> bool:
-        """Whether a version was trained on it, or a person dismissed it."""
+        """Whether a version in use or to be decided was trained on it, or a person dismissed it."""
         return self.stand in (Stand.LEARNED, Stand.UNFIT, Stand.DISMISSED)
 
     @property
     def asks(self) -> bool:
         """Whether it justifies a training on the current rows; `TRAIN_ON_DRIFT` starts one."""
         return self.stand is Stand.ASKS and self.is_current
+
+    def is_like(self, other: BatchVerdict) -> bool:
+        """Whether one answer fits both: batches of one epoch that wait for the same reason.
+
+        What is held or looks broken is looked at batch by batch.
+        """
+        is_open = self.waits and self.stand in (Stand.ASKS, Stand.ROLLED_BACK)
+        mine, others = ((v.epoch, v.stand, v.learned_by) for v in (self, other))
+        return is_open and mine == others
 
 
 def verdict(facts: Facts) -> BatchVerdict:
@@ -118,6 +130,7 @@ def verdict(facts: Facts) -> BatchVerdict:
         facts.is_current,
         facts.decided_by,
         facts.asks,
+        _learner(facts, stand),
     )
 
 
@@ -131,14 +144,24 @@ def _stand(facts: Facts, why: str) -> tuple[Stand, str, str]:
     if facts.held:
         return Stand.HELD, *_held(facts, why)
     if facts.asks or facts.looks_broken:
-        learned = facts.learned and facts.rolled_back_from is None
-        return _answered(facts, why) if learned else _unanswered(facts, why)
+        return _answered(facts, why) if facts.learned else _unanswered(facts, why)
     if facts.has_far_values and not facts.learned:
         return Stand.DOUBTFUL, f": no retraining needed, but it {Stand.DOUBTFUL}", why
     return Stand.CALM, ": no retraining needed", why
 
 
+def _learner(facts: Facts, stand: Stand) -> int | None:
+    """The version that is named as trained on the batch: the live one, else the newest."""
+    if stand not in (Stand.LEARNED, Stand.UNFIT, Stand.ROLLED_BACK):
+        return None
+    return facts.live if facts.live in dict(facts.learned) else facts.learned[0][0]
+
+
 def _answered(facts: Facts, why: str) -> tuple[Stand, str, str]:
+    if undone := facts.rolled_back:
+        if facts.training is not None:
+            return _in_training(facts.training, why)
+        return Stand.ROLLED_BACK, f": {undone.title()}", f"{undone.to_do} {_then(why)}".strip()
     covered = f": no further retraining needed ({_learned(facts)})"
     if what_to_do := _of_unfit(facts):
         return Stand.UNFIT, covered, f"{what_to_do} {_then(why)}".strip()
@@ -176,10 +199,14 @@ def _held(facts: Facts, why: str) -> tuple[str, str]:
 
 def _unanswered(facts: Facts, why: str) -> tuple[Stand, str, str]:
     if facts.training is not None:
-        return Stand.TRAINING, f": retraining requested, job {facts.training} is open", _then(why)
+        return _in_training(facts.training, why)
     if facts.looks_broken:
         return Stand.BROKEN, " looks broken", f"{why} No training starts by itself.".strip()
     return Stand.ASKS, ": retraining recommended", why
+
+
+def _in_training(job: int, why: str) -> tuple[Stand, str, str]:
+    return Stand.TRAINING, f": retraining requested, job {job} is open", _then(why)
 
 
 def _why(facts: Facts) -> str:
@@ -245,36 +272,11 @@ def _since(facts: Facts) -> str:
         return "Its rows were removed, so no training can read them."
     if not facts.is_current:
         return (
-            "Its rows are not of the current epoch: train on them with "
-            f"driftdesk train --epoch {facts.epoch}."
-        )
-    if left := facts.rolled_back_from:
-        return (
-            f"It is open again: version {left} learned from it and is no longer live, and version "
-            f"{facts.live}, which is, has not."
+            "Its rows are not of the current epoch: a training reads them only if epoch "
+            f"{facts.epoch} is chosen (driftdesk train --epoch {facts.epoch})."
         )
     if not facts.later:
         return ""
     if len(facts.later) == 1:
         return f"Batch {facts.later[0]} came after it, and no version has learned from it since."
     return f"{len(facts.later)} batches came after it, and no version has learned from it since."
-
-
-def why_a_reason(verdicts: Sequence[BatchVerdict], same_as: int | None) -> str:
-    """Why training now needs a person's reason; empty if the data justifies it.
-
-    `verdicts` are of the current epoch's batches, newest first; `same_as` is the version that was
-    trained on the same rows by the same recipe, if any.
-    """
-    if same_as is not None:
-        return (
-            f"The rows and the recipe are those of version {same_as}, so training again gives "
-            "the same model."
-        )
-    broken = next((v for v in verdicts if v.stand is Stand.BROKEN and v.is_current), None)
-    if broken:
-        return f"{broken.title}: {broken.detail}"
-    if not verdicts or any(v.asks for v in verdicts):
-        return ""
-    newest = verdicts[0]
-    return newest.sentence

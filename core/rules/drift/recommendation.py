@@ -204,11 +204,8 @@ def advise(
         if far and not real:
             sentence = _beside_far(breaches)
         lately = {c.column for c in reports[0].checks if c in real} if reports else set()
-        if matter and not lately & {w.column for w in matter}:
-            sentence += (
-                " It is a difference to the rows that the model was trained on, not to the batch "
-                "before."
-            )
+        if standing := [w.label for w in matter if w.column not in lately]:
+            sentence += _not_lately(standing, of_all=len(standing) == len(matter))
         reasons = [*reasons, sentence] if rose else [sentence, *reasons]
     first = champion is None and recommendation is Recommendation.RETRAIN
     told = [one for one in far if not any(fault.startswith(one.label) for fault in faults)]
@@ -224,6 +221,21 @@ def _beside_far(breaches: Sequence[Check]) -> str:
     count = len({c.name for c in breaches})
     others = "The other breach" if count == 1 else f"The {count} other breaches"
     return f"{others} could be noise: two draws from the same data differ as much."
+
+
+def _not_lately(labels: Sequence[str], *, of_all: bool) -> str:
+    """That columns differ from the model's training rows, and not from the batch before."""
+    if of_all:
+        return (
+            " It is a difference to the rows that the model was trained on, not to the batch "
+            "before."
+        )
+    more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""  # noqa: PLR2004
+    verb = "differs" if len(labels) == 1 else "differ"
+    return (
+        f" {', '.join(labels[:3])}{more} {verb} from the rows that the model was trained on, not "
+        "from the batch before."
+    )
 
 
 def _drift_words(
@@ -242,7 +254,7 @@ def _drift_words(
         if matter[0].is_target:
             what = "the target itself drifted"
         elif matter[0].unseen:
-            what = "the batch has values that were never seen before"
+            what = "the batch has new values"
         return f"Unlikely to be noise; {what}: {names}{more}."
     if real:
         names = ", ".join(w.label for w in weights if w.drift > 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from core.domain.drift import RetrainWhen
 from core.domain.promotions import PromotionState
 from core.rules.drift.recommendation import Advice, Recommendation
+from core.rules.drift.rolled_back import RolledBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Facts:
     training job that will read its rows. `held_by` and `held_because` are empty if a `held` batch
     is held because it looks broken, and not by a person. A `released` batch no longer counts as
     broken. `later` are the epoch's batches that came after it; `dismissed_by` and
-    `dismissed_because` are of the person who decided against training.
+    `dismissed_because` are of the person who decided against training. `live_again`: the live
+    version went live by a rollback.
     """
 
     batch_id: int
@@ -54,6 +56,7 @@ class Facts:
     beyond: Rule | None = None
     when: RetrainWhen = RetrainWhen.RECOMMENDATION
     unfit: frozenset[int] = frozenset()
+    live_again: bool = False
 
     @property
     def name(self) -> str:
@@ -120,10 +123,11 @@ class Facts:
         return self.advised is not None and self.advised.recommendation is Recommendation.BLOCK
 
     @property
-    def rolled_back_from(self) -> int | None:
-        """The version that learned from it last, if the live version is an older one."""
+    def rolled_back(self) -> RolledBack | None:
+        """What became of the version that learned from it last, if the live one is an older one."""
         if self.live is None or self.live in dict(self.learned) or not self.learned:
             return None
         version, state = self.learned[0]
-        is_older = state is PromotionState.RETIRED and self.live < version
-        return version if is_older else None
+        if state is not PromotionState.RETIRED or self.live > version:
+            return None
+        return RolledBack(version, self.live, self.live_again)

@@ -9,12 +9,16 @@ from core.domain.batches import Batch
 from core.domain.drift import Reason, Reference, breach_reasons
 from core.domain.jobs import Job, JobState
 from core.rules.drift.recommendation import Advice
+from core.rules.drift.references import in_words
 from core.rules.drift.verdict_facts import Rule
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """A report's verdict; `advice` is stored with the comparison with the previous batch."""
+    """A report's verdict; `advice` is stored with the comparison with the previous batch.
+
+    `reference_name` is as in `StoredReport`.
+    """
 
     batch_id: int
     reference: Reference
@@ -22,6 +26,7 @@ class VerdictRow:
     reasons: tuple[Reason, ...]
     advice: Advice | None
     measure_reasons: tuple[Reason, ...] = ()
+    reference_name: str = ""
 
 
 def findings(rows: Sequence[VerdictRow]) -> tuple[Rule | None, Rule | None, Advice | None]:
@@ -45,8 +50,14 @@ def findings(rows: Sequence[VerdictRow]) -> tuple[Rule | None, Rule | None, Advi
     )
 
 
-def will_read(training: Job, batch: Batch) -> bool:
-    """Whether an open training will read a batch's rows: it starts after they were stored."""
+def will_read(training: Job, batch: Batch, current_epoch: int) -> bool:
+    """Whether an open training will read a batch's rows.
+
+    It is on the batch's epoch, the current one unless it names another, and it starts after the
+    rows were stored.
+    """
+    if training.args.get("epoch", current_epoch) != batch.epoch:
+        return False
     running = training.state is JobState.RUNNING
     if not running or training.started_at is None or batch.stored_at is None:
         return True
@@ -56,4 +67,5 @@ def will_read(training: Job, batch: Batch) -> bool:
 def _says(row: VerdictRow, reason: Reason) -> str:
     is_breach = row.retrain or reason in row.measure_reasons
     by_champion = is_breach and row.reference is Reference.CHAMPION
-    return ("Against the champion's rows, " if by_champion else "") + reason.says
+    against = in_words(row.reference, row.reference_name)
+    return (f"Against {against}, " if by_champion else "") + reason.says

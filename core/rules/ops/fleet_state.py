@@ -10,8 +10,9 @@ from core.domain.dataset import Dataset
 from core.domain.fleet import FleetFacts, KnownDataset
 from core.domain.metrics import error_in
 from core.rules.model.feedback_error import Bucket
+from core.rules.ops.need import Need
 from core.rules.ops.need_facts import NeedFacts
-from core.rules.ops.needs import Need, needs, verdicts
+from core.rules.ops.needs import needs, verdicts
 
 
 class State(StrEnum):

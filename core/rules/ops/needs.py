@@ -5,8 +5,8 @@ Several things that say the same are one need that names them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from core.domain.batches import EpochState
 from core.domain.dataset import Dataset
@@ -27,6 +27,8 @@ from core.rules.model.verdict_validity import (
 )
 from core.rules.ops import live_alerts
 from core.rules.ops.batch_names import named_batches, named_versions
+from core.rules.ops.batch_needs import batch_needs
+from core.rules.ops.need import Need
 from core.rules.ops.need_facts import NeedFacts
 
 SOURCE_ENDED = "The source has delivered its last batch"
@@ -41,24 +43,7 @@ RESTORED = "The alias was restored"
 _TOLD = 3
 """The most reasons that one need repeats."""
 
-_LOG, _FIRST = "See its log, or retry", "Train a first model"
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One required action, and the page for it; `urgent` ones are alerts.
-
-    `act` says what the person does there. `seen` is the subject of an alert that a person can mark
-    as seen, which ends it.
-    """
-
-    title: str
-    detail: str
-    page: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    urgent: bool = False
-    act: str = ""
-    seen: str = ""
+_LOG = "See its log, or retry"
 
 
 def needs(dataset: Dataset, facts: NeedFacts, feedback: Bucket | None = None) -> tuple[Need, ...]:
@@ -74,7 +59,7 @@ def needs(dataset: Dataset, facts: NeedFacts, feedback: Bucket | None = None) ->
         *_serving(facts),
         *_candidates(facts),
         *_failed(facts, found),
-        *_batches(facts, found),
+        *batch_needs(facts, found),
         *_source(dataset, facts),
         *_follow_ups(facts),
         *_notes(facts),
@@ -199,68 +184,6 @@ def _failed(facts: NeedFacts, found: Sequence[BatchVerdict]) -> Iterator[Need]:
 
 def _job(job: FailedJob, title: str, detail: str) -> Need:
     return Need(title, detail, "pipeline", {"job": str(job.id)}, urgent=True, act=_LOG)
-
-
-def _batches(facts: NeedFacts, found: Iterable[BatchVerdict]) -> Iterator[Need]:
-    """The batches that wait: in the current epoch by what they wait for, else by their epoch."""
-    waiting = [v for v in found if v.waits]
-    current = [v for v in waiting if v.is_current]
-    asking = [v for v in current if v.stand is Stand.ASKS]
-    if asking:
-        need = _of_several(asking, "retraining recommended", joint=":")
-        yield (
-            need
-            if facts.live
-            else replace(
-                need, detail=_first_model(len(asking)), page="pipeline", query={}, act=_FIRST
-            )
-        )
-    same: dict[tuple[Stand, str], list[BatchVerdict]] = {}
-    for v in current:
-        if v.stand is not Stand.ASKS:
-            same.setdefault((v.stand, v.detail), []).append(v)
-    for (stand, _), group in same.items():
-        yield _of_several(group, "look broken" if stand is Stand.BROKEN else "are held back")
-    earlier = [v for v in waiting if not v.is_current]
-    for epoch in dict.fromkeys(v.epoch for v in earlier):
-        yield _of_earlier_epoch(epoch, [v for v in earlier if v.epoch == epoch])
-
-
-def _first_model(batches: int) -> str:
-    also = " One training reads them all." if batches > 1 else ""
-    return f"No model is live yet, so training is needed.{also}"
-
-
-def _of_several(group: Sequence[BatchVerdict], says: str, joint: str = "") -> Need:
-    """One need for batches of which the same is to be said; the newest comes first."""
-    first = group[0]
-    query, act = {"batch": f"{first.epoch}/{first.number}"}, f"Review batch {first.number}"
-    if len(group) == 1:
-        return Need(first.title, first.detail, "drift", query, act=act)
-    why = list(dict.fromkeys(v.detail.removesuffix(v.besides).strip() for v in group))
-    detail = why[0] if len(why) == 1 else f"Batch {first.number}: {why[0]}"
-    if first.stand is Stand.ASKS:
-        detail = f"One training reads them all. {detail}"
-    return Need(f"{_names(group)}{joint} {says}", detail, "drift", query, act=act)
-
-
-def _of_earlier_epoch(epoch: int, group: Sequence[BatchVerdict]) -> Need:
-    """One need for an earlier epoch, whose rows are not trained on by default."""
-    first = group[0]
-    if len(group) == 1:
-        title, detail = first.title, first.detail
-    else:
-        title = f"{len(group)} batches of epoch {epoch} need a decision"
-        detail = (
-            f"{_names(group)}: no version was trained on them, and training reads their rows "
-            "only if you choose that epoch. Dismiss the batches that need no action."
-        )
-    query = {"batch": f"{epoch}/{first.number}"}
-    return Need(title, detail, "drift", query, act="Review them" if group[1:] else "Review it")
-
-
-def _names(group: Sequence[BatchVerdict]) -> str:
-    return named_batches([v.number for v in group])
 
 
 def _source(dataset: Dataset, facts: NeedFacts) -> Iterator[Need]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import streamlit as st
 
@@ -24,6 +24,7 @@ from core.domain.drift import (
 from core.rules.data.far_values import FarValues
 from core.rules.drift.batch_verdict import DECIDES, BatchVerdict, Stand
 from core.rules.drift.recommendation import CHECK, Advice, Recommendation
+from core.rules.drift.references import against
 
 BY_STATISTIC, BY_COLUMN = "By statistic", "By column"
 
@@ -45,6 +46,7 @@ STANDS = {
     Stand.ASKS: (st.warning, ":material/notification_important:"),
     Stand.BROKEN: (st.error, ":material/block:"),
     Stand.HELD: (st.error, ":material/block:"),
+    Stand.ROLLED_BACK: (st.warning, ":material/notification_important:"),
     Stand.TRAINING: (st.info, ":material/model_training:"),
     Stand.LEARNED: (st.success, ":material/check:"),
     Stand.UNFIT: (st.warning, ":material/notification_important:"),
@@ -74,10 +76,15 @@ def alone(verdict: BatchVerdict, address: str) -> None:
     st.html(addresses.anchor("See its profile and first rows", to, "act"))
 
 
-def far_values(far: Sequence[FarValues]) -> None:
-    """Values far outside the former range: a fact about the data, whatever was found."""
+def far_values(far: Iterable[FarValues], others: Mapping[FarValues, str] | None = None) -> None:
+    """Values far outside the former range: a fact about the data, whatever was found.
+
+    `others` has the words for a reference that is not the one shown, where the range is its own.
+    """
     for one in far:
-        st.error(f"**{widgets.plain(one.says)}** {CHECK}", icon=":material/report:")
+        other = (others or {}).get(one, "")
+        of_other = f" The range is that of {widgets.plain(other)}." if other else ""
+        st.error(f"**{widgets.plain(one.says)}**{of_other} {CHECK}", icon=":material/report:")
 
 
 def why(report: StoredReport, view: drift.View) -> None:
@@ -91,7 +98,7 @@ def why(report: StoredReport, view: drift.View) -> None:
         with next(places), st.container(border=True, gap="xxsmall", height="stretch"):
             _measures(report, decided_by)
     with next(places):
-        advice(view.advice, view.verdict, view.learned_by)
+        advice(view.advice, view.verdict, [against(r) for r in view.reports.values()])
 
 
 def more(report: StoredReport) -> None:
@@ -127,8 +134,9 @@ def _heading(
         badge = ":blue-badge[decides if beyond noise]"
     else:
         badge = DECIDING if finding is decided_by else ADVISORY
-    named = f"Against {widgets.plain(report.reference_name)}. {DECIDES[decided_by]}."
+    named = f"{DECIDES[decided_by]}."
     st.markdown(f"##### {title} {badge}", help=named)
+    st.markdown(f":gray[Against {widgets.plain(against(report))}.]")
 
 
 def verdict(report: DriftReport, drifted: str, within: str = "No drift.") -> None:
@@ -158,8 +166,13 @@ def _with_noise(reason: Reason) -> str:
     return f"{text} :gray-badge[could be noise]" if reason.could_be_noise else text
 
 
-def advice(recommended: Advice | None, verdict: BatchVerdict, learned: tuple[int, ...]) -> None:
-    """The recommendation when the batch was compared, and whether it was followed since."""
+def advice(
+    recommended: Advice | None, verdict: BatchVerdict, references: Sequence[str] = ()
+) -> None:
+    """The recommendation when the batch was compared, and whether it was followed since.
+
+    It follows from the comparisons with all the `references`, which it names if they are several.
+    """
     if recommended is None:
         st.info(
             "This batch was compared before driftdesk gave recommendations. "
@@ -170,7 +183,7 @@ def advice(recommended: Advice | None, verdict: BatchVerdict, learned: tuple[int
     colour, icon, title = ADVICE[recommended.recommendation]
     if recommended.far and recommended.recommendation is Recommendation.IGNORE:
         colour, icon, title = "orange", ":material/report:", "check the values, no retraining"
-    done = done_since(verdict, learned)
+    done = done_since(verdict)
     if done:
         colour = "gray"
     with st.container(border=True, gap="xxsmall", height="stretch"):
@@ -178,26 +191,38 @@ def advice(recommended: Advice | None, verdict: BatchVerdict, learned: tuple[int
         badge = DECIDING if decides else ADVISORY
         heading = f"##### {icon} Recommendation when compared: :{colour}[{title}{done}] {badge}"
         st.markdown(heading, help=f"{DECIDES[verdict.decided_by]}.")
+        if len(references) > 1:
+            both = " and with ".join(map(widgets.plain, references))
+            st.markdown(f":gray[From the comparisons with {both}.]")
         reasons = recommended.reasons[len(recommended.far) :]  # those stand above, as facts
         st.markdown("\n".join(f"- {widgets.plain(reason)}" for reason in reasons))
 
 
-def done_since(verdict: BatchVerdict, learned: tuple[int, ...]) -> str:
+def done_since(verdict: BatchVerdict) -> str:
     """What was done since the comparison, in brackets; empty if the recommendation is open."""
     if verdict.recommendation == Recommendation.IGNORE.value:
         return ""
-    if verdict.stand is Stand.LEARNED and learned:
-        return f" (done: version {learned[0]})"
-    if verdict.stand is Stand.UNFIT and learned:
-        return f" (done: version {learned[0]}, which is not fit)"
-    words = {Stand.LEARNED: "done", Stand.TRAINING: "training", Stand.DISMISSED: "dismissed"}
-    return f" ({words[verdict.stand]})" if verdict.stand in words else ""
+    done = {
+        Stand.LEARNED: f"done: version {verdict.learned_by}",
+        Stand.UNFIT: f"done: version {verdict.learned_by}, which is not fit",
+        Stand.ROLLED_BACK: f"done: version {verdict.learned_by}, no longer live",
+        Stand.TRAINING: "training",
+        Stand.DISMISSED: "dismissed",
+    }.get(verdict.stand)
+    return f" ({done})" if done else ""
 
 
-def ratios(report: DriftReport, grouping: str, file: str, far: Sequence[FarValues] = ()) -> None:
+def ratios(
+    report: DriftReport,
+    grouping: str,
+    file: str,
+    far: Sequence[FarValues] = (),
+    reference: str = "the reference",
+) -> None:
     """Charts of every ratio with its limit and its noise band; stacked on a narrow screen.
 
-    `file` is the base of the charts' keys and file names; `far` as in `far_values`.
+    `file` is the base of the charts' keys and file names; `far` as in `far_values`; `reference` is
+    what the report compares with, in words.
     """
     labels = {c.name: c.label for c in session.desk().dataset.compared}
     shown = [c for c in report.changes if c.column in labels]
@@ -213,8 +238,9 @@ def ratios(report: DriftReport, grouping: str, file: str, far: Sequence[FarValue
         groups = [(titles[k], [c for c in shown if c.statistic == k]) for k in STATISTICS]
         names = [[labels[c.column] for c in changes] for _, changes in groups]
     st.caption(
-        "Relative change from the reference, in multiples of its limit (amber line); bars end at "
-        "4. Grey bar: noise band (the expected difference between two samples of the same data). "
+        f"Relative change from {widgets.plain(reference)}, in multiples of its limit (amber line); "
+        "bars end at 4. Grey bar: noise band (the expected difference between two samples of the "
+        "same data). "
         "Red and hatched: breach. Dotted with ~: breach within the noise band. "
         f"{report.estimate}".rstrip()
     )

@@ -2,54 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import streamlit as st
 
 from console.figures import distributions
 from console.queries import drift
-from console.web import reading, session, widgets
+from console.text.column_drift import other_reference, with_importance
+from console.web import addresses, reading, session, widgets
 from console.web.panels.drift.profiles import DRAWABLE, Profiles
 from core.domain.dataset import Column
-from core.domain.drift import StoredReport
-from core.domain.number_format import percent
+from core.domain.drift import Reference, StoredReport
 from core.rules.data.column_facts import striking
 from core.rules.data.far_values import FarValues
 from core.rules.data.profile_bins import overlay
-from core.rules.drift.column_weights import MOST_TIMES, ColumnWeight
+from core.rules.drift.column_weights import ColumnWeight, importance_in, of_report
+from core.rules.drift.references import against
 
 _SHOWN = 3
 _HEIGHT = 130
 
 
-def far_values(view: drift.View, report: StoredReport, sides: drift.Sides) -> tuple[FarValues, ...]:
+Far = Mapping[FarValues, str]
+"""Values far outside a reference's range; its words, if it is not the reference that is shown."""
+
+
+def far_values(view: drift.View, report: StoredReport, sides: drift.Sides) -> Far:
     """The columns with values far outside the range of the reference, or of the other one.
 
     The other is looked at if the recommendation names any: the batch before may have been broken
     in the same way.
     """
-    found = {one.column: one for one in drift.far(session.desk(), sides)}
+    found = {one.column: (one, "") for one in drift.far(session.desk(), sides)}
     if view.advice and view.advice.far:
-        for other in view.reports.values():
-            if other.reference is not report.reference and not other.is_alone:
-                also = reading.query(drift.profiles, other)
-                for one in drift.far(session.desk(), also) if also else ():
-                    found.setdefault(one.column, one)
-    return tuple(found.values())
+        for other in _others(view, report):
+            also = reading.query(drift.profiles, other)
+            for one in drift.far(session.desk(), also) if also else ():
+                found.setdefault(one.column, (one, against(other)))
+    return dict(found.values())
+
+
+def elsewhere(
+    view: drift.View, report: StoredReport, parameters: Mapping[Reference, Mapping[str, str]]
+) -> None:
+    """What the comparisons with other references found, each with the way to it.
+
+    `parameters` are those of the page's address that show a reference.
+    """
+    for other in _others(view, report):
+        beyond = [w for w in weights(view, other) if w.drift > 1]
+        row = st.container(horizontal=True, vertical_alignment="center")
+        row.caption(widgets.plain(other_reference(other, beyond)))
+        query = {"batch": f"{other.epoch}/{other.batch_number}", **parameters[other.reference]}
+        to = addresses.of(session.dataset_name(), "drift", query)
+        row.html(addresses.anchor("Show that comparison", to, "act"))
+
+
+def _others(view: drift.View, report: StoredReport) -> list[StoredReport]:
+    others = (r for r in view.reports.values() if r.reference is not report.reference)
+    return [r for r in others if not r.is_alone]
+
+
+def weights(view: drift.View, report: StoredReport) -> tuple[ColumnWeight, ...]:
+    """The columns by their drift from the reference of this report alone."""
+    importance = importance_in(view.advice.columns) if view.advice else None
+    return of_report(report.report, importance, session.desk().dataset)
 
 
 def columns(
     view: drift.View,
     report: StoredReport,
     sides: tuple[Profiles, Profiles],
-    far: Sequence[FarValues],
+    far: Far,
 ) -> None:
-    """Up to three columns beyond a limit; nothing if none is.
+    """Up to three columns beyond a limit against the reference of the report; nothing if none is.
 
     Those with values `far` outside the former range come first, then the weightiest.
     """
-    facts = {one.column: one for one in far}
-    ranked = view.advice.columns if view.advice else ()
+    facts = {one.column: (one, other) for one, other in far.items()}
+    ranked = weights(view, report)
     beyond = [w for w in ranked if w.drift > 1 or w.column in facts]
     beyond.sort(key=lambda w: w.column not in facts)
     then, now = sides
@@ -61,7 +92,7 @@ def columns(
     with st.container(gap="xsmall"):
         st.markdown(
             "**Columns that matter most** &nbsp; "
-            f":gray[Grey: {widgets.plain(report.reference_name)}. Green, or hatched: this batch.]"
+            f":gray[Grey: {widgets.plain(against(report))}. Green, or hatched: this batch.]"
         )
         for place, (weight, column) in zip(st.columns(_SHOWN), shown, strict=False):
             with place, st.container(gap="xxsmall"):
@@ -71,16 +102,18 @@ def columns(
 def _column(
     weight: ColumnWeight,
     column: Column,
-    far: FarValues | None,
+    far: tuple[FarValues, str] | None,
     sides: tuple[Profiles, Profiles],
     report: StoredReport,
 ) -> None:
     before, after = (side[column.name] for side in sides)
     unit = f" ({column.unit})" if column.unit else ""
     name = f"**{widgets.plain(column.label)}**{widgets.plain(unit)}"
-    st.markdown(f"{name} :gray[{'' if far else _why(weight)}]")
+    st.markdown(f"{name} :gray[{'' if far else widgets.plain(with_importance(weight))}]")
     if far:
-        st.markdown(f":red[{widgets.plain(_capital(far.short))}]")
+        found, other = far
+        of_other = f", against {other}" if other else ""
+        st.markdown(f":red[{widgets.plain(_capital(found.short) + of_other)}]")
     elif fact := striking(before, after):
         st.markdown(f":orange[{widgets.plain(fact)}]")
     if column.type not in DRAWABLE and not column.is_class:
@@ -97,13 +130,6 @@ def _column(
     key = f"foremost-{report.batch_id}-{report.reference}-{column.name}"
     alt = f"{column.label}: share of rows, {names[0]} as an area, {names[1]} as a line."
     widgets.chart(figure, key, f"{column.name}-batch-{report.batch_number}", alt)
-
-
-def _why(weight: ColumnWeight) -> str:
-    is_most = weight.drift >= MOST_TIMES
-    amount = f"at least {MOST_TIMES:g}" if is_most else f"{weight.drift:.1f}"
-    importance = f", importance {percent(weight.importance)}" if weight.importance else ""
-    return f"{amount} times its limit{importance}"
 
 
 def _capital(text: str) -> str:

@@ -7,8 +7,10 @@ import streamlit as st
 from console.figures import distributions
 from console.queries import drift
 from console.web import reading, session, widgets
+from console.web.panels.drift import foremost
 from core.domain.metrics import ERROR_OF, METRICS
 from core.rules.drift.column_weights import ColumnWeight
+from core.rules.drift.references import against
 
 
 def impact(view: drift.View) -> None:
@@ -18,6 +20,11 @@ def impact(view: drift.View) -> None:
         st.caption("This batch has no recommendation yet. **Compare again** calculates one.")
         return
     dataset = session.desk().dataset
+    drifts = {
+        against(report): {w.column: w.drift for w in foremost.weights(view, report)}
+        for report in view.reports.values()
+        if not report.is_alone
+    }
     left, right = st.columns(2)
     with left:
         st.markdown("##### Champion's error by batch, on held-out rows")
@@ -40,9 +47,12 @@ def impact(view: drift.View) -> None:
         st.markdown("##### Drift weighted by importance")
         widgets.table(
             [
-                {
-                    "Column": w.label,
-                    "Drift (multiples of the limit)": round(w.drift, 2),
+                {"Column": w.label}
+                | {
+                    f"Drift from {reference}": round(of.get(w.column, 0.0), 2)
+                    for reference, of in drifts.items()
+                }
+                | {
                     "Importance": None if w.importance is None else 100 * w.importance,
                     "Counts as the most important": _why(w),
                     "Weight": round(w.weight, 3),
@@ -59,9 +69,10 @@ def impact(view: drift.View) -> None:
         )
         st.caption(
             "Drift: the largest change beyond the noise band in multiples of its limit, at most "
-            "10. Importance: permutation importance, the increase of the champion's error when "
-            "the column is shuffled. The target counts as the most important column, and so do "
-            "values that were never seen before. Weight: drift times importance."
+            "10, from each reference. Importance: permutation importance, the increase of the "
+            "champion's error when the column is shuffled. The target counts as the most "
+            "important column, and so does a column with new values. Weight: the larger "
+            "drift times importance."
         )
 
 
@@ -69,4 +80,4 @@ def _why(weight: ColumnWeight) -> str:
     """Why a column counts as the most important one; empty if its own importance counts."""
     if weight.is_target:
         return "target"
-    return "values never seen before" if weight.unseen else ""
+    return "new values" if weight.unseen else ""

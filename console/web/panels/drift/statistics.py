@@ -16,6 +16,7 @@ from console.web.panels.drift.comparison import NAMES
 from core.domain.drift import Measure, Measured, Reference, StatChange, StoredReport
 from core.domain.number_format import percent
 from core.rules.data.column_facts import unseen
+from core.rules.drift.references import against
 
 
 def tables(reports: Mapping[Reference, StoredReport]) -> None:
@@ -51,7 +52,12 @@ def _statistics(
         return
     st.caption(
         "Small changes from batch to batch can stay below each limit, yet add up against the "
-        "champion's training data."
+        "champion's training data. "
+        + " ".join(
+            f"{_SHORT[reference].capitalize()}: {widgets.plain(against(report))}."
+            for reference, report in reports.items()
+            if not report.is_alone
+        )
     )
     if Reference.CHAMPION not in reports:
         st.info("No model was live when this batch was compared.", icon=":material/info:")
@@ -195,9 +201,9 @@ def _why_undefined(measured: Measured, sides: Sides) -> str:
     then, now = (side.get(measured.column) for side in sides)
     if not then or not now or not (then.categories and now.categories):
         return ""
-    share, never = unseen(then, now)
+    share, are_new = unseen(then, now)
     return (
-        f"{percent(share)} of the values were {never} before. How many are new is undefined, "
+        f"{percent(share)} of the values {are_new}. How many are new is undefined, "
         "because a profile keeps only the most common values."
     )
 

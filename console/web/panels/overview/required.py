@@ -10,7 +10,7 @@ from console.actions import alerts
 from console.web import widgets
 from core.rules.access.roles import Right
 from core.rules.ops import live_alerts
-from core.rules.ops.needs import Need
+from core.rules.ops.need import Need
 
 
 def listing(required: Sequence[Need], *, is_awaited: bool, has_model: bool) -> None:

@@ -11,6 +11,7 @@ from console.queries import status as status_queries
 from console.text import formatting, health_strip
 from console.text.batch_ledger import trains_on
 from console.web import acting, addresses, job_widgets, page_state, reading, session, widgets
+from console.web.panels.pipeline import training
 from console.web.panels.pipeline.schedules import next_by_itself
 from console.web.panels.pipeline.upload import upload_file
 from core.domain.batches import EpochState
@@ -40,19 +41,6 @@ def confirm_end(ending: Ending, *, restart: bool = False, then_train: bool = Fal
         acting.act("The restart is queued.", pipeline.request_ingest, reason=reason, **options)
 
     widgets.confirm("Restart and ingest the first batch", go_on)
-
-
-@widgets.dialog("Train anyway")
-def ask_why_train(why: str = "", epoch: int | None = None) -> None:
-    """Ask for a reason, since the data does not call for training."""
-    if epoch is not None:
-        st.caption(f"The version is trained on the kept rows of epoch {epoch} only.")
-    if why:
-        st.info(widgets.plain(why), icon=":material/info:")
-    widgets.confirm_with_reason(
-        "Train", "train-reason", "Training is queued.", pipeline.request_train,
-        prompt="Why train now?", epoch=epoch,
-    )  # fmt: skip
 
 
 def steps(status: status_queries.Status) -> None:
@@ -141,7 +129,7 @@ def _train(status: status_queries.Status, *, busy: bool) -> None:
     help_ = trains_on(status.batches.usable)
     epoch = _earlier_epoch(status)
     if epoch:
-        label, why = f"Train on epoch {epoch}…", ""
+        label, help_ = training.on_epoch(epoch), ""
     elif why and status.last_batch:
         label, help_ = "Train anyway", f"{help_} Asks for a reason. {widgets.plain(why)}"
     else:
@@ -154,7 +142,7 @@ def _train(status: status_queries.Status, *, busy: bool) -> None:
         return
     look = widgets.only(Right.RUN, disabled=busy, help=help_)
     if st.button(label, key=label, icon=icon, width="stretch", **look):
-        ask_why_train(why, epoch)
+        training.ask_why(epoch)
 
 
 def _button(
