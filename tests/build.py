@@ -208,6 +208,7 @@ def rolled_back(store: Store, reason: str = "worse in the field") -> None:
     with store.begin() as work:
         job = decisions.roll_back(work, actor="ben", reason=reason)
         work.promotions.make_live(work.promotions.of_version(2))
-        work.audit.add("ben", "live", "version:2", details={"action": "rollback"})
+        about = {"action": "rollback"}
+        work.audit.add("ben", "live", "version:2", reason=reason, details=about)
         work.jobs.cancel(job.id)
         work.commit()
