@@ -127,8 +127,9 @@ def gate(name: str, *, passed: bool = True, says: str = "Fine.") -> Gate:
     return Gate(GateName(name), passed, says, compares=name in GATES[2:])
 
 
-def dossier(version: int, champion: int | None = None, **parts: Any) -> Dossier:
+def dossier(version: int, champion: int | Score | None = None, **parts: Any) -> Dossier:
     """The evidence about a version; `parts` replaces whole parts, `gates` single ones by name."""
+    theirs = score(champion, 20) if isinstance(champion, int) else champion
     gates = {name: gate(name) for name in GATES[: None if champion else 2]}
     gates |= {entry.name: entry for entry in parts.pop("gates", [])}
     whole = Dossier(
@@ -138,7 +139,7 @@ def dossier(version: int, champion: int | None = None, **parts: Any) -> Dossier:
         training_rows=80,
         held_out_rows=20,
         candidate=score(version, 20),
-        champion=score(champion, 20) if champion else None,
+        champion=theirs,
         batches=(TrainingBatch(1, 1, 0, 100),),
         gates=tuple(gates.values()),
         points=Points((1.0, 2.0), (1.1, 1.9)),
@@ -151,7 +152,7 @@ def proposed(
     version: int = 1,
     *,
     promote: bool = True,
-    champion: int | None = None,
+    champion: int | Score | None = None,
     **parts: Any,
 ) -> None:
     """A version that awaits approval."""
@@ -207,6 +208,7 @@ def rolled_back(store: Store, reason: str = "worse in the field") -> None:
     with store.begin() as work:
         job = decisions.roll_back(work, actor="ben", reason=reason)
         work.promotions.make_live(work.promotions.of_version(2))
-        work.audit.add("ben", "live", "version:2", details={"action": "rollback"})
+        about = {"action": "rollback"}
+        work.audit.add("ben", "live", "version:2", reason=reason, details=about)
         work.jobs.cancel(job.id)
         work.commit()

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from console.actions.access import needs
 from console.desk import Desk
+from console.queries import prediction_log
+from core.domain.predictions import ID_LENGTH, ID_PREFIX
 from core.rules.access.roles import Actor, Right
 
 PREDICTED_AT_ONCE = 500
 """Rows in one request to serving: few enough to show progress."""
+
+
+class Reported(NamedTuple):
+    """The full id of a prediction with feedback; if not `on_record` yet, it counts once it is."""
+
+    prediction_id: str
+    on_record: bool
 
 
 @needs(Right.PREDICT)
@@ -27,18 +36,23 @@ def predict(
 
 
 @needs(Right.PREDICT)
-def give_feedback(desk: Desk, _actor: Actor, prediction_id: str, actual: float | str) -> bool:
+def give_feedback(desk: Desk, _actor: Actor, prediction_id: str, actual: float | str) -> Reported:
     """Report the actual value of a prediction: in the target's unit, or the class.
 
-    Returns whether that prediction is already recorded; if not, the feedback counts once it is.
+    The beginning of an id stands for the only prediction on record that has it.
 
     Raises:
         BadRow: the id is invalid, or the value is not a number or not a class of the live model.
+        BadInput: several predictions have that beginning.
+        Missing: no prediction on record has it (yet).
         ServingUnavailable: serving is unavailable.
     """
-    desk.serving.feedback(prediction_id, actual)
+    start = prediction_id.strip().lower()
+    if ID_PREFIX.fullmatch(start) and len(start) < ID_LENGTH:
+        start = prediction_log.prediction(desk, start).id
+    desk.serving.feedback(start, actual)
     with desk.store.read() as work:
-        return work.predictions.get(prediction_id.lower()) is not None
+        return Reported(start, work.predictions.get(start) is not None)
 
 
 @needs(Right.PREDICT)

@@ -149,9 +149,7 @@ def rollback(
     live, before = queries.promotion.rollback(desk)
     if to is None and not reason:
         choices = queries.promotion.rollback_choices(desk)
-        return Output(
-            choices, output.rollback_lines(live, before, choices, desk.dataset.target.unit), code=1
-        )
+        return Output(choices, _ways_back(desk, live, before, choices), code=1)
     if to is None and before is not None:
         to = before.version
     choices = queries.promotion.rollback_choices(desk) if to is None else []
@@ -165,6 +163,20 @@ def rollback(
     if to is not None:
         say(f"Version {to} comes back in the place of {named(live)}.", err=True)
     return actions.decisions.roll_back(desk, actor, reason=reason, to=to, seen=Seen(live))
+
+
+def _ways_back(
+    desk: Desk, live: int | None, before: Promotion | None, choices: list[Promotion]
+) -> list[str]:
+    """The versions that can come back, with what the dialog of the Promotion page tells."""
+    metric, unit = desk.dataset.primary_metric, desk.dataset.target.unit
+    compared = {
+        p.version: queries.version_pairs.pair(desk, p.version, live).evidence(metric, unit)
+        for p in choices
+        if live is not None
+    }
+    taken = queries.promotion.taken_back(desk)
+    return output.rollback_lines(live, before, choices, unit, taken=taken, compared=compared)
 
 
 def candidates(desk: Desk) -> Output[answers.Candidates]:

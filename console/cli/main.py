@@ -219,15 +219,15 @@ def predict(
 def feedback(
     desk: Desk,
     actor: Actor,
-    prediction_id: Annotated[str, typer.Argument(help="The id of the answer.")],
+    prediction_id: Annotated[str, typer.Argument(help="The id of the answer, or its beginning.")],
     actual: Annotated[str, typer.Argument(help="The actual value, or the class.")],
 ) -> Output[answers.Feedback]:
     """Report the actual value of a prediction, for the error over time."""
     actual_value = actual if desk.dataset.task.is_classifier else _number(actual)
-    on_record = actions.predictions.give_feedback(desk, actor, prediction_id, actual_value)
-    note = "Feedback saved." + ("" if on_record else " It counts once that id is on record.")
+    given = actions.predictions.give_feedback(desk, actor, prediction_id, actual_value)
+    note = "Feedback saved." + ("" if given.on_record else " It counts once that id is on record.")
     value: answers.Feedback = {
-        "prediction_id": prediction_id, "actual": actual_value, "on_record": on_record
+        "prediction_id": given.prediction_id, "actual": actual_value, "on_record": given.on_record
     }  # fmt: skip
     return Output(value, [note])
 

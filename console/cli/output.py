@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from console import queries
-from console.text import audit_sentences, formatting
+from console.text import approval_lines, audit_sentences, formatting
 from console.text.column_drift import figure_of, times
 from console.text.lineage import Lineage, chain
 from console.text.prediction import recorded
@@ -15,7 +16,7 @@ from core.domain.drift import DriftReport, StoredReport
 from core.domain.job_results import sentence
 from core.domain.jobs import Job
 from core.domain.number_format import percent
-from core.domain.promotions import FollowUp, Promotion
+from core.domain.promotions import FollowUp, Promotion, Term
 from core.rules.drift.column_weights import importance_in, of_report
 from core.rules.drift.live_windows import Window
 from core.rules.drift.recommendation import Advice
@@ -168,9 +169,19 @@ def candidate_lines(
 
 
 def rollback_lines(
-    live: int | None, before: Promotion | None, choices: Sequence[Promotion], unit: str = ""
+    live: int | None,
+    before: Promotion | None,
+    choices: Sequence[Promotion],
+    unit: str = "",
+    *,
+    taken: Mapping[int, Term],
+    compared: Mapping[int, Sequence[str]],
 ) -> list[str]:
-    """The versions that can come back, each with its scores, by whom and why; and the command."""
+    """The versions that can come back, each with its scores, by whom and why; and the command.
+
+    `taken` has the rollback that took a version away, and `compared` every comparison of it with
+    the live one.
+    """
     if live is None:
         return ["Nothing is live, so there is nothing to roll back."]
     if not choices:
@@ -183,6 +194,9 @@ def rollback_lines(
         lines += [f"  {', '.join(scores)}"] if scores else []
         if p.decided_by:
             lines.append(f"  {decision_in_words(p)}{f': {p.reason}' if p.reason else ''}")
+        if by := taken.get(p.version):
+            lines.append(f"  {approval_lines.taken_back(by, datetime.now(UTC))}")
+        lines += [f"  {line}" for line in compared.get(p.version, ())]
     to = "[--to VERSION]" if before is not None else "--to VERSION"
     return [*lines, f"Roll back with: driftdesk rollback {to} --reason WHY"]
 

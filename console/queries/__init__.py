@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         source,
         stalled_jobs,
         status,
+        version_pairs,
     )  # fmt: skip
 
 

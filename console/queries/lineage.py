@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from console.desk import Desk
+from console.queries import prediction_log
 from console.text.lineage import Lineage
 from core.adapters.store import Work
 from core.domain.audit_event import AuditEvent
 from core.domain.batches import Batch, BatchState
 from core.domain.errors import BadInput, Missing
 from core.domain.job_results import VersionPromoted, VersionProposed
-from core.domain.predictions import LoggedPrediction, Search
 from core.domain.promotions import Promotion
 from core.domain.subject import Kind, Subject, subject_of
 from core.usecases import live_terms
@@ -32,9 +32,6 @@ _FORMS = (
     "Enter a prediction id, or one of version 3, job 7, batch 2/3 (batch 3 of epoch 2) and batch 3 "
     "(of the current epoch)"
 )
-
-_PREFIX = re.compile(r"[0-9a-f]{4}[0-9a-f-]{0,32}")
-"""The start of a prediction's id; four characters leave a handful of a hundred thousand."""
 
 _IN_AN_ID = frozenset("0123456789abcdef-")
 
@@ -177,7 +174,14 @@ def _of_job(work: Work, number: int) -> Lineage:
 
 
 def _of_prediction(work: Work, prediction_id: str) -> Lineage:
-    logged = work.predictions.get(prediction_id) or _only_prediction(work, prediction_id)
+    try:
+        logged = prediction_log.named(work, prediction_id)
+    except prediction_log.SeveralBegin as error:
+        raise _Ambiguous(Choice(str(error), error.ids)) from error
+    except Missing:
+        if not set(prediction_id.lower()) <= _IN_AN_ID:
+            raise BadInput(f"{_FORMS}, not {prediction_id[:60]!r}.") from None
+        raise
     subject = f"prediction:{logged.id}"
     feedback = work.feedback.of(logged.id)
     try:
@@ -185,23 +189,6 @@ def _of_prediction(work: Work, prediction_id: str) -> Lineage:
     except Missing:
         return Lineage(subject=subject, prediction=logged, feedback=feedback)
     return replace(of_version, subject=subject, prediction=logged, feedback=feedback)
-
-
-def _only_prediction(work: Work, start: str) -> LoggedPrediction:
-    """The one prediction whose id begins so."""
-    found = (
-        work.predictions.search(Search(id_prefix=start)).found if _PREFIX.fullmatch(start) else []
-    )
-    if len(found) > 1:
-        ids = tuple(p.id for p in found)
-        says = f"{len(found)} predictions begin with {start}: {', '.join(ids[:3])}."
-        raise _Ambiguous(Choice(f"{says} Enter more of the id.", ids))
-    if not set(start) <= _IN_AN_ID:
-        raise BadInput(f"{_FORMS}, not {start[:60]!r}.")
-    if not found:
-        raise Missing(f"There is no prediction {start[:60]} on record (yet).")
-    (logged,) = work.predictions.with_answers(found)
-    return logged
 
 
 def _of_version(work: Work, version: int) -> Lineage:

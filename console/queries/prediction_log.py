@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from console.desk import Desk
+from core.adapters.store import Work
 from core.domain.errors import BadInput, Missing
 from core.domain.predictions import ID_PREFIX, LoggedPrediction, Page, Place, Search
 
@@ -20,16 +21,47 @@ MOST_SEARCHED = 100_000
 _AT_ONCE = 500
 
 
+class SeveralBegin(BadInput):
+    """Several predictions begin with what was given as an id; `ids` has them."""
+
+    def __init__(self, start: str, ids: tuple[str, ...]) -> None:
+        listed = ", ".join(ids[:3])
+        super().__init__(
+            f"{len(ids)} predictions begin with {start}: {listed}. Enter more of the id."
+        )
+        self.ids = ids
+
+
 def prediction(desk: Desk, prediction_id: str) -> LoggedPrediction:
-    """One logged prediction.
+    """One logged prediction, by its id or the beginning of it.
 
     Raises:
         Missing: it is not on record (yet).
+        SeveralBegin: several begin so.
     """
     with desk.store.read() as work:
-        logged = work.predictions.get(prediction_id)
-    if logged is None:
-        raise Missing(f"There is no prediction {prediction_id} on record.")
+        return named(work, prediction_id)
+
+
+def named(work: Work, prediction_id: str) -> LoggedPrediction:
+    """The prediction with that id, or the only one whose id begins so.
+
+    The beginning has at least four characters, which leave a handful of a hundred thousand.
+
+    Raises:
+        Missing: it is not on record (yet).
+        SeveralBegin: several begin so.
+    """
+    start = prediction_id.strip().lower()
+    if logged := work.predictions.get(start):
+        return logged
+    is_start = ID_PREFIX.fullmatch(start) is not None
+    found = work.predictions.search(Search(id_prefix=start)).found if is_start else []
+    if len(found) > 1:
+        raise SeveralBegin(start, tuple(p.id for p in found))
+    if not found:
+        raise Missing(f"There is no prediction {start[:60]} on record (yet).")
+    (logged,) = work.predictions.with_answers(found)
     return logged
 
 

@@ -107,6 +107,12 @@ def rollback_choices(desk: Desk) -> list[Promotion]:
         return live_terms.ways_back(work)
 
 
+def taken_back(desk: Desk) -> dict[int, Term]:
+    """The versions that a rollback took away last, each with the term that it began."""
+    with desk.store.read() as work:
+        return live_terms.taken_away(work)
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """Whether the decided, the registered and the served version agree.

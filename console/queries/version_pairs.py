@@ -2,52 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from console.desk import Desk
+from console.text.version_pairs import Made, conflict, result_words, trained_words
 from core.adapters.store import Work
-from core.domain.dossier import Difference
+from core.domain.dossier import Difference, DossierSummary, RowsFrom
+from core.domain.errors import Missing, Refused
 from core.domain.job_results import VersionsCompared
-from core.domain.jobs import Job, JobState
+from core.domain.jobs import Job, JobKind, JobState
 from core.domain.promotions import Promotion
-from core.rules.model.metric_comparison import pair_in_words
 from core.usecases.open_candidates import pair_key
+
+_MOST = 5
+"""The most comparisons on demand, and the most earlier evaluations of a version, that are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The newest comparison of two versions, seen from `found.version`.
+    """Each comparison of two versions on record, the oldest first, seen from the first version.
 
-    `found` is None if there is none. It was made `at` this time, or in the evaluation of the
-    version `dossier`. `newer` counts batches stored since. `job` is the newest job that was to
-    compare them, if it is open or did not succeed.
+    `newer` counts batches stored since the newest comparison. `trained` says which batches each
+    version was trained on; empty if it is not known. `job` is the newest job that was to compare
+    them, if it is open or did not succeed.
     """
 
-    found: VersionsCompared | None
-    at: datetime | None
-    dossier: int | None
+    made: tuple[Made, ...]
     newer: int
+    trained: str
     job: Job | None
 
-    def says(self, metric: str, unit: str) -> str:
-        """This metric of both, as a sentence about the first; empty if nothing is on record."""
-        found = self.found
-        if found is None or metric not in found.metrics or metric not in found.others:
-            return ""
-        return pair_in_words(
-            metric,
-            (found.version, found.against),
-            (found.metrics[metric], found.others[metric]),
-            found.differences.get(metric),
-            rows=found.rows,
-            unit=unit,
-        )
+    def results(self, metric: str, unit: str) -> list[str]:
+        """This metric of both in each comparison, as sentences about the first version."""
+        told = [result_words(made, metric, unit) for made in self.made]
+        return [sentence for sentence in told if sentence]
+
+    def evidence(self, metric: str, unit: str) -> list[str]:
+        """Each result, whether results contradict each other, and what explains it."""
+        told = self.results(metric, unit)
+        if told:
+            told += [line for line in (self.conflict(metric), self.trained) if line]
+        return told
+
+    def conflict(self, metric: str) -> str:
+        """That results contradict each other, as a sentence; empty if they do not."""
+        return conflict(self.made, metric)
 
 
 def pair(desk: Desk, version: int, other: int) -> Pair:
-    """The newest comparison of `version` with `other`: one asked for, else one of a dossier.
+    """Every comparison of `version` with `other`: those of evaluations, and those on demand.
 
     Raises:
         Missing: one of them was never proposed.
@@ -57,34 +62,80 @@ def pair(desk: Desk, version: int, other: int) -> Pair:
     with desk.store.read() as work:
         mine, theirs = (work.promotions.of_version(v) for v in (version, other))
         newest = work.jobs.newest_of(key)
-        done = work.jobs.newest_of(key, JobState.SUCCEEDED)
         open_ = newest if newest and newest.state is not JobState.SUCCEEDED else None
-        if done and isinstance(done.result, VersionsCompared):
-            found = _seen_from(version, done.result)
-            return Pair(found, done.finished_at, None, _newer(work, found), open_)
-        for promotion, against in ((mine, other), (theirs, version)):
-            if told := _of_dossier(promotion, against):
-                found = _seen_from(version, told)
-                return Pair(found, None, promotion.version, _newer(work, found), open_)
-    return Pair(None, None, None, 0, open_)
+        made = [*_evaluations(work, mine, other), *_evaluations(work, theirs, version)]
+        made += _on_demand(work, key)
+        made = [replace(m, found=_seen_from(version, m.found)) for m in made]
+        made.sort(key=lambda m: m.at.timestamp() if m.at else 0.0)
+        newer = _newer(work, made[-1].found) if made else 0
+        trained = trained_words(*((p.version, _trained_on(p)) for p in (mine, theirs)))
+    return Pair(tuple(made), newer, trained, open_)
 
 
-def _of_dossier(promotion: Promotion, against: int) -> VersionsCompared | None:
-    """The comparison in a version's dossier, if it is with that version."""
-    dossier = promotion.dossier
-    if dossier is None or dossier.champion is None or dossier.champion.version != against:
-        return None
+def _evaluations(work: Work, promotion: Promotion, other: int) -> Iterator[Made]:
+    """The comparisons in a version's dossiers, if they are with that version.
+
+    One that a re-evaluation has replaced, or that is kept for reading only, is among them.
+    """
+    present = promotion.dossier_digest
+    for digest, at in work.dossiers.of_version(promotion.version)[:_MOST]:
+        dossier: DossierSummary | None = promotion.dossier if digest == present else None
+        if digest != present:
+            with suppress(Refused):  # an altered one is no evidence; the audit page names it
+                dossier = work.dossiers.get(digest)
+        if dossier and dossier.champion and dossier.champion.version == other:
+            found = _compared(promotion.version, dossier, _rows_from(work, dossier))
+            yield Made(found, at, promotion.version, is_present=digest == present)
+
+
+def _compared(version: int, dossier: DossierSummary, rows: RowsFrom | None) -> VersionsCompared:
+    champion = dossier.champion
     return VersionsCompared(
-        promotion.version,
-        against,
-        max((b.epoch for b in dossier.batches), default=0),
-        (),
+        version,
+        champion.version if champion else 0,
+        rows.epoch if rows else 0,
+        rows.batches if rows else (),
         dossier.candidate.rows,
         dossier.compared_after.text if dossier.compared_after else "",
         dossier.candidate.metrics,
-        dossier.champion.metrics,
+        champion.metrics if champion else {},
         dossier.differences,
     )
+
+
+def _rows_from(work: Work, dossier: DossierSummary) -> RowsFrom | None:
+    """The batches of a dossier's held-out rows; None where an older dossier does not tell.
+
+    A training evaluates on the held-out rows of the batches that it trains on.
+    """
+    if dossier.evaluated_on or dossier.job is None:
+        return dossier.evaluated_on
+    with suppress(Missing):
+        if work.jobs.get(dossier.job).kind is JobKind.TRAIN:
+            return _trained(dossier)
+    return None
+
+
+def _trained_on(promotion: Promotion) -> RowsFrom | None:
+    return _trained(promotion.dossier) if promotion.dossier else None
+
+
+def _trained(dossier: DossierSummary) -> RowsFrom | None:
+    """The batches that a version was trained on: all are of one epoch."""
+    if not dossier.batches:
+        return None
+    numbers = sorted(batch.number or 0 for batch in dossier.batches)
+    return RowsFrom(dossier.batches[0].epoch, tuple(numbers))
+
+
+def _on_demand(work: Work, key: str) -> list[Made]:
+    """The newest comparisons on demand; of those with one result, the newest."""
+    found: dict[tuple[object, ...], Made] = {}
+    for job in work.jobs.latest_of(key, JobState.SUCCEEDED, _MOST):
+        if isinstance(result := job.result, VersionsCompared):
+            one = result.epoch, result.batches, result.rows, str(sorted(result.metrics.items()))
+            found.setdefault(one, Made(result, job.finished_at))
+    return list(found.values())
 
 
 def _newer(work: Work, found: VersionsCompared) -> int:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from console.text import formatting
+from console.text.version_pairs import evaluated_words
 from core.domain.dossier import DossierSummary
 from core.domain.metrics import METRICS
-from core.domain.promotions import Decision, Promotion
+from core.domain.promotions import Decision, Promotion, Term
 from core.rules.model.metric_comparison import change
 from core.rules.model.promotion_states import named
 
 
 def lines(
-    promotion: Promotion, live: int | None, primary: str, unit: str, newest: str = ""
+    promotion: Promotion,
+    live: int | None,
+    primary: str,
+    unit: str,
+    newest: str = "",
+    *,
+    compared: Sequence[str] = (),
 ) -> list[str]:
     """What changes, the error beside champion and baseline, the gates, and what can be undone.
 
     `newest` compares it with the live version on the newest batch; empty where it cannot be.
+    `compared` has every comparison with the live version on the same rows.
     """
     changes, undo = effects(promotion.version, live)
-    told = [changes, _error(promotion, primary, unit), newest, _gates(promotion), undo]
+    error = _error(promotion, primary, unit)
+    told = [changes, error, *compared, newest, _gates(promotion), undo]
     return [line for line in told if line]
 
 
@@ -30,20 +40,20 @@ def back_lines(
     primary: str,
     unit: str,
     *,
-    compared: str = "",
+    compared: Sequence[str] = (),
     newest: str = "",
 ) -> list[str]:
     """What a rollback changes, the figures of both versions, and the last decision about it.
 
-    `compared` has both versions on the same rows, and `newest` on the newest batch; without
-    `compared`, each version's own evaluation is told.
+    `compared` has every comparison of both on the same rows, and `newest` on the newest batch;
+    without `compared`, each version's own evaluation is told.
     """
     now, version = live.version if live else None, before.version
     own = [_own(p, primary, unit) for p in (before, live) if p]
     evaluated = f"{'; '.join(own)}; these are not the same rows."
     told = [
         f"Serving answers with {named(now)} now, and with version {version} after the rollback.",
-        compared or evaluated,
+        *(compared or [evaluated]),
         newest,
         _decided(before),
         _gates(before) if before.dossier else "",
@@ -51,12 +61,18 @@ def back_lines(
     return [line for line in told if line]
 
 
+def taken_back(by: Term, now: datetime) -> str:
+    """That a rollback took a version away: "was rolled back 5 min ago by ana: reason"."""
+    reason = f": {by.reason.rstrip('.')}" if by.reason else ""
+    return f"was rolled back {formatting.ago(by.since, now)} by {by.by}{reason}"
+
+
 def _own(promotion: Promotion, primary: str, unit: str) -> str:
     """The primary metric of a version at its own evaluation."""
     if promotion.dossier is None or primary not in promotion.metrics:
         return f"Version {promotion.version} was never evaluated here"
     value = formatting.metric(primary, promotion.metrics[primary], unit)
-    rows = formatting.count(promotion.dossier.candidate.rows, "held-out row")
+    rows = evaluated_words(promotion.dossier)
     name = METRICS[primary].name
     return f"Version {promotion.version} had a {name} of {value} on {rows} at its evaluation"
 
@@ -90,7 +106,7 @@ def _error(promotion: Promotion, primary: str, unit: str) -> str:
     if summary is None or primary not in summary.candidate.metrics:
         return "It was never evaluated here."
     mine, name = summary.candidate.metrics[primary], METRICS[primary].heading
-    rows = formatting.count(summary.candidate.rows, "held-out row")
+    rows = evaluated_words(summary)
     beside = [
         f"the {who} has {formatting.metric(primary, theirs, unit)} "
         f"({change(primary, mine, theirs)})"

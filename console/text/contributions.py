@@ -30,7 +30,7 @@ class Step:
     """One feature's contribution.
 
     `start` and `end` are in the target's unit or in log odds; `ends` are their texts, log odds as
-    probabilities.
+    probabilities. `is_typical`: its value is that of the typical row; None if it is not known.
     """
 
     label: str
@@ -40,6 +40,7 @@ class Step:
     start: float
     end: float
     ends: tuple[str, str]
+    is_typical: bool | None = None
 
     @property
     def is_zero(self) -> bool:
@@ -74,7 +75,9 @@ def steps(answer: Answer, units: Mapping[str, tuple[str, str]]) -> list[Step]:
         ends = (math.expm1(start), math.expm1(total)) if on_log else (start, total)
         value, words = value_words(answer.inputs.get(name), unit), effect_words(effect, scale)
         end_texts = map(probability_at, ends) if of_class else map(figure, ends)
-        steps.append(Step(label, value, effect, words, *ends, (next(end_texts), next(end_texts))))
+        texts = next(end_texts), next(end_texts)
+        same = None if answer.as_typical is None else name in answer.as_typical
+        steps.append(Step(label, value, effect, words, *ends, texts, same))
     return steps
 
 
@@ -84,9 +87,20 @@ def is_typical(parts: Sequence[Step]) -> bool:
 
 
 def without_effect(parts: Sequence[Step]) -> str:
-    """The features that do not change the prediction, in a sentence; empty if all do."""
-    names = [step.label for step in parts if step.is_zero]
-    return f"Without effect: {', '.join(names)}." if names else ""
+    """The features that do not change the prediction, and why, in sentences; empty if all do.
+
+    Contributions are relative to the typical row: a value that equals its value changes nothing.
+    """
+    sentences = {
+        True: "Same value as in the typical row, so without effect here: {}.",
+        False: "Another value than in the typical row, but without effect: {}.",
+        None: "Without effect, as each value that equals the typical row's: {}.",
+    }
+    told = []
+    for is_typical, sentence in sentences.items():
+        names = [s.label for s in parts if s.is_zero and s.is_typical is is_typical]
+        told += [sentence.format(", ".join(names))] if names else []
+    return " ".join(told)
 
 
 def explained_class(answer: Answer) -> str:

@@ -13,7 +13,7 @@ from console.text import formatting
 from core.domain.dataset import ColumnType
 from core.domain.number_format import figure
 from core.domain.predictions import LoggedPrediction
-from core.rules.model.contract import Contract, Field, fill_text
+from core.rules.model.contract import Contract, Field, as_typical, fill_text
 from core.rules.model.unusual_values import unusual_given
 
 _LEAST_STEPS = 100
@@ -32,7 +32,8 @@ class Answer:
     probability of the label, and `inside` the prediction set. `threshold` is the positive class of
     a binary task with the threshold of its probability. `contributions` is None if they were not
     requested or the model cannot calculate them. `warnings` are about values outside of what the
-    version was trained on; `caller` is who asked, if it is recorded.
+    version was trained on; `caller` is who asked, if it is recorded. `as_typical` has the fields
+    whose value is that of the typical row, None if that row is not known.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Answer:
     threshold: tuple[str, float] | None = None
     warnings: tuple[str, ...] = ()
     caller: str = ""
+    as_typical: frozenset[str] | None = None
 
     @property
     def scale(self) -> str:
@@ -75,11 +77,17 @@ def answered(
         response.get("contributions"), None, label, probabilities, _inside(response),
         _threshold(contract.threshold, contract.classes[-1:]) if contract else None,
         tuple(response.get("warnings") or ()),
+        as_typical=as_typical(contract, row) if contract else None,
     )  # fmt: skip
 
 
-def recorded(logged: LoggedPrediction, contract: Contract | None = None) -> Answer:
-    """An answer from the prediction log; `contract` is that of its version, if known."""
+def recorded(
+    logged: LoggedPrediction, contract: Contract | None = None, *, has_typical_row: bool = False
+) -> Answer:
+    """An answer from the prediction log; `contract` is that of its version, if known.
+
+    `has_typical_row`: the contract's defaults are the typical row.
+    """
     details = logged.answer or {}
     return Answer(
         logged.id, logged.model_version, logged.prediction, logged.inputs, details.get("low"),
@@ -87,6 +95,7 @@ def recorded(logged: LoggedPrediction, contract: Contract | None = None) -> Answ
         details.get("label"), details.get("probabilities") or {}, _inside(details),
         _threshold(details.get("threshold"), [details.get("positive")]),
         tuple(unusual_given(contract, logged.inputs)) if contract else (), logged.caller or "",
+        as_typical(contract, logged.inputs) if contract and has_typical_row else None,
     )  # fmt: skip
 
 

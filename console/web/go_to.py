@@ -1,4 +1,7 @@
-"""The header's field: it goes to a page or searches, and Ctrl+K puts the focus into it."""
+"""The header's field: it goes to a page or searches, and Ctrl+K puts the focus into it.
+
+With its shortcut comes the script of the navigation's link to the page that is shown.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from console.web.panels.fleet.hits import place
 
 _SEARCH = "search"
 _FIELD, _WANTED = "header-search", "driftdesk.search"
-_SHORTCUT = (Path(__file__).parent / "go_to.js").read_text()
+_HERE = Path(__file__).parent
+_SCRIPTS = [(_HERE / name).read_text() for name in ("go_to.js", "same_page.js")]
 
 
 def field(row: Any, pages: Sequence[str]) -> None:
@@ -29,7 +33,8 @@ def field(row: Any, pages: Sequence[str]) -> None:
         max_chars=100, width=240, label_visibility="collapsed", icon=":material/search:",
     )  # fmt: skip
     # Of this package alone: nothing that anybody typed is ever part of the script.
-    row.html(f"<script>{_SHORTCUT}</script>", width="content", unsafe_allow_javascript=True)
+    scripts = "".join(f"<script>{script}</script>" for script in _SCRIPTS)
+    row.html(scripts, width="content", unsafe_allow_javascript=True)
     if wanted := str(page_state.take_state(_WANTED)).strip():
         _go(wanted, [page for page in pages if page != _SEARCH])
 

@@ -98,6 +98,17 @@ def set_state(key: str, value: Any) -> None:
     st.session_state[key] = value
 
 
+def has_state(key: str) -> bool:
+    """Whether this tab has a value of that name: a widget's goes with the widget."""
+    return key in st.session_state
+
+
+def drop_states(start: str) -> None:
+    """Drop the values whose names begin so: their widgets have their initial values again."""
+    for key in [key for key in st.session_state if str(key).startswith(start)]:
+        del st.session_state[key]
+
+
 def default_state(key: str, value: Any) -> None:
     """Give a widget an initial value that can be cleared."""
     st.session_state.setdefault(key, value)

@@ -80,6 +80,14 @@ class NewerRows:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsFrom:
+    """Where rows are from: an epoch, and the numbers of its batches."""
+
+    epoch: int
+    batches: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """Both models on a slice: their errors, and the interval of the difference.
 
@@ -240,7 +248,9 @@ class DossierSummary:
     `split` is the split date of a version that was trained with a split by time. `compared_after`
     is set if only the held-out rows after this time are unseen by both models. `coverage` is the
     measured coverage of the prediction intervals. `newer` is None if no batch is newer than both
-    models.
+    models. `evaluated_on` says which batches the held-out rows of the scores are from, which after
+    a re-evaluation are others than those of the training rows. `typical` is the typical row of the
+    model file. Both are empty in older dossiers.
     """
 
     job: int | None = None
@@ -268,6 +278,8 @@ class DossierSummary:
     compared_after: SplitDate | None = None
     coverage: float | None = None
     newer: NewerRows | None = None
+    evaluated_on: RowsFrom | None = None
+    typical: Mapping[str, float | str | None] = field(default_factory=dict)
 
     @property
     def compared_with(self) -> int | None:

@@ -10,6 +10,9 @@ from typing import Any
 ID_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
 """A searchable prefix of an id: four characters leave a handful of a hundred thousand."""
 
+ID_LENGTH = 36
+"""The length of a whole id."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoggedPrediction:

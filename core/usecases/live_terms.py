@@ -12,6 +12,11 @@ def terms(work: Work, limit: int = 1000) -> list[Term]:
     return terms_of(work.audit.latest(limit, action="live", now=True))
 
 
+def taken_away(work: Work) -> dict[int, Term]:
+    """The versions that a rollback took away last, each with the term that it began."""
+    return taken_back(terms(work))
+
+
 def ways_back(work: Work) -> list[Promotion]:
     """The versions that a rollback can bring back: the one it goes to unasked first, if any."""
     default, choices = rollback_target(work), work.promotions.were_live()
@@ -23,5 +28,5 @@ def rollback_target(work: Work) -> Promotion | None:
 
     Versions that a rollback has taken away are passed over: none goes back to them unasked.
     """
-    passed_over = taken_back(terms(work))
+    passed_over = taken_away(work)
     return next((p for p in work.promotions.were_live() if p.version not in passed_over), None)

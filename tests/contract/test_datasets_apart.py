@@ -198,6 +198,7 @@ OTHERS: dict[str, list[dict[str, Any]]] = {
     "traffic.add": [{"after": None}],
     "jobs.asked_since": [{"key": key} for key in ("drift", "train")],
     "jobs.newest_of": [{"key": key} for key in ("drift", "train")],
+    "jobs.latest_of": [{"key": key} for key in ("drift", "train")],
     "rows.chunks": [{"every": 1}],
 }
 """Values for single methods where the one of the pool has another type."""

@@ -72,9 +72,10 @@ def test_nothing_of_a_stored_dossier_is_lost_on_reading() -> None:
     assert (read.pop("task"), read.pop("classes")) == ("regression", [])
     assert read.pop("candidate_classes") is read.pop("champion_classes") is None
     assert read["baseline"].pop("shares") == {}
-    for name in ("split", "compared_after", "coverage", "newer"):  # parts that came later
+    for name in ("split", "compared_after", "coverage", "newer", "evaluated_on"):  # later parts
         assert read.pop(name) is None
     assert read.pop("own_metrics") == []
+    assert read.pop("typical") == {}
     stored = content()
     for gate in stored["gates"]:
         gate["name"] = RENAMED.get(gate["name"], gate["name"])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from core.adapters.onnx_runtime import Runtime
+from core.domain.dossier import RowsFrom
 from core.domain.jobs import Job, JobKind, JobState
 from tests.contract.test_forward_scores import (
     BY_TIME,
@@ -51,6 +53,23 @@ def test_two_versions_that_were_never_live_are_compared_on_the_same_rows(
     assert "of version 2 is" in found.note
     assert f"on the same {found.rows:,} rows" in found.note
     assert [dossier(desk, version) for version in (1, 2)] == before, "no dossier is made"
+
+
+def test_a_dossier_records_the_batches_it_was_evaluated_on_and_the_typical_row(
+    desk: Container, folder: Path
+) -> None:
+    take_in(desk, folder, 0)
+    train(desk)
+    first = dossier(desk, 1)
+    assert first.evaluated_on == RowsFrom(1, (0,))
+    contract = Runtime(desk.registry.fetch(1)).contract
+    assert first.typical == {field.name: field.default for field in contract.fields}
+    assert any(value is not None for value in first.typical.values())
+    take_in(desk, folder, 1)
+    run_job(desk.store, JobKind.JUDGE, Judge(desk.registry), {"version": 1})
+    again = dossier(desk, 1)
+    assert (again.evaluated_on, again.typical) == (RowsFrom(1, (0, 1)), first.typical)
+    assert [batch.number for batch in again.batches] == [0], "what it was trained on stays"
 
 
 def test_by_time_only_rows_later_than_both_count(desk: Container, folder: Path) -> None:

@@ -104,6 +104,24 @@ def test_back_returns_to_each_page_that_was_opened_by_the_navigation(page: Page,
     expect(field).to_have_value(re.compile("^Version 1"))
 
 
+def test_the_navigation_leaves_the_parameters_of_the_page_that_is_shown(
+    page: Page, desk: str
+) -> None:
+    page.goto(f"{desk}/pipeline?job=1")
+    page.get_by_role("button", name="All jobs").wait_for()
+    follow(page, "Pipeline")
+    page.get_by_role("button", name="All jobs").wait_for(state="detached")
+    page.wait_for_url(f"{desk}/pipeline")
+    page.go_back()
+    page.get_by_role("button", name="All jobs").wait_for()
+    page.wait_for_url(f"{desk}/pipeline?job=1")
+    page.goto(f"{desk}/promotion?version=1&tab=History")
+    page.get_by_text("Deployment history").wait_for()
+    follow(page, "Promotion")
+    page.get_by_role("heading", name="Version 2").wait_for()
+    page.wait_for_url(f"{desk}/promotion")
+
+
 def test_what_is_chosen_on_a_page_is_in_its_address_alone(page: Page, desk: str) -> None:
     page.goto(f"{desk}/")
     shows(page, desk, "")

@@ -82,6 +82,9 @@ def test_a_prediction_by_hand_and_what_was_said_of_it(tmp_path: Path, dataset: D
         predict(page)
         page.get_by_text("Serving does not answer. Your input is kept").wait_for()
         expect(page.get_by_role("spinbutton", name="Bedrooms")).to_have_value("7")
+        page.get_by_role("spinbutton", name="Bathrooms").fill("3")
+        with api(champions, tmp_path / "serving", url, port):  # back, and nothing is pressed
+            comes_back(page, desk)
         page.goto(by_its_address)  # all of it is on record
         page.get_by_text("Bedrooms 900 is outside the usual range").first.wait_for()
         page.get_by_text("Reported: 1,234").wait_for()
@@ -89,10 +92,28 @@ def test_a_prediction_by_hand_and_what_was_said_of_it(tmp_path: Path, dataset: D
         with page.expect_download() as download:
             page.get_by_role("button", name="CSV", exact=True).click()
         with download.value.path().open(encoding="utf-8-sig", newline="") as file:
-            (row,) = csv.DictReader(file)
+            *_, row = csv.DictReader(file)  # the oldest one
         assert (row["caller"], row["actual"], row["state"]) == (
             "ana (no key)", "1234.0", "Connecticut",
         )  # fmt: skip
+
+
+def comes_back(page: Page, desk: str) -> None:
+    """The message goes, and what was typed stays, also on a reload after the answer."""
+    from playwright.sync_api import expect
+
+    def typed() -> None:
+        for name, value in (("Bedrooms", "7"), ("Bathrooms", "3")):
+            expect(page.get_by_role("spinbutton", name=name)).to_have_value(value)
+
+    page.get_by_text("Serving does not answer").wait_for(state="detached")
+    typed()
+    predict(page)
+    page.get_by_role("button", name="New prediction").wait_for()
+    page.wait_for_url(f"{desk}/predict?answer=*")
+    page.reload()
+    page.get_by_role("button", name="New prediction").wait_for()
+    typed()
 
 
 def predict(page: Page) -> None:

@@ -58,6 +58,6 @@ def test_a_rollback_tells_both_versions(tmp_path: Path, dataset: Dataset) -> Non
         "these are not the same rows."
     )
     assert len(said) <= 5
-    assert back_lines(before, now, "mae", "USD", compared="Both.", newest="New.")[1:3] == [
+    assert back_lines(before, now, "mae", "USD", compared=["Both."], newest="New.")[1:3] == [
         "Both.", "New.",
     ]  # fmt: skip

@@ -177,6 +177,23 @@ def test_the_first_open_gate_is_the_reason_not_the_gain() -> None:
     assert recommend(promotion, 1).says == "no worse segment is open."
 
 
+def test_a_gain_is_told_with_the_gate_that_is_open_in_spite_of_it() -> None:
+    promotion = candidate(("no worse segment", True))
+    summary = promotion.dossier
+    assert summary
+    metrics = {name: value / 2 for name, value in summary.candidate.metrics.items()}
+    better = replace(summary.candidate, metrics=metrics)
+    champion = replace(summary.candidate, version=1)
+    promotion = replace(promotion, dossier=replace(summary, candidate=better, champion=champion))
+    assert recommend(promotion, 1).says == (
+        "The mean absolute error is 50.0 % better than that of version 1, but a gate is not "
+        "passed: no worse segment is open."
+    )
+    blocked = tuple(replace(gate, blocks=True) for gate in summary.gates)
+    worthless = replace(summary, candidate=better, champion=champion, gates=blocked)
+    assert recommend(replace(promotion, dossier=worthless), 1).says == "no worse segment is open."
+
+
 @pytest.mark.parametrize(
     ("as_", "forced", "says"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from core.domain.jobs import JobKind
 from tests.build import live, proposed, stored_batch
 from tests.views.desks import at_a_desk
 from tests.views.test_cli_roles import COMMANDS
+from tests.views.test_predict import log
 
 HUGE = str(10**26)
 
@@ -141,6 +143,24 @@ def test_feedback_on_an_unknown_prediction_counts_once_it_is_on_record(
     monkeypatch.setattr(desk.serving, "feedback", lambda *_: None, raising=False)
     said = run("feedback", "3fa85f64-5717-4562-b3fc-2c963f66afa6", "9")
     assert "It counts once that id is on record" in said
+
+
+def test_feedback_takes_the_beginning_of_an_id_as_the_passport_does(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[object, ...]] = []
+    monkeypatch.setattr(desk.serving, "feedback", lambda *told: given.append(told), raising=False)
+    first, second = (f"3fa85f64-5717-4562-b3fc-2c963f66afa{n}" for n in (6, 7))
+    assert "There is no prediction 3fa85f64" in run("feedback", "3fa85f64", "9", code=1)
+    log(desk, id=first)
+    assert json.loads(run("feedback", "3FA85F64", "9", "--json")) == {
+        "prediction_id": first, "actual": 9.0, "on_record": True,
+    }  # fmt: skip
+    log(desk, id=second)
+    said = run("feedback", "3fa85f64", "9", code=1)
+    assert "2 predictions begin with 3fa85f64" in said
+    assert "Enter more of the id." in said
+    assert given == [(first, 9.0)]
 
 
 @pytest.mark.parametrize("actual", ["1_000", "\uff11\uff12", "nan", "1e400", "nine", ""])

@@ -516,7 +516,10 @@ def test_a_rollback_that_goes_nowhere_by_itself_names_the_versions(desk: Desk) -
     said = run("rollback", "--reason", "x", code=1)
     assert "version 3 was live before" in said
     assert "driftdesk rollback --to 3 --reason" in said
-    assert "rollback --to VERSION --reason WHY" in run("rollback", code=1)
+    listed = run("rollback", code=1)
+    assert "rollback --to VERSION --reason WHY" in listed
+    assert "  was rolled back just now by ben: worse in the field" in listed
+    assert "  Evaluation of version 3" in listed
 
 
 def test_a_job_that_nobody_takes_is_told_within_seconds(

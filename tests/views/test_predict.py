@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from console.desk import Desk
@@ -255,7 +256,143 @@ def test_who_asks_is_told_to_serving(desk: Desk) -> None:
     assert desk.serving.actors == ["ana"] * 3  # type: ignore[attr-defined]
 
 
+def test_a_reload_keeps_the_form_and_its_answer_together(desk: Desk) -> None:
+    live(desk)
+    desk.serving.beside = BESIDE | {"prediction_id": ID}  # type: ignore[attr-defined]
+    app = page("predict")
+    app.number_input(key="field-bed").set_value(7)
+    app.selectbox(key="field-city").set_value(None)
+    ask(app)
+    assert app.query_params["answer"] in (ID, [ID])
+    (asked,) = desk.serving.asked  # type: ignore[attr-defined]
+    again = page("predict", answer=ID)
+    assert "not on record (yet)" in text(again)
+    log(desk, id=ID, model_version=3, prediction=250_000.0, inputs=asked, answer=BESIDE)
+    again.run()
+    assert again.number_input(key="field-bed").value == 7
+    assert again.selectbox(key="field-city").value is None
+    assert "250,000 USD" in text(again)
+    assert "House size" in str(again.dataframe[0].value)
+    button(again, "New prediction").click().run()
+    assert "answer" not in again.query_params
+    assert again.number_input(key="field-bed").value == 2
+    assert "250,000 USD" not in text(again)
+
+
+def test_what_is_typed_after_an_answer_is_not_replaced_by_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live(desk)
+    log(desk, id=ID, inputs={"bed": 4})
+    app = page("predict", answer=ID)
+    assert app.number_input(key="field-bed").value == 4
+    app.number_input(key="field-bed").set_value(9)
+
+    def refuse(row: Any, **_: Any) -> Any:
+        raise BadRow({"bed": "must be at most 8"})
+
+    monkeypatch.setattr(desk.serving, "predict", refuse)
+    assert "must be at most 8" in text(ask(app))
+    app.run()
+    assert app.number_input(key="field-bed").value == 9
+    assert "1,000 USD" not in text(app)
+
+
+def test_the_form_comes_back_with_the_answer_from_another_page(desk: Desk) -> None:
+    live(desk)
+    app = page("predict")
+    app.number_input(key="field-bed").set_value(7)
+    ask(app)
+    app.switch_page("views/promotion.py").run()
+    app.switch_page("views/predict.py").run()
+    assert "250,000 USD" in text(app)
+    assert app.number_input(key="field-bed").value == 7
+
+
+@pytest.mark.parametrize("wrong", ["x", ID[:8], "../../x"])
+def test_an_address_with_no_id_of_an_answer_shows_the_form_alone(desk: Desk, wrong: str) -> None:
+    live(desk)
+    log(desk, id=ID, inputs={"bed": 4})
+    app = page("predict", answer=wrong)
+    assert app.number_input(key="field-bed").value == 2
+    assert "1,000 USD" not in text(app)
+
+
+def test_the_page_asks_serving_again_by_itself(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float | None] = []
+    fragment = st.fragment
+
+    def noted(function: Any = None, *, run_every: Any = None) -> Any:
+        asked.append(run_every)
+        return fragment(function, run_every=run_every)
+
+    monkeypatch.setattr(st, "fragment", noted)
+    live(desk)
+    page("predict")
+    desk.serving.away = True  # type: ignore[attr-defined]
+    app = page("predict")
+    assert 2.0 in asked
+    desk.serving.away = False  # type: ignore[attr-defined]
+    app.run()
+    assert "Serving does not answer" not in text(app)
+
+
+def test_away_from_serving_the_form_starts_from_the_same_row(desk: Desk) -> None:
+    typical = {"bed": 5.0, "city": "Salem", "state": None}
+    build.live(desk.store, 4, typical=typical)
+    profiles = [build.profile(c.name) for c in desk.dataset.columns]
+    with desk.store.transaction() as work:
+        work.batches.add_profile("model", 4, profiles)
+    desk.serving.away = True  # type: ignore[attr-defined]
+    app = page("predict")
+    assert app.number_input(key="field-bed").value == 5
+    assert app.selectbox(key="field-city").value == "Salem"
+    assert app.selectbox(key="field-state").value is None
+    assert "starts from medians" not in text(app)
+
+
+def test_a_form_from_another_row_says_so(desk: Desk) -> None:
+    build.live(desk.store, 4)
+    with desk.store.transaction() as work:
+        work.batches.add_profile("model", 4, [build.profile("bed")])
+    desk.serving.away = True  # type: ignore[attr-defined]
+    said = text(page("predict"))
+    assert "This form starts from medians and the most common values: the typical row" in said
+
+
 # A page for each prediction
+
+
+def test_a_predictions_page_leads_to_its_version_and_its_lineage(desk: Desk) -> None:
+    live(desk)
+    log(desk, id=ID, model_version=1)
+    for wanted in (ID, ID[:8]):
+        app = at(page("predict"), wanted)
+        links = [link.proto for link in app.get("page_link")]
+        assert {link.label for link in links} >= {"See version 1", "See its lineage"}
+        assert any(f"follow=prediction%3A{ID}" in link.query_string for link in links)
+    button(app, "New prediction").click().run()
+    assert not app.exception
+    assert "id" not in app.query_params
+    assert app.number_input(key="field-bed").value == 2
+
+
+def test_a_beginning_that_two_predictions_have_says_so(desk: Desk) -> None:
+    log(desk, id=ID)
+    log(desk, id=f"{ID[:-1]}7")
+    assert f"2 predictions begin with {ID[:8]}" in text(at(page("predict"), ID[:8]))
+
+
+def test_features_without_effect_are_told_from_those_of_the_typical_row(desk: Desk) -> None:
+    live(desk)
+    fields = [{"field": "house_size", "effect": 0.3}]
+    fields += [{"field": name, "effect": 0.0} for name in ("bed", "bath")]
+    desk.serving.beside = BESIDE | {"contributions": CONTRIBUTIONS | {"fields": fields}}  # type: ignore[attr-defined]
+    app = page("predict")
+    app.number_input(key="field-bath").set_value(9)
+    said = text(ask(app)).replace("\\", "")
+    assert "Same value as in the typical row, so without effect here: Bedrooms." in said
+    assert "Another value than in the typical row, but without effect: Bathrooms." in said
 
 
 def test_a_recorded_prediction_keeps_its_page_when_its_version_is_gone(desk: Desk) -> None:
@@ -341,7 +478,7 @@ def test_what_is_not_on_record_yet_is_waited_for(desk: Desk) -> None:
     assert "1,000 USD" in text(app)
 
 
-@pytest.mark.parametrize("wrong", ["x", "'; DROP TABLE predictions; --", f"{ID}0"])
+@pytest.mark.parametrize("wrong", ["x", "3fa", "'; DROP TABLE predictions; --", f"{ID}0"])
 def test_an_invalid_prediction_id_is_named_as_invalid(desk: Desk, wrong: str) -> None:
     assert "This is not a prediction id" in text(at(page("predict"), wrong))
 

@@ -242,10 +242,13 @@ def test_what_a_rollback_took_away_can_come_back_by_mouse(desk: Desk, where: str
     query = {"tab": "History"} if where == "history" else {"version": "2"}
     app = page("overview") if where == "overview" else page("promotion", **query)
     assert "There is no earlier version" not in text(app)
+    assert "Version 3 was rolled back just now by ben: worse in the field." in text(app)
     button(app, "Roll back to version 3…").click().run()
     said = text(app)
+    assert said.count("Version 3 was rolled back just now by ben: worse in the field.") == 2
     assert "Serving answers with version 2 now, and with version 3 after the rollback." in said
     assert "The mean absolute error of version 3 is the same: 10 against 10 of version 2" in said
+    assert "Evaluation of version 3" in said
     assert "Last decision about version 3: ana approved it on" in said
     app.text_area(key="rollback-reason").input("it was fine")
     button(app, "Go back to version 3").click().run()

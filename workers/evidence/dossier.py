@@ -228,6 +228,8 @@ def make(
         compared_after=after,
         coverage=measured(contract),
         newer=newer,
+        evaluated_on=material.judged_on,
+        typical={f.name: f.default for f in contract.fields},
         points=Points() if scoring.classes else _points(material, mine, theirs),
         golden=golden(material, contract, predicted),
         task=material.dataset.task,

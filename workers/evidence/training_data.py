@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.adapters.store import Store
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
-from core.domain.dossier import Lesson
+from core.domain.dossier import Lesson, RowsFrom
 from core.domain.errors import TooMuchToTrainOn
 from core.domain.evaluation import SplitDate
 from core.domain.profiles import ColumnProfile
@@ -76,6 +76,13 @@ class TrainingData:
         """The number of the batch that each held-out row came with, as text."""
         numbers = {b.id: str(b.number) for b in self.batches}
         return np.array([numbers.get(i, "") for i in self.judged.batch_ids.tolist()], dtype=object)
+
+    @property
+    def judged_on(self) -> RowsFrom:
+        """The batches that the held-out rows are from."""
+        numbers = {b.id: b.number or 0 for b in self.batches}
+        used = {numbers[i] for i in set(self.judged.batch_ids.tolist()) if i in numbers}
+        return RowsFrom(self.epoch, tuple(sorted(used)))
 
     @property
     def epoch(self) -> int:

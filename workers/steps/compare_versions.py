@@ -85,9 +85,8 @@ def _compared(data: TrainingData, mine: Model, theirs: Model, after: str) -> Ver
     whose, unit = (mine.version, theirs.version), data.dataset.target.unit
     values = metrics[primary], others[primary]
     says = pair_in_words(primary, whose, values, differences[primary], rows=rows, unit=unit)
-    numbers = {b.id: b.number or 0 for b in data.batches}
-    used = sorted({numbers[i] for i in set(data.judged.batch_ids.tolist()) if i in numbers})
+    on = data.judged_on
     return VersionsCompared(
-        mine.version, theirs.version, data.epoch, tuple(used), rows, after, metrics, others,
+        mine.version, theirs.version, on.epoch, on.batches, rows, after, metrics, others,
         differences, says,
     )  # fmt: skip

@@ -10,6 +10,9 @@ from console.web.panels.predict import file, form, history, recorded
 from core.rules.model.contract import Contract
 
 _SERVED = "predict.served"
+_RETRY = 2.0
+"""Seconds after which a page without a model asks serving again."""
+
 _MODES = ("One row", "CSV file", "History")
 
 
@@ -37,15 +40,13 @@ def predict(mode: str) -> None:
         if not served:
             no_form(is_awaited=is_awaited)
             return
-        does = "has not answered yet" if is_awaited else "does not answer"
-        st.warning(
-            f"Serving {does}. Your input is kept, and **Predict** tries again. See the "
-            "**Services** page.",
-            icon=":material/cloud_off:",
-        )
+        away(is_awaited=is_awaited, has_other_row="no_typical_row" in served)
+    else:
+        st.container()  # the form keeps its place, and with it what was typed
     page_state.set_state(_SERVED, served)
     if not served:
         nothing_live()
+        until_served([None])
         return
     contract = served_model.contract_of(served)
     st.caption(
@@ -55,7 +56,38 @@ def predict(mode: str) -> None:
     if mode == "CSV file":
         file.many_rows(contract)
     else:
-        form.one_row(contract)
+        form.one_row(contract, int(served["version"]))
+
+
+def away(*, is_awaited: bool, has_other_row: bool) -> None:
+    """Says that serving does not answer, until it does.
+
+    `has_other_row`: the form does not start from the typical row.
+    """
+    does = "has not answered yet" if is_awaited else "does not answer"
+    other = (
+        " This form starts from medians and the most common values: the typical row of this "
+        "version is only in its model file."
+    )
+    with st.container():
+        st.warning(
+            f"Serving {does}. Your input is kept, and this message goes when serving is back. See "
+            f"the **Services** page.{other if has_other_row else ''}",
+            icon=":material/cloud_off:",
+        )
+        until_served([None])
+
+
+@st.fragment(run_every=_RETRY)
+def until_served(just_asked: list[None]) -> None:
+    """Draw the page again once serving answers with a model.
+
+    `just_asked` is emptied by the run of the whole page, which has asked itself.
+    """
+    if just_asked:
+        just_asked.pop()
+    elif reading.neighbour(served_model.served, silent=True).value:
+        st.rerun()
 
 
 def no_form(*, is_awaited: bool) -> None:
@@ -65,6 +97,7 @@ def no_form(*, is_awaited: bool) -> None:
         st.button("Ask again", icon=":material/refresh:", key="ask-again")
     else:
         reading.neighbour(served_model.served)  # shows what went wrong
+    until_served([None])
 
 
 def served_contract() -> tuple[Contract | None, int | None]:

@@ -142,12 +142,14 @@ def candidate(
         text = f"Same rows and recipe as version {same}, so it is the same model."
         st.caption(f":material/content_copy: {text}")
     report = on_newer = None
+    contradicts = ""
     if promotion.dossier_digest:
         # One other version for the figures above and the comparison below.
         other = other_version(promotion, status.live_version)
         on_newer = reading.query(forward_scores.forward_report, promotion.version, other)
         report = reading.query(promotion_queries.evidence_report, promotion.version)
-    decision.show(promotion, status, report, on_newer, force, busy=busy)
+        contradicts = version_pairs.contradiction(promotion, session.desk().dataset)
+    decision.show(promotion, status, report, on_newer, force, contradicts=contradicts, busy=busy)
     if not promotion.dossier_digest:
         st.markdown("\n".join(f"- {widgets.plain(r)}" for r in promotion.verdict.reasons))
         return

@@ -72,9 +72,13 @@ class Jobs(JobLeases):
 
     def newest_of(self, key: str, state: JobState | None = None) -> Job | None:
         """The newest job with that key, and in that state if one is given; None without one."""
-        query = SELECT_JOB.where(jobs.c.key == key, *equal((jobs.c.state, state)))
-        newest = self._jobs(query.order_by(jobs.c.id.desc()).limit(1))
+        newest = self.latest_of(key, state, limit=1)
         return newest[0] if newest else None
+
+    def latest_of(self, key: str, state: JobState | None = None, limit: int = 20) -> list[Job]:
+        """The jobs with that key, and in that state if one is given, the newest first."""
+        query = SELECT_JOB.where(jobs.c.key == key, *equal((jobs.c.state, state)))
+        return self._jobs(query.order_by(jobs.c.id.desc()).limit(limit))
 
     def mark_queued(self, job_id: int, attempt: int) -> None:
         """Record that it is in Redis, unless a worker has claimed it already."""

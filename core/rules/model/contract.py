@@ -247,6 +247,24 @@ def read_row(
     return inputs
 
 
+def as_typical(contract: Contract, row: Mapping[str, Any]) -> frozenset[str]:
+    """The fields in which a row equals the typical row: the model takes the same input."""
+
+    def taken(field: Field, value: object) -> float | str | None:
+        try:
+            return read_value(field, value)
+        except ValueError:
+            return None
+
+    same = set()
+    for field in contract.fields:
+        one, other = taken(field, row.get(field.name)), taken(field, field.default)
+        both_empty = one != one and other != other  # noqa: PLR0124 - NaN
+        if one is not None and (one == other or both_empty):
+            same.add(field.name)
+    return frozenset(same)
+
+
 def unknown_fields(contract: Contract, row: Mapping[str, Any]) -> dict[str, str]:
     """The fields of a row that the model does not have, each with the rule that it breaks."""
     names = {field.name for field in contract.fields}

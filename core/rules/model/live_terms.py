@@ -24,11 +24,14 @@ def terms_of(events: Sequence[AuditEvent]) -> list[Term]:
     ]
 
 
-def taken_back(terms: Sequence[Term]) -> set[int]:
-    """The versions whose newest term was ended by a rollback; `terms` come newest first."""
-    ended_by_rollback: dict[int, bool] = {}
-    ended_as = ""
+def taken_back(terms: Sequence[Term]) -> dict[int, Term]:
+    """The versions whose newest term was ended by a rollback, with the term that this began.
+
+    `terms` come newest first.
+    """
+    ended_by: dict[int, Term | None] = {}
+    next_term: Term | None = None
     for term in terms:
-        ended_by_rollback.setdefault(term.version, ended_as == Decision.ROLLBACK)
-        ended_as = term.action
-    return {version for version, by_rollback in ended_by_rollback.items() if by_rollback}
+        ended_by.setdefault(term.version, next_term)
+        next_term = term
+    return {v: by for v, by in ended_by.items() if by and by.action == Decision.ROLLBACK}

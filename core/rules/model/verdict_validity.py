@@ -11,7 +11,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.domain.metrics import METRICS
 from core.domain.promotions import Promotion, PromotionState
+from core.rules.model.metric_comparison import Sense, change, sense
 from core.rules.model.promotion_states import (
     AGAIN,
     decided_already,
@@ -99,8 +101,27 @@ _WAIT = "It is being re-evaluated; wait for the new dossier."
 
 
 def _decisive(promotion: Promotion) -> str:
-    """The first open gate's sentence, else the verdict's own: a gain is no reason against."""
+    """The first open gate's sentence, after the gain in spite of which it is open.
+
+    Without an open gate it is the verdict's own.
+    """
     failed = promotion.failed_gates
-    if failed:
-        return failed[0].says
-    return next(iter(promotion.verdict.reasons), "")
+    if not failed:
+        return next(iter(promotion.verdict.reasons), "")
+    gain = "" if failed[0].blocks else _gain(promotion)
+    return f"{gain}, but a gate is not passed: {failed[0].says}" if gain else failed[0].says
+
+
+def _gain(promotion: Promotion) -> str:
+    """By how much its primary metric is better than the champion's; empty if it is not."""
+    dossier = promotion.dossier
+    if dossier is None or dossier.champion is None:
+        return ""
+    metric, champion = dossier.primary_metric, dossier.champion
+    if metric not in dossier.candidate.metrics or metric not in champion.metrics:
+        return ""
+    values = dossier.candidate.metrics[metric], champion.metrics[metric]
+    if sense(metric, *values) is not Sense.BETTER:
+        return ""
+    gain = f"{METRICS[metric].name} is {change(metric, *values)}"
+    return f"The {gain} than that of version {champion.version}"

@@ -5,12 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from console.figures import prediction_charts
+from console.queries import prediction_log, served_model
 from console.text import contributions as contribution_texts
 from console.text import prediction
 from console.text.prediction import Answer
-from console.web import page_state, session, widgets
+from console.web import page_state, reading, session, widgets
+from core.domain.errors import BadInput, DriftdeskError, Missing
 from core.domain.number_format import figure
 from core.rules.model.contract import Contract
+
+LAST = "answer"
+"""The parameter of the address that names the last answer of the form."""
 
 _PLAIN_CHART = {"displayModeBar": False, "responsive": True}
 
@@ -64,17 +69,66 @@ def classes(answer: Answer) -> None:
 
 def permanent_link(answer: Answer) -> None:
     """A button that opens the prediction's page; its address is the permanent link."""
+
+    def go() -> None:
+        st.query_params.pop(LAST, None)
+        page_state.note_address("id", answer.id)
+
     st.button(
         "Give feedback, or keep the link", key="permanent-link", icon=":material/link:",
-        help=f"Prediction {answer.id}",
-        on_click=page_state.note_address, args=("id", answer.id),
+        help=f"Prediction {answer.id}", on_click=go,
     )  # fmt: skip
 
 
 def leave(mode: str) -> None:
     """Leave the page of one prediction for a section of the Predict page; for callbacks."""
-    st.query_params.pop("id", None)
+    for name in ("id", LAST):
+        st.query_params.pop(name, None)
     page_state.set_state("ask", mode)
+
+
+def recall(wanted: str, contract: Contract | None, live: int | None) -> Answer | None:
+    """A recorded prediction; if it cannot be read, shows why and retries, and returns None.
+
+    `contract` is that of the version `live`.
+    """
+    try:
+        record = prediction_log.prediction(session.desk(), wanted)
+    except DriftdeskError:
+        wait(wanted)
+        return None
+    version = record.model_version
+    if contract and live == version:
+        return prediction.recorded(record, contract, has_typical_row=True)
+    known = reading.query(served_model.recorded_contract, version, silent=True)
+    if known is None:
+        return prediction.recorded(record)
+    return prediction.recorded(record, known.contract, has_typical_row=known.has_typical_row)
+
+
+@st.fragment(run_every=2.0)
+def wait(wanted: str) -> None:
+    """Retry until the record exists: serving writes it after the response."""
+    try:
+        prediction_log.prediction(session.desk(), wanted)
+    except Missing:
+        st.info(
+            f"Prediction {wanted} is not on record (yet). Serving writes the record within seconds "
+            "of the response, or later if the database is unavailable. This page refreshes "
+            "automatically. An unknown id is never found.",
+            icon=":material/hourglass_empty:",
+        )
+        return
+    except BadInput as error:  # trying again changes nothing
+        st.error(widgets.plain(str(error)), icon=":material/error:")
+        return
+    except DriftdeskError as error:  # the record cannot be looked up
+        st.error(
+            f"{widgets.plain(str(error))} This page refreshes automatically.",
+            icon=":material/cloud_off:",
+        )
+        return
+    st.rerun()
 
 
 def interval(answer: Answer, unit: str, *, on_log: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -9,15 +10,18 @@ import streamlit as st
 
 from console.actions import predictions
 from console.text import prediction
+from console.text.prediction import Answer
 from console.web import acting, page_state, widgets
 from console.web.panels.predict import answer as answer_panel
 from core.domain.dataset import ColumnType
 from core.domain.errors import BadRow, DriftdeskError
+from core.domain.predictions import ID_LENGTH, ID_PREFIX
 from core.rules.access.roles import Right
 from core.rules.data.typed_values import read_boolean
 from core.rules.model.contract import Contract, Field
 from core.rules.model.unusual_values import usual_words
 
+_FIELD = "field-"
 _ANSWER = "predict.answer"
 _TAKEN = "predict.taken"
 _COLUMNS = 3
@@ -25,8 +29,9 @@ _SORTED_FROM = 12
 _EARLIEST, _LATEST = date(1800, 1, 1), date(2200, 12, 31)
 
 
-def one_row(contract: Contract) -> None:
-    """The form, and below it the latest prediction."""
+def one_row(contract: Contract, version: int) -> None:
+    """The form, and below it the latest prediction; `contract` is that of the live `version`."""
+    restore(contract, version)
     row = form(contract)
     if row is not None:
         page_state.set_state(_ANSWER, None)
@@ -36,7 +41,38 @@ def one_row(contract: Contract) -> None:
         for note in page_state.get_state(_TAKEN, []):
             st.info(widgets.plain(note), icon=":material/keyboard_tab:")
         answer_panel.show(answer, contract)
-        answer_panel.permanent_link(answer)
+        with st.container(horizontal=True):
+            answer_panel.permanent_link(answer)
+            new_prediction(st)
+
+
+def restore(contract: Contract, version: int) -> None:
+    """Show the form with the inputs of the last answer, which the address names.
+
+    So both are there again after a reload, after Back, and after a look at another page.
+    """
+    shown: Answer | None = page_state.get_state(_ANSWER, None)
+    wanted = page_state.address(answer_panel.LAST)
+    is_id = len(wanted) == ID_LENGTH and ID_PREFIX.fullmatch(wanted)
+    if is_id and (shown is None or shown.id != wanted):
+        shown = answer_panel.recall(wanted, contract, version)
+        page_state.set_state(_ANSWER, shown)
+        page_state.set_state(_TAKEN, [])
+    elif not contract.fields or page_state.has_state(_key(contract.fields[0])):
+        return
+    if shown is not None:
+        fill(contract, shown.inputs)
+
+
+def new_prediction(where: Any) -> None:
+    """A button to the form with the typical row, without an answer."""
+
+    def begin() -> None:
+        page_state.drop_states(_FIELD)
+        page_state.set_state(_ANSWER, None)
+        answer_panel.leave("One row")
+
+    where.button("New prediction", key="new-prediction", icon=":material/add:", on_click=begin)
 
 
 def form(contract: Contract) -> dict[str, Any] | None:
@@ -77,7 +113,7 @@ def take_known(contract: Contract) -> None:
 
 
 def _key(field: Field) -> str:
-    return f"field-{field.name}"
+    return f"{_FIELD}{field.name}"
 
 
 def widget(field: Field) -> Any:
@@ -151,14 +187,19 @@ def as_widget(field: Field, value: Any) -> Any:
 
 def refill(contract: Contract, inputs: dict[str, Any]) -> None:
     """Fill the form with recorded inputs; for a button callback on a recorded prediction."""
-    for field in contract.fields:
-        page_state.set_state(_key(field), as_widget(field, inputs.get(field.name)))
+    fill(contract, inputs)
     page_state.set_state(_ANSWER, None)
     answer_panel.leave("One row")
 
 
+def fill(contract: Contract, inputs: Mapping[str, Any]) -> None:
+    """Fill the form with recorded inputs, before it is drawn."""
+    for field in contract.fields:
+        page_state.set_state(_key(field), as_widget(field, inputs.get(field.name)))
+
+
 def predict(contract: Contract, row: dict[str, Any]) -> None:
-    """Predict and keep the answer for later reruns, or show what is wrong with the row."""
+    """Predict, keep the answer and name it in the address, or show what is wrong with the row."""
     try:
         with acting.acting("predict") as (desk, actor):
             response = predictions.predict(desk, actor, row, explain=True)
@@ -166,8 +207,12 @@ def predict(contract: Contract, row: dict[str, Any]) -> None:
         labels = {f.name: f.label for f in contract.fields}
         for name, rule in error.problems.items():
             st.error(widgets.plain(f"{labels.get(name, name)} {rule}."), icon=":material/error:")
-        return
     except DriftdeskError as error:
         st.error(widgets.plain(str(error)), icon=":material/cloud_off:")
+    else:
+        answer = prediction.answered(response, row, contract)
+        page_state.set_state(_ANSWER, answer)
+        page_state.note_address(answer_panel.LAST, answer.id)
         return
-    page_state.set_state(_ANSWER, prediction.answered(response, row, contract))
+    # What is typed now must not be replaced by the inputs of the answer before.
+    st.query_params.pop(answer_panel.LAST, None)

@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
-import re
-
 import streamlit as st
 
 from console.actions import predictions
-from console.queries import prediction_log, served_model
+from console.queries import prediction_log
 from console.text import prediction
 from console.text.prediction import Answer
 from console.web import acting, page_state, reading, session, widgets
 from console.web.panels.predict import answer as answer_panel
 from console.web.panels.predict import form
-from core.domain.errors import DriftdeskError, Missing
+from core.domain.predictions import ID_PREFIX
 from core.rules.access.roles import Right
 from core.rules.model.contract import Contract
 
 _SAVED = "predict.saved"
-_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def permanent(wanted: str, contract: Contract | None, live: int | None) -> None:
-    """A recorded prediction by its id; `contract` is that of the version `live`."""
-    icon, back = ":material/arrow_back:", answer_panel.leave
-    st.button("All predictions", key="all-predictions", icon=icon, on_click=back, args=("History",))
-    if not _ID.fullmatch(wanted):
+    """A recorded prediction by the start of its id; `contract` is that of the version `live`."""
+    ways_back()
+    wanted = wanted.strip().lower()
+    if not ID_PREFIX.fullmatch(wanted):
         st.error("This is not a prediction id. Ids look like 3fa85f64-5717-4562-b3fc-2c963f66afa6.",
                  icon=":material/link_off:")  # fmt: skip
         return
-    try:
-        record = prediction_log.prediction(session.desk(), wanted.lower())
-    except DriftdeskError:
-        wait(wanted.lower())  # shows why, and retries
+    answer = answer_panel.recall(wanted, contract, live)
+    if answer is None:
         return
-    answer = prediction.recorded(record, contract_at(record.model_version, contract, live))
     st.markdown(f"##### Prediction `{answer.id}`")
     if answer.caller:
         st.caption(f"Asked by {widgets.plain(answer.caller)}.")
     answer_panel.show(answer, contract)
+    with st.container(horizontal=True):
+        version = str(answer.version)
+        widgets.page_link("promotion", f"See version {version}", {"version": version})
+        about = {"part": "Lineage", "follow": f"prediction:{answer.id}"}
+        widgets.page_link("audit", "See its lineage", about)
     feedback(answer, contract)
     inputs(answer, contract)
 
 
-def contract_at(version: int, contract: Contract | None, live: int | None) -> Contract | None:
-    """What a version was trained on: the live contract, or the record's; None if it has none."""
-    if contract and live == version:
-        return contract
-    return reading.query(served_model.recorded_contract, version, silent=True)
+def ways_back() -> None:
+    """Buttons that leave the page of one prediction."""
+    row, back = st.container(horizontal=True), answer_panel.leave
+    icon = ":material/arrow_back:"
+    row.button("All predictions", key="all-predictions", icon=icon, on_click=back,
+               args=("History",))  # fmt: skip
+    form.new_prediction(row)
 
 
 def feedback(answer: Answer, contract: Contract | None) -> None:
@@ -89,28 +90,6 @@ def _save(prediction_id: str, key: str) -> None:
     acting.act("Feedback saved.", predictions.give_feedback, prediction_id, actual)
     if not acting.failed():
         page_state.set_state(_SAVED, prediction_id)
-
-
-@st.fragment(run_every=2.0)
-def wait(wanted: str) -> None:
-    """Retry until the record exists: serving writes it after the response."""
-    try:
-        prediction_log.prediction(session.desk(), wanted)
-    except Missing:
-        st.info(
-            f"Prediction {wanted} is not on record (yet). Serving writes the record within seconds "
-            "of the response, or later if the database is unavailable. This page refreshes "
-            "automatically. An unknown id is never found.",
-            icon=":material/hourglass_empty:",
-        )
-        return
-    except DriftdeskError as error:  # the record cannot be looked up
-        st.error(
-            f"{widgets.plain(str(error))} This page refreshes automatically.",
-            icon=":material/cloud_off:",
-        )
-        return
-    st.rerun()
 
 
 def inputs(answer: Answer, contract: Contract | None) -> None:

@@ -35,15 +35,21 @@ def show(
     on_newer: ForwardReport | None,
     force: Callable[[int], None],
     *,
+    contradicts: str,
     busy: bool,
 ) -> None:
-    """The recommendation and why, the figures, the open gates, what a decision changes, the act."""
+    """The recommendation and why, the figures, the open gates, what a decision changes, the act.
+
+    `contradicts` says that a comparison contradicts the figures; empty if none does.
+    """
     advice, waits = status.recommendation(promotion), promotion.state is PromotionState.PROPOSED
     with st.container(border=True, key="decision"):
         _recommendation(promotion, advice, waits=waits)
         dossier.held(promotion)
         if report:
             _figures(report, on_newer)
+        if contradicts:
+            st.warning(widgets.plain(contradicts), icon=":material/compare_arrows:")
         if waits:
             text = " ".join(approval_lines.effects(promotion.version, status.live_version))
             st.markdown(f":material/swap_horiz: {widgets.plain(text)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import streamlit as st
@@ -13,9 +13,23 @@ from console.queries.promotion import promotion as read_promotion
 from console.text import approval_lines
 from console.web import acting, page_state, reading, session, widgets
 from console.web.panels.promotion import dossier
-from core.domain.promotions import ForceRequest, Promotion, PromotionState
+from core.domain.promotions import ForceRequest, Promotion, PromotionState, Term
 from core.rules.model.promotion_states import Seen, named
 from core.rules.model.verdict_validity import Recommendation
+
+
+def _compared(version: int, live: int | None) -> list[str]:
+    """Each comparison of a version with the live one on record, with its rows and batches."""
+    if live is None or live == version:
+        return []
+    both, dataset = reading.query_or_none(version_pairs.pair, version, live), session.desk().dataset
+    return both.evidence(dataset.primary_metric, dataset.target.unit) if both else []
+
+
+def _lines(about: Iterable[str]) -> None:
+    """A list of sentences."""
+    if lines := [f"- {widgets.plain(line)}" for line in about]:
+        st.markdown("\n".join(lines))
 
 
 @widgets.dialog("Approve")
@@ -24,8 +38,11 @@ def approve(promotion: Promotion, live: int | None, advice: Recommendation) -> N
     version, dataset = promotion.version, session.desk().dataset
     unit, newer = dataset.target.unit, reading.query(forward_scores.forward_report, version)
     newest = newer.says if newer and newer.newest_of_both else ""
-    about = approval_lines.lines(promotion, live, dataset.primary_metric, unit, newest)
-    st.markdown("\n".join(f"- {widgets.plain(line)}" for line in about))
+    compared = _compared(version, live)
+    about = approval_lines.lines(
+        promotion, live, dataset.primary_metric, unit, newest, compared=compared
+    )
+    _lines(about)
     if advice.passes_over:
         st.warning(
             f"It does not pass: {widgets.plain(', '.join(advice.passes_over))}. Nothing is live "
@@ -70,6 +87,7 @@ def force(version: int, promotion: Promotion | None, live: int | None, reviewers
         _failed(promotion)
     else:
         st.info("It passes every gate of its dossier.")
+    _lines(_compared(version, live))
     st.caption(
         "A follow-up is opened: check how the version performs."
         + (" A second person must confirm before anything changes." if reviewers > 1 else "")
@@ -110,6 +128,7 @@ def confirm_force(request: ForceRequest, promotion: Promotion | None, live: int 
     dossier.held(promotion)
     if promotion and promotion.failed_gates:
         _failed(promotion)
+    _lines(_compared(request.version, live))
     done = f"Version {request.version} is forced; serving is being asked."
     look = {"digest": promotion.dossier_digest if promotion else "", "seen": Seen(live)}
     decide = partial(acting.act, done, decisions.confirm_force, request.version, **look)
@@ -131,24 +150,31 @@ def withdraw_force(request: ForceRequest) -> None:
 
 
 @widgets.dialog("Roll back")
-def roll_back(live: int, choices: list[Promotion]) -> None:
-    """Say what a rollback brings back, and what it leaves; the first choice is preselected."""
+def roll_back(live: int, choices: list[Promotion], taken: Mapping[int, Term]) -> None:
+    """Say what a rollback brings back, and what it leaves; the first choice is preselected.
+
+    `taken` has the rollback that took a version away, for each version that one did.
+    """
     before = choices[0]
     if len(choices) > 1:
         versions = {p.version: p for p in choices}
         key = "rollback-to"
-        picked = st.selectbox("Bring back", versions, format_func=_went_live(versions), key=key)
+        said = _went_live(versions, taken)
+        picked = st.selectbox("Bring back", versions, format_func=said, key=key)
         before = versions.get(picked, before)
     dataset = session.desk().dataset
     now = reading.query(read_promotion, live)
-    both = reading.query(version_pairs.pair, before.version, live)
     newer = reading.query(forward_scores.forward_report, before.version, live)
     about = approval_lines.back_lines(
         before, now, dataset.primary_metric, dataset.target.unit,
-        compared=both.says(dataset.primary_metric, dataset.target.unit) if both else "",
+        compared=_compared(before.version, live),
         newest=newer.says if newer else "",
     )  # fmt: skip
-    st.markdown("\n".join(f"- {widgets.plain(line)}" for line in about))
+    _lines(about)
+    if before.version in taken:
+        words = approval_lines.taken_back(taken[before.version], widgets.now())
+        text = f"Version {before.version} {words}."
+        st.warning(widgets.plain(text), icon=":material/undo:")
     if before.failed_gates:
         _failed(before)
     if before.state is PromotionState.FAILED:
@@ -163,12 +189,15 @@ def roll_back(live: int, choices: list[Promotion]) -> None:
     )  # fmt: skip
 
 
-def _went_live(versions: Mapping[int, Promotion]) -> Callable[[int], str]:
-    """A version in the list, with the time at which it went live last."""
+def _went_live(
+    versions: Mapping[int, Promotion], taken: Mapping[int, Term]
+) -> Callable[[int], str]:
+    """A version in the list, with the time at which it went live last, and if it was taken away."""
 
     def said(version: int) -> str:
         at = versions[version].live_at
-        return f"Version {version}" + (f"; it went live on {at:%Y-%m-%d %H:%M} UTC" if at else "")
+        text = f"Version {version}" + (f"; it went live on {at:%Y-%m-%d %H:%M} UTC" if at else "")
+        return f"{text}, and was rolled back" if version in taken else text
 
     return said
 

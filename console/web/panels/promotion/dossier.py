@@ -10,6 +10,7 @@ from console.figures import dossier_charts
 from console.queries.promotion import EvidenceReport
 from console.text import formatting
 from console.text.deciding_figures import SIGNIFICANT
+from console.text.version_pairs import evaluated_words
 from console.web import sorted_cells, widgets
 from console.web.panels.promotion import classes, figures, training_data
 from core.domain.dataset import Dataset
@@ -44,7 +45,7 @@ def scores(promotion: Promotion, unit: str, *, without: str = "") -> None:
             figures.tile(row, own.metric, own.candidate, own.champion, unit)
         if own.problem:
             st.warning(widgets.plain(own.problem), icon=":material/calculate:")
-    rows = formatting.count(summary.candidate.rows, "held-out row")
+    rows = evaluated_words(summary)
     text = f"Evaluated on {rows}; there was no champion to compare with."
     if champion:
         text = (

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from console.queries import promotion
-from console.text import formatting
+from console.text import approval_lines, formatting
 from console.web import addresses, reading, session, sorted_cells, widgets
 from console.web.html_table import html_table
 from console.web.panels.promotion import dialogs, versions
@@ -31,14 +31,21 @@ def roll_back(
     *,
     busy: bool,
 ) -> None:
-    """A button that opens the dialog of a rollback to one of these versions; none without any."""
+    """A button that opens the dialog of a rollback to one of these versions; none without any.
+
+    If the first one was itself taken away by a rollback, that is said beside the button.
+    """
     if not live or not choices:
         return
+    taken = reading.query(promotion.taken_back) or {}
     label = f"Roll back to version {choices[0].version}…"
     more = "The dialog offers each version that was live before." if len(choices) > 1 else None
     look: dict[str, Any] = {"disabled": busy, "help": more}
     if widgets.button(where, label, ":material/undo:", Right.DECIDE, **look):
-        dialogs.roll_back(live, list(choices))
+        dialogs.roll_back(live, list(choices), taken)
+    if by := taken.get(choices[0].version):
+        words = approval_lines.taken_back(by, widgets.now())
+        where.caption(widgets.plain(f"Version {choices[0].version} {words}."))
 
 
 def follow_ups() -> None:

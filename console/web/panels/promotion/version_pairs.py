@@ -10,10 +10,12 @@ from console.actions import pipeline
 from console.queries.forward_scores import ForwardReport, forward_report
 from console.queries.version_pairs import Pair, pair
 from console.text import formatting
-from console.web import page_state, reading, session, widgets
+from console.text.version_pairs import Made
+from console.web import page_state, reading, session, sorted_cells, widgets
 from console.web.panels.promotion import dossier, newer_batches
+from console.web.sorted_cells import Shown
 from core.domain.dataset import Dataset
-from core.domain.job_results import VersionsCompared
+from core.domain.metrics import METRICS
 from core.domain.promotions import Promotion
 from core.rules.access.roles import Right
 
@@ -38,36 +40,37 @@ def show(promotion: Promotion, report: ForwardReport, others: Sequence[int]) -> 
     widgets.choice(box, "Against", named, at, "newer-against", has_steps=False)
     other = int(shown)
     if told := reading.query(pair, version, other):
-        _held_out(version, other, told, dataset)
+        # Beside the decision stands already what contradicts its own evaluation.
+        _held_out(version, other, told, dataset, is_told=other == promotion.compared_with)
     if other != report.other:
         report = reading.query(forward_report, version, other) or report
     newer_batches.show(report, dataset)
 
 
-def _held_out(version: int, other: int, told: Pair, dataset: Dataset) -> None:
+def contradiction(promotion: Promotion, dataset: Dataset) -> str:
+    """That a comparison contradicts the version's evaluation, as a sentence; empty if none does."""
+    other = promotion.compared_with
+    told = reading.query_or_none(pair, promotion.version, other) if other else None
+    return told.conflict(dataset.primary_metric) if told else ""
+
+
+def _held_out(version: int, other: int, told: Pair, dataset: Dataset, *, is_told: bool) -> None:
     """Both on held-out rows: what is on record, and a button that asks for what is missing."""
     open_ = told.job is not None and not told.job.state.is_over
-    if told.found is None and not open_:
+    if told.made:
+        _results(told, dataset, is_told=is_told)
+    elif not open_:
         st.caption(
             f"Versions {version} and {other} were not compared yet. A comparison scores both on "
             "the same held-out rows, which neither was trained on."
         )
-    if told.found:
-        says = told.says(dataset.primary_metric, dataset.target.unit)
-        st.caption(f"{widgets.plain(says)} {_source(told, told.found)}")
-    if told.found and told.dossier != version:  # its own evaluation is among the evidence
-        both = told.found
-        dossier.table(
-            both.metrics, f"Version {other}", both.others, both.differences, dataset.target.unit,
-            name=f"Version {version}",
-        )  # fmt: skip
     if told.job and told.job.error:
         why = f"Job {told.job.id} could not compare them: {told.job.error}"
         st.warning(widgets.plain(why), icon=":material/report:")
     if open_:
         st.caption(f"Job {told.job.id if told.job else ''} is comparing them.")
         return
-    label = "Compare again" if told.found else f"Compare with version {other}"
+    label = "Compare again" if told.made else f"Compare with version {other}"
     done = f"Versions {version} and {other} are being compared."
     about = "Score both on the current held-out rows that neither was trained on."
     look = {"icon": ":material/balance:", **widgets.only(Right.RUN, help=about)}
@@ -75,16 +78,61 @@ def _held_out(version: int, other: int, told: Pair, dataset: Dataset) -> None:
     widgets.act_button(st, label, key, done, action, version, other, **look)
 
 
-def _source(told: Pair, found: VersionsCompared) -> str:
-    """Which rows these are, and when they were scored."""
-    rows = "They are held out: neither version was trained on them"
-    if found.after:
-        rows += f", and all are later than {widgets.plain(found.after)}"
-    if told.dossier is not None:
-        return f"{rows}. From the evaluation of version {told.dossier}."
-    batches = formatting.count(len(found.batches), "batch")
-    text = f"{rows}. From {batches} of epoch {found.epoch}, scored {widgets.when(told.at)}."
+def _results(told: Pair, dataset: Dataset, *, is_told: bool) -> None:
+    """Each comparison with its rows and time, the oldest first; then every metric of the newest."""
+    primary, unit, newest = dataset.primary_metric, dataset.target.unit, told.made[-1]
+    if not is_told and (says := told.conflict(primary)):
+        st.warning(widgets.plain(says), icon=":material/compare_arrows:")
+    results = told.results(primary, unit)
+    if len(results) == 1:
+        st.caption(widgets.plain(results[0]))
+    elif results:
+        _side_by_side(told.made, primary, unit)
+    text = f"These rows are held out: neither version was trained on them. {told.trained}"
     if told.newer:
         later = formatting.count(told.newer, "newer batch")
-        text += f" {later} {'was' if told.newer == 1 else 'were'} stored since."
-    return text
+        text += f" {later} {'was' if told.newer == 1 else 'were'} stored since the last comparison."
+    st.caption(widgets.plain(text))
+    both = newest.found
+    if newest.dossier == both.version:
+        return  # its own evaluation is among the evidence
+    if len(results) > 1:
+        st.caption(f"Every metric of the newest comparison, on {widgets.plain(newest.rows)}:")
+    dossier.table(
+        both.metrics, f"Version {both.against}", both.others, both.differences, unit,
+        name=f"Version {both.version}",
+    )  # fmt: skip
+
+
+def _side_by_side(made: Sequence[Made], metric: str, unit: str) -> None:
+    """Each comparison in a row of a table, the oldest first."""
+    rows = []
+    for one in made:
+        found, difference = one.found, one.found.differences.get(metric)
+        if one.sense(metric) is None:
+            continue
+        mine, theirs = found.metrics[metric], found.others[metric]
+        rows.append(
+            {
+                "Comparison": one.name,
+                "Made (UTC)": one.at.replace(tzinfo=None) if one.at else None,
+                "Batches": one.batches,
+                "Rows": found.rows,
+                f"Version {found.version}": sorted_cells.metric(metric, mine, unit),
+                f"Version {found.against}": sorted_cells.metric(metric, theirs, unit),
+                "Change": sorted_cells.change(metric, mine, theirs),
+                "95 % CI": sorted_cells.interval(metric, difference, theirs, unit)
+                if difference
+                else Shown(None, "-"),
+            }
+        )
+    heading = METRICS[metric].name
+    widgets.table(
+        rows,
+        key="comparisons",
+        column_config={
+            "Made (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Rows": st.column_config.NumberColumn(format="localized"),
+        },
+        alt=f"The {heading} of both versions in each comparison, the oldest first",
+    )
