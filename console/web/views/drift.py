@@ -28,8 +28,8 @@ from core.rules.drift import references
 from core.rules.drift.thresholds import Cell
 
 PREVIOUS, CHAMPION = "Previous batch", "Champion's training data"
+# The address's parameters that show the comparison with a reference.
 AGAINST = {Reference.PREVIOUS: dict[str, str](), Reference.CHAMPION: {"against": CHAMPION}}
-"""The address's parameters that show the comparison with a reference."""
 HISTORY_OF = {
     Reference.PREVIOUS: "Each batch against the batch before it.",
     Reference.CHAMPION: (
