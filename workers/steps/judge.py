@@ -127,5 +127,5 @@ class Judge:
                     f" {decided_already(now)} The new one says: {verdict.reasons[0]}"
                 )
             work.jobs.log(run.job.id, note)
-            reasons = verdict.reasons if replaced else (note,)
+            reasons = (advice.says,) if replaced else (note,)
             run.complete(work, VersionJudged(version, verdict.promote, reasons))

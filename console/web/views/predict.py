@@ -10,8 +10,7 @@ from console.web.panels.predict import file, form, history, recorded
 from core.rules.model.contract import Contract
 
 _SERVED = "predict.served"
-_RETRY = 2.0
-"""Seconds after which a page without a model asks serving again."""
+_RETRY = 2.0  # seconds after which a page without a model asks serving again
 
 _MODES = ("One row", "CSV file", "History")
 

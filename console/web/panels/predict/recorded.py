@@ -32,12 +32,12 @@ def permanent(wanted: str, contract: Contract | None, live: int | None) -> None:
     st.markdown(f"##### Prediction `{answer.id}`")
     if answer.caller:
         st.caption(f"Asked by {widgets.plain(answer.caller)}.")
-    answer_panel.show(answer, contract)
     with st.container(horizontal=True):
         version = str(answer.version)
         widgets.page_link("promotion", f"See version {version}", {"version": version})
         about = {"part": "Lineage", "follow": f"prediction:{answer.id}"}
         widgets.page_link("audit", "See its lineage", about)
+    answer_panel.show(answer, contract)
     feedback(answer, contract)
     inputs(answer, contract)
 
