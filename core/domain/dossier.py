@@ -245,9 +245,9 @@ class DossierSummary:
     held-out rows; in a binary task the positive one is last. `split` is the split date of a version
     that was trained with a split by time. `compared_after` is set if only the held-out rows after
     this time are unseen by both models. `coverage` is that of the prediction intervals as measured.
-    `newer` is None if no batch is newer than both models. `evaluated_on` says which batches the held-out rows of the scores are from, which after
-    a re-evaluation are others than those of the training rows. `typical` is the typical row of the
-    model file. Both are empty in older dossiers, and `learned` is None in the oldest.
+    `newer` is None if no batch is newer than both models. `evaluated_on` has the batches of the
+    held-out rows, which after a re-evaluation are not those of the training rows. `typical` is the
+    typical row of the model file. Both are empty in older dossiers, and `learned` in the oldest.
     """
 
     job: int | None = None
