@@ -7,6 +7,7 @@ import streamlit as st
 from console.queries import rows_export
 from console.text import formatting
 from console.web import reading, widgets
+from console.web.select import select
 from core.domain.batches import Batch, BatchState
 
 
@@ -17,15 +18,10 @@ def preview(batches: list[Batch]) -> None:
         return
     if not st.toggle("Show rows", key="show-rows"):  # else nothing is asked of the database
         return
-    chosen = st.selectbox(
-        "Batch",
-        list(kept),
-        format_func=lambda n: (
-            f"Batch {kept[n].number} ({formatting.count(kept[n].kept_rows, 'row')})"
-        ),
-        key="rows-shown",
-        width=320,
-    )
+    names = {
+        b.id: f"Batch {b.number} ({formatting.count(b.kept_rows, 'row')})" for b in kept.values()
+    }
+    chosen = select(st, "Batch", names, "rows-shown", width=320)
     rows = reading.query(rows_export.preview, chosen)
     if rows is None:
         return

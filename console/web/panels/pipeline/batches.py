@@ -12,6 +12,7 @@ from console.text import formatting
 from console.text.batch_ledger import MISSING, Line, Summary, decidable, first_batch, lines, summary
 from console.web import addresses, reading, session, widgets
 from console.web.panels.pipeline import batch_rows, held_batches, quarantine
+from console.web.select import select
 from core.domain.batches import Batch, Epoch, EpochState
 from core.rules.access.roles import Right
 from core.rules.data.batch_ledger import SKIPPABLE
@@ -147,14 +148,8 @@ def _decide(undecided: list[Batch], *, is_current: bool) -> None:
         return
     entries = {b.id: b for b in undecided}
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    chosen = row.selectbox(
-        "Entry",
-        list(entries),
-        format_func=lambda n: f"{_named(entries[n])}: {formatting.STATES[entries[n].state][1]}",
-        key="entry",
-        width=320,
-    )
-    batch = entries[chosen]
+    names = {b.id: f"{_named(b)}: {formatting.STATES[b.state][1]}" for b in entries.values()}
+    batch = entries[select(row, "Entry", names, "entry", width=320)]
     done = f"{_named(batch)} will be read by the next ingest."
     look = {"icon": ":material/replay:", **widgets.only(Right.RUN)}
     widgets.act_button(

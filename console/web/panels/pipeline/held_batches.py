@@ -8,6 +8,7 @@ from console.actions import batch_holds
 from console.queries import rows_export
 from console.text import formatting
 from console.web import reading, widgets
+from console.web.select import select
 from core.domain.batches import Batch, BatchState
 from core.rules.access.roles import Right
 
@@ -61,7 +62,7 @@ def release(batch: Batch) -> None:
 def hold(batches: list[Batch]) -> None:
     """Choose a batch to exclude from comparisons and training."""
     numbers = {b.id: f"Batch {b.number} ({formatting.count(b.stored, 'row')})" for b in batches}
-    chosen = st.selectbox("Batch", list(numbers), format_func=numbers.__getitem__, key="hold-which")
+    chosen = select(st, "Batch", numbers, "hold-which")
     st.caption("Later batches that were compared with it are compared again with another batch.")
     widgets.confirm_with_reason(
         "Hold it", "hold-reason", "The batch is held.", batch_holds.hold_batch, chosen
@@ -79,9 +80,7 @@ def downloads(epoch: int, batches: list[Batch]) -> None:
     }
     with st.expander("Download rows"):
         row = st.container(horizontal=True, vertical_alignment="bottom")
-        chosen = row.selectbox(
-            "Rows of", list(choices), format_func=choices.__getitem__, key="rows-of"
-        )
+        chosen = select(row, "Rows of", choices, "rows-of")
         named = row.segmented_control(
             "Format", list(FORMATS), default="CSV", required=True, key="rows-as"
         )

@@ -10,6 +10,7 @@ from console.queries import quarantine as queries
 from console.text import formatting
 from console.text.quarantine import matching
 from console.web import acting, page_state, reading, widgets
+from console.web.select import select
 from core.domain.batches import Batch
 from core.rules.access.roles import Right
 
@@ -21,16 +22,10 @@ def rows(batches: list[Batch], *, is_current: bool) -> None:
         return
     st.subheader("Quarantined rows", anchor=False)
     line = st.container(horizontal=True, vertical_alignment="bottom")
-    chosen = line.selectbox(
-        "Batch",
-        list(by_id),
-        format_func=lambda n: (
-            f"Batch {by_id[n].number}: {formatting.count(by_id[n].quarantined, 'row')}"
-        ),
-        key="quarantined",
-        width=320,
-    )
-    batch = by_id[chosen]
+    names = {
+        b.id: f"Batch {b.number}: {formatting.count(b.quarantined, 'row')}" for b in by_id.values()
+    }
+    batch = by_id[select(line, "Batch", names, "quarantined", width=320)]
     help_ = "Reads the rows with today's dataset file, and adds those that are valid now."
     disabled = not is_current or batch.rows_removed_at is not None
     look = widgets.only(Right.RUN, disabled=disabled, help=help_)
@@ -38,7 +33,7 @@ def rows(batches: list[Batch], *, is_current: bool) -> None:
         read_again(batch)
     if not is_current:
         st.caption("This epoch has ended; its quarantined rows cannot be read again.")
-    reasons = reading.query(job_history.reasons, chosen)
+    reasons = reading.query(job_history.reasons, batch.id)
     if reasons is None:
         return
     widgets.table(

@@ -14,6 +14,7 @@ from console.web import acting, addresses, job_widgets, page_state, reading, ses
 from console.web.panels.pipeline import training
 from console.web.panels.pipeline.schedules import next_by_itself
 from console.web.panels.pipeline.upload import upload_file
+from console.web.select import select
 from core.domain.batches import EpochState
 from core.domain.jobs import Job, JobKind, JobState
 from core.domain.sources import UploadSource, takes_uploads
@@ -120,7 +121,7 @@ def _earlier_epoch(status: status_queries.Status) -> int | None:
     names = {0: f"Epoch {status.epoch.number}, the current one"} | {
         r.epoch: f"Epoch {r.epoch} ({r.rows:,} kept rows)" for r in kept
     }
-    chosen = st.selectbox("Train on", list(names), format_func=names.__getitem__, key="train-on")
+    chosen = select(st, "Train on", names, "train-on")
     return chosen or None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import streamlit as st
@@ -13,6 +13,7 @@ from console.queries.promotion import promotion as read_promotion
 from console.text import approval_lines
 from console.web import acting, page_state, reading, session, widgets
 from console.web.panels.promotion import dossier
+from console.web.select import select
 from core.domain.promotions import ForceRequest, Promotion, PromotionState, Term
 from core.rules.model.promotion_states import Seen, named
 from core.rules.model.verdict_validity import Recommendation
@@ -158,10 +159,8 @@ def roll_back(live: int, choices: list[Promotion], taken: Mapping[int, Term]) ->
     before = choices[0]
     if len(choices) > 1:
         versions = {p.version: p for p in choices}
-        key = "rollback-to"
-        said = _went_live(versions, taken)
-        picked = st.selectbox("Bring back", versions, format_func=said, key=key)
-        before = versions.get(picked, before)
+        names = {p.version: _went_live(p, is_taken=p.version in taken) for p in choices}
+        before = versions[select(st, "Bring back", names, "rollback-to")]
     dataset = session.desk().dataset
     now = reading.query(read_promotion, live)
     newer = reading.query(forward_scores.forward_report, before.version, live)
@@ -189,17 +188,11 @@ def roll_back(live: int, choices: list[Promotion], taken: Mapping[int, Term]) ->
     )  # fmt: skip
 
 
-def _went_live(
-    versions: Mapping[int, Promotion], taken: Mapping[int, Term]
-) -> Callable[[int], str]:
+def _went_live(promotion: Promotion, *, is_taken: bool) -> str:
     """A version in the list, with the time at which it went live last, and if it was taken away."""
-
-    def said(version: int) -> str:
-        at = versions[version].live_at
-        text = f"Version {version}" + (f"; it went live on {at:%Y-%m-%d %H:%M} UTC" if at else "")
-        return f"{text}, and was rolled back" if version in taken else text
-
-    return said
+    at, text = promotion.live_at, f"Version {promotion.version}"
+    text += f"; it went live on {at:%Y-%m-%d %H:%M} UTC" if at else ""
+    return f"{text}, and was rolled back" if is_taken else text
 
 
 @widgets.dialog("Put the registry back")

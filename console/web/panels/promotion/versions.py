@@ -11,6 +11,7 @@ from console.queries import promotion as promotion_queries
 from console.queries import status as status_queries
 from console.text import formatting
 from console.web import page_state, reading, widgets
+from console.web.select import chosen_in, select
 from core.domain.promotions import Promotion, PromotionState
 from core.rules.access.roles import Right
 
@@ -71,18 +72,14 @@ def choose(promotions: list[Promotion]) -> Promotion | None:
     page_state.set_state(_CHOSEN, chosen)
 
     def note() -> None:
-        page_state.note_address(VERSION, str(page_state.get_state(_CHOSEN)))
+        if (version := chosen_in(_CHOSEN)) in shown:
+            page_state.note_address(VERSION, str(version))
 
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     newest_first = sorted(shown, reverse=True)
-    picked = row.selectbox(
-        "Version",
-        newest_first,
-        key=_CHOSEN,
-        on_change=note,
-        format_func=lambda v: f"Version {v} · {formatting.STATES[shown[v].state][1]}",
-        help="Proposed versions await approval.",
-    )
+    names = {v: f"Version {v} · {formatting.STATES[shown[v].state][1]}" for v in newest_first}
+    help_ = "Proposed versions await approval."
+    picked = select(row, "Version", names, _CHOSEN, on_change=note, help=help_)
     widgets.steps(row, VERSION, [str(v) for v in newest_first], str(picked))
     if len(promotions) >= LISTED:
         st.caption(
