@@ -48,7 +48,7 @@ class Stand(StrEnum):
     ROLLED_BACK = "trained on, rolled back"
     TRAINING = "training"
     LEARNED = "trained on"
-    UNFIT = "trained on, no fit version"
+    UNFIT = "trained on, not recommended"
     DISMISSED = "dismissed"
 
 
