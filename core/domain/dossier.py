@@ -92,7 +92,6 @@ class Slice:
     """Both models on a slice: their errors, and the interval of the difference.
 
     The error is the mean absolute error; for classifiers, the share of wrong answers.
-
     `champion` and `difference` are None without a champion.
     """
 
@@ -242,15 +241,13 @@ class DossierSummary:
     difference, relative or of probabilities, between the fitted and the exported model.
     `uncompared` is the version of a champion that could not be scored. `importance` is the relative
     increase of the error when a column is shuffled. `learned` is None in dossiers from before
-    lessons were recorded.
-    `classes` are those of both models and of the held-out rows; in a binary task the positive one
-    is last.
+    lessons were recorded. `classes` are those of both models and of the held-out rows; in a binary
+    task the positive one is last.
     `split` is the split date of a version that was trained with a split by time. `compared_after`
     is set if only the held-out rows after this time are unseen by both models. `coverage` is the
     measured coverage of the prediction intervals. `newer` is None if no batch is newer than both
-    models. `evaluated_on` says which batches the held-out rows of the scores are from, which after
-    a re-evaluation are others than those of the training rows. `typical` is the typical row of the
-    model file. Both are empty in older dossiers.
+    models. `evaluated_on` has the batches of the held-out rows that were scored, and `typical` the
+    typical row of the model file; both are empty in older dossiers.
     """
 
     job: int | None = None
