@@ -75,7 +75,8 @@ def errors(seen: overview.Overview) -> None:
     names, values = zip(*known, strict=True)
     dataset = session.desk().dataset
     metric, unit = ERROR_OF[dataset.task], dataset.target.unit
-    st.subheader(f"{METRICS[metric].heading} by batch", anchor=False)
+    of_epoch = f"by batch of epoch {seen.batches[-1].epoch}"
+    st.subheader(f"{METRICS[metric].heading} {of_epoch}", anchor=False)
     st.plotly_chart(
         error_trend.error_trend(names, values, seen.approved, metric, unit),
         key="trend",
