@@ -74,8 +74,8 @@ class Ending:
         if self.kept:
             ends = self.epoch + 1 + self.kept
             sentence += (
-                f" They are kept until epoch {ends} begins: choose epoch {self.epoch} for a training "
-                f"(driftdesk train --epoch {self.epoch}), or download them."
+                f" They are kept until epoch {ends} begins: choose epoch {self.epoch} for a "
+                f"training (driftdesk train --epoch {self.epoch}), or download them."
             )
         else:
             sentence += f" RETAIN_EPOCHS=0 keeps none of them: {_GO}"
