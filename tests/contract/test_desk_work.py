@@ -397,6 +397,11 @@ def test_a_search_finds_only_what_is_in_the_named_datasets(rides: Store, cars: S
         assert first.at is not None
         (stored,) = desk.search("1/7", titles)
         assert (stored.state, stored.at is None) == ("stored", False)
+        assert stored.title == "Epoch 1, batch 7"
+        by_entry = desk.search(f"batch-id:{batch.id}", titles)
+        assert [hit.title for hit in by_entry] == [
+            f"Epoch 1, batch 7 (entry {batch.id} of the ledger)"
+        ]
 
 
 def test_a_new_file_is_seen_silently_and_a_changed_one_goes_on_record(cars: Store) -> None:

@@ -58,8 +58,10 @@ def _numbered(
             here = query(subject)
             here = here.where(here.selected_columns.dataset.in_(titles)).limit(limit)
             for row in connection.execute(here):
-                state = str(row.state).lower()
-                yield Hit(kinds[0], row.dataset, title.format(row), str(row.ref), state, row.at)
+                state, named = str(row.state).lower(), title.format(row)
+                if query is _batches and row.number != subject.number:
+                    named += f" (entry {row.ref} of the ledger)"
+                yield Hit(kinds[0], row.dataset, named, str(row.ref), state, row.at)
 
 
 def _versions(subject: Subject) -> sa.Select[Any]:

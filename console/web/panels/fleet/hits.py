@@ -32,7 +32,7 @@ def listing(hits: Sequence[Hit], titles: Mapping[str, str], now: datetime) -> st
 def place(hit: Hit) -> tuple[str, dict[str, str]]:
     """The page of what was found, and the parameters of its address."""
     if hit.kind == "batch":
-        named = subject_of(hit.title)
+        named = subject_of(hit.title.partition(" (")[0])
         if named and named.epoch is not None:
             return "pipeline", {"batch": f"{named.epoch}/{named.number}"}
         return "audit", {"part": "Lineage", "follow": f"batch-id:{hit.ref}"}  # it has no number
