@@ -11,7 +11,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from console.desk import Desk
-from console.queries.workers import state_of
+from console.queries.workers import WORKER_STATES, state_of
 from console.text.formatting import count
 from core.adapters.rq_queue import QUEUES
 from core.adapters.serving.replicas import probe
@@ -285,7 +285,7 @@ def _workers(desk: Desk) -> tuple[bool, str, str]:
         raise Missing("No worker has reported.")
     states = [state_of(w, now) for w in workers]
     served = {w.queue for w, state in zip(workers, states, strict=True) if state != "dead"}
-    says = ", ".join(f"{states.count(s)} {s}" for s in ("busy", "idle", "dead") if s in states)
+    says = ", ".join(f"{states.count(s)} {s}" for s in WORKER_STATES if s in states)
     if unserved := sorted(set(QUEUES.values()) - served):
         return False, f"{says}. No worker is running for the queue {' or '.join(unserved)}.", ""
     return True, says, ""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from console.desk import Desk
 from core.adapters.rq_queue import QUEUES, WorkerInfo
 from core.domain.errors import QueueRefused
+from core.usecases.stalled_jobs import SILENT, SILENT_AT_WORK
 
-_SILENT = timedelta(seconds=45)
-"""A worker sends a heartbeat every 15 s while it is idle and every 5 s while it works."""
+WORKER_STATES = ("busy", "idle", "silent", "dead")
+"""The states of a worker: a silent one has missed heartbeats at work, a dead one for longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker and its state: busy, idle or dead; `entry` is the job that it runs."""
+    """A worker and its state: busy, idle, silent or dead; `entry` is the job that it runs."""
 
     name: str
     state: str
@@ -68,7 +69,9 @@ def queues(desk: Desk) -> list[Queue]:
 
 
 def state_of(worker: WorkerInfo, now: datetime) -> str:
-    """Busy, idle, or dead: no heartbeat for much longer than the interval between two."""
-    if worker.heartbeat is None or now - worker.heartbeat > _SILENT:
+    """Busy, idle, silent at work, or dead: no heartbeat for much longer than between two."""
+    if worker.heartbeat is None or now - worker.heartbeat > SILENT:
         return "dead"
-    return "busy" if worker.state == "busy" else "idle"
+    if worker.state != "busy":
+        return "idle"
+    return "silent" if now - worker.heartbeat > SILENT_AT_WORK else "busy"

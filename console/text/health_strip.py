@@ -113,8 +113,8 @@ def newest_batch(verdict: BatchVerdict | None) -> Fact:
 
 
 def workers(states: Sequence[str]) -> Fact:
-    """The living workers, by what they do; `states` has busy, idle or dead for each."""
-    alive = [state for state in states if state != "dead"]
+    """The living workers, by what they do; `states` has busy, idle, silent or dead for each."""
+    alive = [state for state in states if state in ("busy", "idle")]
     dead = len(states) - len(alive)
     counts = [f"{alive.count(state)} {state}" for state in ("busy", "idle") if state in alive]
     note = f"{dead} without a heartbeat" if dead else "all with a heartbeat"
@@ -137,4 +137,6 @@ def _amount(value: float, dataset: Dataset) -> str:
 def _times(now: float, approved: float | None, dataset: Dataset) -> str:
     if not approved:
         return "approved without an error on record"
+    if f"{now / approved:.3g}" == "1":
+        return f"as approved: {_amount(approved, dataset)}"
     return f"{now / approved:.3g} times the approved {_amount(approved, dataset)}"

@@ -380,7 +380,9 @@ def test_a_search_finds_only_what_is_in_the_named_datasets(rides: Store, cars: S
 
         assert found("bike") == [("dataset", "rides", "rides")]
         assert found("version 1") == [("version", "cars", "1"), ("version", "rides", "1")]
-        assert found("1", "cars") == [("version", "cars", "1"), ("batch", "cars", str(batch.id))]
+        assert found("1", "cars") == [
+            ("version", "cars", "1"), ("batch", "cars", str(batch.id)), ("epoch", "cars", "1"),
+        ]  # fmt: skip
         assert found("v1", "cars") == [("version", "cars", "1")]
         for named in ("1/7", "batch 1/7", "batch:1/7", "Batch 7 of epoch 1", "Epoch 1, batch 7"):
             assert found(named) == [("batch", "cars", str(batch.id))], named

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from console.queries.workers import state_of
 from core.adapters.rq_queue import WorkerInfo
 from core.domain.jobs import Job, JobKind, JobState
 from core.usecases.stalled_jobs import SILENT, SILENT_AT_WORK, TAKEN_WITHIN, why_it_waits
@@ -52,3 +53,18 @@ def test_a_running_job_whose_worker_is_silent() -> None:
     other = worker("busy", SILENT_AT_WORK + SECOND, entry="drift-8-1")
     assert "may be frozen" in why_it_waits(job(JobState.RUNNING), [mine], NOW)
     assert why_it_waits(job(JobState.RUNNING), [other], NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "ago", "told"),
+    [
+        ("busy", SECOND, "busy"),
+        ("busy", SILENT_AT_WORK + SECOND, "silent"),
+        ("idle", SILENT_AT_WORK + SECOND, "idle"),
+        ("busy", SILENT + SECOND, "dead"),
+    ],
+)
+def test_a_worker_that_missed_heartbeats_at_work_is_not_busy(
+    state: str, ago: timedelta, told: str
+) -> None:
+    assert state_of(worker(state, ago), NOW) == told

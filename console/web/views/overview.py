@@ -135,6 +135,8 @@ def first_day() -> None:
             look = {"icon": ":material/download:", "type": "primary", **widgets.only(Right.RUN)}
             done = "Ingest is queued."
             widgets.act_button(st, "Ingest next batch", None, done, request_ingest, **look)
+        else:
+            widgets.page_link("pipeline")
     with model:
         st.markdown("**2. Train a model**")
         st.caption(

@@ -28,7 +28,7 @@ _SOON, _RELAXED = 1.0, 5.0
 
 _ABREAST = 3
 _STATES = {True: "green-badge[Healthy]", False: "red-badge[Down]", None: "gray-badge[Unknown]"}
-_WORKERS = {"busy": "blue", "idle": "green", "dead": "red"}
+_WORKERS = {"busy": "blue", "idle": "green", "silent": "orange", "dead": "red"}
 
 
 def services(complete: bool) -> None:  # noqa: FBT001 - what the fragment was drawn with
@@ -93,6 +93,8 @@ def queue(shown: Queue) -> None:
     for worker in shown.workers:
         entry = f", running {worker.entry}" if worker.entry else ""
         beat, began = widgets.when(worker.heartbeat), widgets.when(worker.started)
+        if worker.state == "silent" and worker.heartbeat:
+            beat = f"{(widgets.now() - worker.heartbeat).total_seconds():.0f} s ago"
         since = f"last heartbeat {beat}, started {began}"
         st.markdown(
             f":{_WORKERS[worker.state]}-badge[{worker.state}] "

@@ -101,7 +101,7 @@ _QUERIES: tuple[tuple[tuple[Kind, ...], Callable[[Subject], sa.Select[Any]], str
     ((Kind.VERSION, Kind.ANY), _versions, "Version {0.ref}"),
     ((Kind.JOB, Kind.ANY), _jobs, "Job {0.ref} ({0.kind})"),
     ((Kind.BATCH, Kind.ENTRY, Kind.ANY), _batches, "Epoch {0.epoch}, batch {0.number}"),
-    ((Kind.EPOCH,), _epochs, "Epoch {0.ref}"),
+    ((Kind.EPOCH, Kind.ANY), _epochs, "Epoch {0.ref}"),
 )
 """The kinds of subject that each query answers for, the first of them a hit's, and its title.
 
