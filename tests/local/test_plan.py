@@ -186,7 +186,7 @@ def test_what_is_no_redis_is_not_taken_for_one(
         answering.start()
         assert main(["--check"]) == 1
         answering.join(5)
-    assert "check REDIS_URL." in capsys.readouterr().err
+    assert "and REDIS_URL." in capsys.readouterr().err
 
 
 def _say_hello(listening: socket.socket) -> None:
