@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from console.desk import Desk
-from console.text.version_pairs import Made, conflict, result_words, trained_words
+from console.text.version_pairs import Comparison, conflict, result_words, trained_words
 from core.adapters.store import Work
 from core.domain.dossier import Difference, DossierSummary, RowsFrom
 from core.domain.errors import Missing, Refused
@@ -29,7 +29,7 @@ class Pair:
     them, if it is open or did not succeed.
     """
 
-    made: tuple[Made, ...]
+    made: tuple[Comparison, ...]
     newer: int
     trained: str
     job: Job | None
@@ -72,7 +72,7 @@ def pair(desk: Desk, version: int, other: int) -> Pair:
     return Pair(tuple(made), newer, trained, open_)
 
 
-def _evaluations(work: Work, promotion: Promotion, other: int) -> Iterator[Made]:
+def _evaluations(work: Work, promotion: Promotion, other: int) -> Iterator[Comparison]:
     """The comparisons in a version's dossiers, if they are with that version.
 
     One that a re-evaluation has replaced, or that is kept for reading only, is among them.
@@ -85,7 +85,7 @@ def _evaluations(work: Work, promotion: Promotion, other: int) -> Iterator[Made]
                 dossier = work.dossiers.get(digest)
         if dossier and dossier.champion and dossier.champion.version == other:
             found = _compared(promotion.version, dossier, _rows_from(work, dossier))
-            yield Made(found, at, promotion.version, is_present=digest == present)
+            yield Comparison(found, at, promotion.version, is_present=digest == present)
 
 
 def _compared(version: int, dossier: DossierSummary, rows: RowsFrom | None) -> VersionsCompared:
@@ -128,13 +128,13 @@ def _trained(dossier: DossierSummary) -> RowsFrom | None:
     return RowsFrom(dossier.batches[0].epoch, tuple(numbers))
 
 
-def _on_demand(work: Work, key: str) -> list[Made]:
+def _on_demand(work: Work, key: str) -> list[Comparison]:
     """The newest comparisons on demand; of those with one result, the newest."""
-    found: dict[tuple[object, ...], Made] = {}
+    found: dict[tuple[object, ...], Comparison] = {}
     for job in work.jobs.latest_of(key, JobState.SUCCEEDED, _MOST):
         if isinstance(result := job.result, VersionsCompared):
             one = result.epoch, result.batches, result.rows, str(sorted(result.metrics.items()))
-            found.setdefault(one, Made(result, job.finished_at))
+            found.setdefault(one, Comparison(result, job.finished_at))
     return list(found.values())
 
 

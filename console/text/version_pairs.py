@@ -13,7 +13,7 @@ from core.rules.model.metric_comparison import Sense, certainty, pair_in_words, 
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Comparison:
     """A comparison of two versions: its result, and when it was made.
 
     `dossier` is the version whose evaluation it is from, None for one on demand. `is_present` is
@@ -66,8 +66,10 @@ def batches_words(rows: RowsFrom) -> str:
     first, last = numbers[0], numbers[-1]
     if len(numbers) == 1:
         text = f"batch {first}"
+    elif last - first == 1:
+        text = f"batches {first} and {last}"
     elif last - first == len(numbers) - 1:
-        text = f"batches {first} {'and' if len(numbers) == len('ab') else 'to'} {last}"
+        text = f"batches {first} to {last}"
     else:
         text = f"{len(numbers)} batches ({first} to {last})"
     return f"{text} of epoch {rows.epoch}"
@@ -80,7 +82,7 @@ def evaluated_words(dossier: DossierSummary) -> str:
     return f"{rows} of {batches_words(where)}" if where and where.batches else rows
 
 
-def result_words(made: Made, metric: str, unit: str) -> str:
+def result_words(made: Comparison, metric: str, unit: str) -> str:
     """One result with its rows and time, as sentences; empty if it lacks the metric."""
     found = made.found
     if made.sense(metric) is None:
@@ -98,7 +100,7 @@ def result_words(made: Made, metric: str, unit: str) -> str:
     return f"{made.name}{at}, on held-out rows of {made.batches}{after}: {says}"
 
 
-def conflict(made: Sequence[Made], metric: str) -> str:
+def conflict(made: Sequence[Comparison], metric: str) -> str:
     """That the newest result contradicts an earlier one, as a sentence; empty if none does.
 
     `made` are comparisons of the same two versions, the oldest first.

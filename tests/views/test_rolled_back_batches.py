@@ -19,16 +19,15 @@ from core.domain.audit_event import DISMISS
 from core.domain.batches import Batch
 from core.domain.dataset import Dataset
 from core.domain.dossier import TrainingBatch
-from core.domain.drift import DriftReport, Reason, Reference
 from core.domain.errors import IllegalTransition
 from core.domain.jobs import JobKind
 from core.rules.data.training_set import lesson
 from core.rules.drift.batch_verdict import Stand
-from core.rules.drift.recommendation import Advice, Recommendation
 from core.usecases import decisions
 from core.usecases.batch_facts import verdict_of
 from tests.build import live, proposed, somebody, stored_batch
 from tests.views.desks import at_a_desk, button, labels, page, text
+from tests.views.test_one_sentence import compared as compared_batch
 
 DRIFTED = "Price, mean rose 21.3 % (limit 15 %)."
 
@@ -42,16 +41,7 @@ def desk(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> I
 
 def compared(desk: Desk, number: int) -> Batch:
     """A batch for which retraining is recommended."""
-    batch = stored_batch(desk.store, number)
-    advice = Advice(Recommendation.RETRAIN, ("The error rose.",), None, "", ())
-    with desk.store.begin() as work:
-        report = DriftReport(True, (Reason(DRIFTED),), ())
-        work.drift.put(
-            batch, Reference.PREVIOUS, f"epoch {batch.epoch}, batch {number - 1}", report, advice,
-            reference_id=1,
-        )  # fmt: skip
-        work.commit()
-    return batch
+    return compared_batch(desk, number, asks=True, advice="retrain", why="The error rose.")
 
 
 def trained(desk: Desk, version: int, batches: list[Batch], *, is_live: bool = True) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from console.desk import Desk
 from console.queries import status
-from console.text.version_pairs import Made, conflict
+from console.text.version_pairs import Comparison, conflict
 from core.domain.dataset import Dataset
 from core.domain.dossier import Difference, RowsFrom, Score
 from core.domain.job_results import VersionJudged, VersionProposed, VersionsCompared, sentence
@@ -169,12 +169,12 @@ def test_a_rollback_sees_every_comparison_of_both_versions(contradicted: Desk) -
 
 def test_results_that_agree_are_not_said_to_contradict() -> None:
     agrees = replace(WORSE, metrics=METRICS)
-    assert not conflict([Made(WORSE, NOON), Made(WORSE, NOON)], "mae")
-    assert "contradict" in conflict([Made(agrees, NOON), Made(WORSE, NOON)], "mae")
+    assert not conflict([Comparison(WORSE, NOON), Comparison(WORSE, NOON)], "mae")
+    assert "contradict" in conflict([Comparison(agrees, NOON), Comparison(WORSE, NOON)], "mae")
     unsure = replace(agrees, differences={"mae": Difference(-7.0, -9.0, 5.0)})
-    told = conflict([Made(unsure, NOON), Made(WORSE, NOON)], "mae")
+    told = conflict([Comparison(unsure, NOON), Comparison(WORSE, NOON)], "mae")
     assert "only the newer difference is significant" in told
-    assert not conflict([Made(agrees, NOON), Made(WORSE, NOON)], "rmse")
+    assert not conflict([Comparison(agrees, NOON), Comparison(WORSE, NOON)], "rmse")
 
 
 def test_what_an_evaluation_compared_is_shown_from_both_sides(desk: Desk) -> None:

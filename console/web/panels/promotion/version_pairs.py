@@ -10,7 +10,7 @@ from console.actions import pipeline
 from console.queries.forward_scores import ForwardReport, forward_report
 from console.queries.version_pairs import Pair, pair
 from console.text import formatting
-from console.text.version_pairs import Made
+from console.text.version_pairs import Comparison
 from console.web import page_state, reading, session, sorted_cells, widgets
 from console.web.panels.promotion import dossier, newer_batches
 from console.web.sorted_cells import Shown
@@ -104,7 +104,7 @@ def _results(told: Pair, dataset: Dataset, *, is_told: bool) -> None:
     )  # fmt: skip
 
 
-def _side_by_side(made: Sequence[Made], metric: str, unit: str) -> None:
+def _side_by_side(made: Sequence[Comparison], metric: str, unit: str) -> None:
     """Each comparison in a row of a table, the oldest first."""
     rows = []
     for one in made:
