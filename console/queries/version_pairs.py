@@ -29,14 +29,14 @@ class Pair:
     them, if it is open or did not succeed.
     """
 
-    made: tuple[Comparison, ...]
+    comparisons: tuple[Comparison, ...]
     newer: int
     trained: str
     job: Job | None
 
     def results(self, metric: str, unit: str) -> list[str]:
         """This metric of both in each comparison, as sentences about the first version."""
-        told = [result_words(made, metric, unit) for made in self.made]
+        told = [result_words(made, metric, unit) for made in self.comparisons]
         return [sentence for sentence in told if sentence]
 
     def evidence(self, metric: str, unit: str) -> list[str]:
@@ -48,7 +48,7 @@ class Pair:
 
     def conflict(self, metric: str) -> str:
         """That results contradict each other, as a sentence; empty if they do not."""
-        return conflict(self.made, metric)
+        return conflict(self.comparisons, metric)
 
 
 def pair(desk: Desk, version: int, other: int) -> Pair:

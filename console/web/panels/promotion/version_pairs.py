@@ -57,7 +57,7 @@ def contradiction(promotion: Promotion, dataset: Dataset) -> str:
 def _held_out(version: int, other: int, told: Pair, dataset: Dataset, *, is_told: bool) -> None:
     """Both on held-out rows: what is on record, and a button that asks for what is missing."""
     open_ = told.job is not None and not told.job.state.is_over
-    if told.made:
+    if told.comparisons:
         _results(told, dataset, is_told=is_told)
     elif not open_:
         st.caption(
@@ -70,7 +70,7 @@ def _held_out(version: int, other: int, told: Pair, dataset: Dataset, *, is_told
     if open_:
         st.caption(f"Job {told.job.id if told.job else ''} is comparing them.")
         return
-    label = "Compare again" if told.made else f"Compare with version {other}"
+    label = "Compare again" if told.comparisons else f"Compare with version {other}"
     done = f"Versions {version} and {other} are being compared."
     about = "Score both on the current held-out rows that neither was trained on."
     look = {"icon": ":material/balance:", **widgets.only(Right.RUN, help=about)}
@@ -80,14 +80,14 @@ def _held_out(version: int, other: int, told: Pair, dataset: Dataset, *, is_told
 
 def _results(told: Pair, dataset: Dataset, *, is_told: bool) -> None:
     """Each comparison with its rows and time, the oldest first; then every metric of the newest."""
-    primary, unit, newest = dataset.primary_metric, dataset.target.unit, told.made[-1]
+    primary, unit, newest = dataset.primary_metric, dataset.target.unit, told.comparisons[-1]
     if not is_told and (says := told.conflict(primary)):
         st.warning(widgets.plain(says), icon=":material/compare_arrows:")
     results = told.results(primary, unit)
     if len(results) == 1:
         st.caption(widgets.plain(results[0]))
     elif results:
-        _side_by_side(told.made, primary, unit)
+        _side_by_side(told.comparisons, primary, unit)
     text = f"These rows are held out: neither version was trained on them. {told.trained}"
     if told.newer:
         later = formatting.count(told.newer, "newer batch")
